@@ -1,0 +1,44 @@
+"""The only reader of time.
+
+Ages and time-outs use ``mono`` (monotonic seconds); windows, days and anything
+shown to people use ``wall`` (Unix seconds, UTC). Nothing else in the package
+calls ``time`` or ``datetime.now``.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """One moment on both clocks. ``wall``: Unix seconds; ``mono``: seconds since some start."""
+
+    wall: float
+    mono: float
+
+    def iso(self) -> str:
+        """The wall time as ISO 8601 in UTC, milliseconds, with a Z."""
+        return iso(self.wall)
+
+
+def iso(wall: float) -> str:
+    """Unix seconds as ISO 8601 in UTC, e.g. ``2026-11-20T12:00:00.000Z``."""
+    text = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+class Clock(Protocol):
+    """Where the time comes from; tests give their own."""
+
+    def now(self) -> Instant: ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> Instant:
+        return Instant(time.time(), time.monotonic())

@@ -1,0 +1,66 @@
+"""What is true right now, as the decider sees it: a Protocol, kept by the books.
+
+The decider reads it synchronously, so a decision sees one consistent state
+without any copying. Nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from freeloader.core.model import Deployment, Policy, Verdict, Weights
+from freeloader.money import Meters
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Measured behaviour of one deployment; ``samples`` 0 means: priors only.
+
+    Latencies in ms (``latency_ms`` is the p95 of whole answers, ``first_ms`` of the
+    first delta), ``tokens_per_second`` of output, ``success_rate`` 0–1 (decaying).
+    """
+
+    samples: int = 0
+    success_rate: float | None = None
+    latency_ms: float | None = None
+    first_ms: float | None = None
+    tokens_per_second: float | None = None
+
+
+UNMEASURED = Health()
+
+
+class Snapshot(Protocol):
+    """The books, read-only. All methods are synchronous and cheap (microseconds)."""
+
+    @property
+    def version(self) -> int:
+        """Changes whenever the set of deployments does."""
+        ...
+
+    @property
+    def deployments(self) -> Mapping[str, Deployment]:
+        """All enabled deployments by id."""
+        ...
+
+    def ranked(self, weights: Weights, prefer_local: bool) -> Sequence[str]:
+        """Deployment ids, best score first, kept up to date as health changes."""
+        ...
+
+    def health(self, deployment: str) -> Health: ...
+
+    def paused(self, deployment: Deployment, now: float) -> Verdict | None:
+        """A cooldown, an open breaker or a known-bad key, with ``until`` where known."""
+        ...
+
+    def quota(self, deployment: Deployment, upper: Meters, now: float) -> Verdict | None:
+        """None if every window of the deployment has room for ``upper`` (wall ``now``)."""
+        ...
+
+    def budget(
+        self, deployment: Deployment, cost: int, project: str | None, policy: Policy, now: float
+    ) -> Verdict | None:
+        """None if a hold of ``cost`` picodollars would be admitted by every hard budget."""
+        ...

@@ -1,0 +1,139 @@
+"""Integer money, and prices over meters.
+
+Everything consumed is a vector of named meters (``Meters``). A price is
+micro-dollars per million units, so price × count is picodollars (1e-12 USD):
+no float ever adds up money. This module knows no budgets and no providers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from decimal import ROUND_CEILING, Decimal
+
+PICO_PER_USD = 10**12
+MICRO_PER_USD = 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class Meters:
+    """What a request consumes. Counts are non-negative integers; ``usd`` is picodollars.
+
+    ``input`` excludes cached input (``cache_read``, ``cache_write``);
+    ``output`` includes reasoning. ``units`` is a provider's own currency
+    (Cloudflare's neurons); ``seconds`` is audio or compute time.
+    """
+
+    requests: int = 0
+    input: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    output: int = 0
+    images: int = 0
+    seconds: int = 0
+    units: int = 0
+    usd: int = 0
+
+    def __add__(self, other: Meters) -> Meters:
+        return Meters(*(getattr(self, n) + getattr(other, n) for n in METERS))
+
+    def tokens(self, excludes: Iterable[str] = ()) -> int:
+        """All tokens, less the meters named in ``excludes`` (``cache_read`` or ``cacheRead``)."""
+        skip = {_snake(name) for name in excludes}
+        parts = ("input", "cache_read", "cache_write", "output")
+        return int(sum(getattr(self, n) for n in parts if n not in skip))
+
+    def amount(self, metric: str, excludes: Iterable[str] = ()) -> int:
+        """The count of one metric: a meter's name (either spelling), or ``tokens``."""
+        if metric == "tokens":
+            return self.tokens(excludes)
+        return int(getattr(self, _snake(metric)))
+
+    def as_dict(self) -> dict[str, int]:
+        """Non-zero meters by their contract (camelCase) names."""
+        return {_camel(n): v for n in METERS if (v := getattr(self, n))}
+
+
+METERS: tuple[str, ...] = tuple(f.name for f in fields(Meters))
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTier:
+    """Rates that replace the base ones when the whole input exceeds ``above`` tokens."""
+
+    above: int
+    input: int
+    output: int
+    cache_read: int | None = None
+    cache_write: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Micro-dollars per million tokens; ``per_request`` and ``per_image`` in picodollars.
+
+    A missing cache rate is charged as plain input: unknown is never guessed in
+    our favour.
+    """
+
+    input: int
+    output: int
+    cache_read: int | None = None
+    cache_write: int | None = None
+    per_request: int = 0
+    per_image: int = 0
+    tiers: tuple[PriceTier, ...] = ()
+
+    def cost(self, used: Meters) -> int:
+        """Picodollars for ``used``. Tiers go by the whole input, cached or not."""
+        whole = used.input + used.cache_read + used.cache_write
+        rates: Price | PriceTier = self
+        for tier in self.tiers:
+            if whole > tier.above:
+                rates = tier
+        read = rates.input if rates.cache_read is None else rates.cache_read
+        write = rates.input if rates.cache_write is None else rates.cache_write
+        tokens = used.input * rates.input + used.output * rates.output
+        cached = used.cache_read * read + used.cache_write * write
+        return tokens + cached + used.requests * self.per_request + used.images * self.per_image
+
+    def ceiling(self, used: Meters) -> int:
+        """Picodollars that ``used`` can cost at most: every input token at the dearest rate."""
+        costs = [self.cost(used)]
+        whole = used.input + used.cache_read + used.cache_write
+        for rates in (self, *self.tiers):
+            dearest = max(rates.input, rates.cache_read or 0, rates.cache_write or 0)
+            if isinstance(rates, Price) or whole > rates.above:
+                fixed = used.requests * self.per_request + used.images * self.per_image
+                costs.append(whole * dearest + used.output * rates.output + fixed)
+        return max(costs)
+
+
+def pico_from_usd(usd: str | float | int | Decimal) -> int:
+    """Decimal dollars to picodollars, rounded up. Raises ValueError for negative or not finite."""
+    value = Decimal(str(usd))
+    if not value.is_finite() or value < 0:
+        raise ValueError(f"not an amount of money: {usd!r}")
+    return int((value * PICO_PER_USD).to_integral_value(ROUND_CEILING))
+
+
+def usd_from_pico(pico: int) -> float:
+    """Picodollars as decimal dollars, for people and JSON only: never add these up."""
+    return float(Decimal(pico) / PICO_PER_USD)
+
+
+def rate_from_usd(usd_per_million: str | float | int | Decimal) -> int:
+    """Dollars per million tokens to micro-dollars per million, rounded up."""
+    value = Decimal(str(usd_per_million))
+    if not value.is_finite() or value < 0:
+        raise ValueError(f"not a price: {usd_per_million!r}")
+    return int((value * MICRO_PER_USD).to_integral_value(ROUND_CEILING))
+
+
+def _snake(name: str) -> str:
+    return "".join("_" + c.lower() if c.isupper() else c for c in name)
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part.title() for part in rest)
