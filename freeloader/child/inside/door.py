@@ -1,0 +1,134 @@
+"""The child's only door: an ASGI wrapper that lets few routes in and tells the truth going out.
+
+Of LiteLLM's several hundred routes only those the front uses can be reached.
+Its dozens of response headers are replaced by two of ours that say what the
+provider really answered (see ``inside.tap``); a stream gets the same as a last
+event, because what goes wrong in a stream is known only at its end.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import orjson
+
+from freeloader.child.inside.tap import Wire, attach
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+META_HEADER = b"x-freeloader-upstream"
+BODY_HEADER = b"x-freeloader-body"
+#: The name of the last event of a stream.
+TRAILER_EVENT = b"freeloader"
+
+_CALLS = frozenset(
+    {"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/messages", "/v1/responses"}
+)
+_LOOKS = frozenset({"/health/liveliness", "/health/backlog"})
+_LINE = 8000
+
+
+class Door:
+    """Wraps LiteLLM's app; see the module's docstring."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        method, path = scope.get("method"), scope.get("path")
+        if scope["type"] == "http" and method == "GET" and path in _LOOKS:
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http" and method == "POST" and path in _CALLS:
+            wire = Wire()
+            attach(wire)
+            await self._app(scope, receive, _Answer(send, wire).send)
+        else:
+            await _refuse(scope, send)
+
+
+async def _refuse(scope: Scope, send: Send) -> None:
+    if scope["type"] != "http":
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    body = b'{"error":{"message":"no such route","type":"invalid_request_error","code":"404"}}'
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class _Answer:
+    """One response on its way out."""
+
+    def __init__(self, send: Send, wire: Wire) -> None:
+        self._send = send
+        self._wire = wire
+        self._stream = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = self._headers(message)
+        elif message["type"] == "http.response.body" and self._stream:
+            if not message.get("more_body"):
+                body = message.get("body", b"") + trailer(self._wire)
+                message = {"type": "http.response.body", "body": body}
+        await self._send(message)
+
+    def _headers(self, message: Message) -> list[tuple[bytes, bytes]]:
+        kept = [
+            (name, value)
+            for name, value in message.get("headers", ())
+            if name.lower() in (b"content-type", b"content-length")
+        ]
+        self._stream = any(
+            b"text/event-stream" in v for n, v in kept if n.lower() != b"content-length"
+        )
+        failed = message["status"] >= 400
+        kept.append((META_HEADER, _encoded(meta(self._wire, failed and not self._wire.failed))))
+        if failed and self._wire.body:
+            kept.append((BODY_HEADER, b64encode(self._wire.body)))
+        return kept
+
+
+def meta(wire: Wire, unexplained: bool = False) -> dict[str, Any]:
+    """What is known of the call so far, JSON-ready. Only what says something is in it."""
+    found: dict[str, Any] = {"calls": wire.calls, "status": wire.status, "headers": wire.headers}
+    if wire.failed or unexplained:
+        found |= {
+            "class": wire.error_class or "LaneError",
+            "code": wire.code,
+            "message": wire.message,
+        }
+    if wire.transport is not None:
+        found |= {"transport": wire.transport, "connected": wire.connected}
+    found |= {"usage": wire.usage, "finish": wire.finish, "done": wire.done}
+    raw = wire.raw_usage() if wire.usage else None
+    if raw is not None:
+        found["rawUsage"] = raw
+    return found
+
+
+def trailer(wire: Wire) -> bytes:
+    """The last event of a stream: the same again, with the raw body's end if it failed."""
+    found = meta(wire)
+    found.pop("headers")
+    if wire.failed or not wire.finish:
+        found["body"] = b64encode(wire.body).decode("ascii")
+    return b"event: " + TRAILER_EVENT + b"\ndata: " + orjson.dumps(found) + b"\n\n"
+
+
+def _encoded(found: dict[str, Any]) -> bytes:
+    """Base64 of the JSON, under the limit of a header line: texts give way first."""
+    for drop in ((), ("message",), ("message", "rawUsage"), ("message", "rawUsage", "headers")):
+        line = b64encode(orjson.dumps({k: v for k, v in found.items() if k not in drop}))
+        if len(line) <= _LINE:
+            return line
+    return b64encode(b"{}")

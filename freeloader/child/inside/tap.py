@@ -1,0 +1,235 @@
+"""What the provider really said: a tap on the HTTP client that every LiteLLM adapter uses.
+
+LiteLLM maps, merges and loses statuses, headers, bodies and usage on the way
+back, differently per provider. The wire itself does not, so it is read there:
+one ``Wire`` per request, found through a context variable. The tap changes
+nothing that passes; it only remembers a bounded part of it. Calls to the
+warm-up host are answered here, so that a child can be warmed without network.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from contextvars import ContextVar
+from typing import Any
+
+import aiohttp
+import httpx
+import orjson
+
+BODY_BYTES = 4096
+_TAIL_BYTES = 16 * 1024
+_OVERLAP = 64
+_HEADER_CHARS = 300
+#: Leaves room for status and class in a header line of 8,190 bytes after base64.
+_HEADERS_BYTES = 4096
+_NOISE = frozenset(
+    "alt-svc connection content-encoding content-length content-security-policy cf-cache-status date nel "
+    "permissions-policy referrer-policy report-to server set-cookie strict-transport-security "
+    "transfer-encoding vary via x-content-type-options x-frame-options x-powered-by".split()
+)
+# Keys inside generated text have their quotes escaped: a backslash before the key is not a key.
+_USAGE = re.compile(
+    rb'(?<!\\)"(?:usage|billed_units|tokenUsage)"\s*:\s*\{|(?<!\\)"usageMetadata"|(?<!\\)"prompt_eval_count"'
+)
+_FINISH = re.compile(
+    rb'(?<!\\)"(?:finish_reason|finishReason|stop_reason|stopReason|done_reason)"\s*:\s*"'
+    rb'|(?<!\\)"done"\s*:\s*true|"message[-_](?:end|stop)"'
+)
+_USAGE_OBJECT = re.compile(rb'(?<!\\)"usage"\s*:\s*(?=\{)')
+_WARM_HOST = "freeloader-warm-up.invalid"
+
+_current: ContextVar[Wire | None] = ContextVar("freeloader_wire", default=None)
+
+
+class Wire:
+    """What is known of one request's way to its provider and back. All of it is bounded."""
+
+    __slots__ = (
+        "body", "calls", "code", "connected", "done", "error_class", "failed", "finish",
+        "headers", "message", "status", "tail", "transport", "usage",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.connected = False
+        self.status: int | None = None
+        self.headers: dict[str, str] = {}
+        self.body = b""
+        self.tail = b""
+        self.usage = False
+        self.finish = False
+        self.done = False
+        self.failed = False
+        self.transport: str | None = None
+        self.error_class: str | None = None
+        self.code: str | None = None
+        self.message = ""
+
+    def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """A provider's answer has begun; a later call of the same request replaces it."""
+        self.connected, self.transport = True, None
+        self.status, self.headers = status, bounded_headers(headers)
+        self.body = self.tail = b""
+        self.usage = self.finish = self.done = False
+
+    def feed(self, chunk: bytes) -> None:
+        """A piece of the answer's decoded body."""
+        seam = self.tail[-_OVERLAP:] + chunk
+        self.usage = self.usage or _USAGE.search(seam) is not None
+        self.finish = self.finish or _FINISH.search(seam) is not None
+        self.done = self.done or b"[DONE]" in seam
+        if len(self.body) < BODY_BYTES:
+            self.body += chunk[: BODY_BYTES - len(self.body)]
+        self.tail = (self.tail + chunk)[-_TAIL_BYTES:]
+
+    def broke(self, error: BaseException) -> None:
+        """The call failed below HTTP."""
+        self.transport = type(error).__name__
+        self.message = self.message or str(error)[:500]
+        self.connected = self.connected or not _never_connected(error)
+
+    def raw_usage(self) -> dict[str, Any] | None:
+        """The last usage object of an OpenAI-shaped answer, as it was sent."""
+        starts = [match.end() for match in _USAGE_OBJECT.finditer(self.tail)]
+        for start in reversed(starts[-8:]):
+            found = _object_at(self.tail, start)
+            if found is not None and ("prompt_tokens" in found or "completion_tokens" in found):
+                return found
+        return None
+
+
+def current() -> Wire | None:
+    """The wire of the request being served, if any."""
+    return _current.get()
+
+
+def attach(wire: Wire) -> None:
+    """Make ``wire`` the current one for this task and the tasks it starts."""
+    _current.set(wire)
+
+
+def bounded_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Lower-case names, without noise, at most 4 KB together (rate-limit headers first)."""
+    kept: dict[str, str] = {}
+    room = _HEADERS_BYTES
+    names = sorted(
+        (n.lower() for n in headers), key=lambda n: "limit" not in n and "retry" not in n
+    )
+    for name in dict.fromkeys(names):
+        value = headers[name]
+        size = len(name) + len(value) + 6
+        if name in _NOISE or len(value) > _HEADER_CHARS or size > room or not value.isascii():
+            continue
+        kept[name] = value
+        room -= size
+    return kept
+
+
+def install() -> None:
+    """Put the tap on ``httpx.AsyncClient.send``. Once per process."""
+    plain_send = httpx.AsyncClient.send
+
+    async def send(
+        self: httpx.AsyncClient, request: httpx.Request, *, stream: bool = False, **options: Any
+    ) -> httpx.Response:
+        if request.url.host == _WARM_HOST:
+            return _canned(request)
+        wire = _current.get()
+        if wire is None:
+            return await plain_send(self, request, stream=stream, **options)
+        wire.calls += 1
+        try:
+            response = await plain_send(self, request, stream=stream, **options)
+        except (httpx.HTTPError, OSError) as error:
+            wire.broke(error)
+            raise
+        wire.begin(response.status_code, response.headers)
+        await _listen(wire, response, stream)
+        return response
+
+    httpx.AsyncClient.send = send  # type: ignore[method-assign,assignment]
+
+
+async def _listen(wire: Wire, response: httpx.Response, stream: bool) -> None:
+    """Remember the body: now where it is there or an error, else as it is read."""
+    if not stream:
+        wire.feed(response.content)
+        return
+    if response.status_code >= 400:
+        wire.feed(await response.aread())
+        return
+    plain = response.aiter_bytes
+
+    async def aiter_bytes(chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        async with aclosing(plain(chunk_size)) as chunks:  # type: ignore[type-var]
+            try:
+                async for chunk in chunks:
+                    wire.feed(chunk)
+                    yield chunk
+            except (httpx.HTTPError, OSError) as error:
+                wire.broke(error)
+                raise
+
+    response.aiter_bytes = aiter_bytes  # type: ignore[method-assign,assignment]
+
+
+def _never_connected(error: BaseException | None) -> bool:
+    """True where no connection came about, so that nothing can have been sent."""
+    seen = 0
+    while error is not None and seen < 8:
+        if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
+            return True
+        if isinstance(error, (httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)):
+            return True
+        error, seen = error.__cause__ or error.__context__, seen + 1
+    return False
+
+
+def _object_at(text: bytes, start: int) -> dict[str, Any] | None:
+    """The JSON object that begins at ``start``; None if it is cut off or too large."""
+    depth, quoted, position = 0, False, start
+    end = min(len(text), start + 2048)
+    while position < end:
+        char = text[position]
+        if quoted:
+            if char == 0x5C:
+                position += 1
+            elif char == 0x22:
+                quoted = False
+        elif char == 0x22:
+            quoted = True
+        elif char == 0x7B:
+            depth += 1
+        elif char == 0x7D:
+            depth -= 1
+            if depth == 0:
+                break
+        position += 1
+    try:
+        found = orjson.loads(text[start : position + 1])
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _canned(request: httpx.Request) -> httpx.Response:
+    """A tiny answer in OpenAI's shape, for warming up."""
+    wanted = orjson.loads(request.content or b"{}")
+    chat = "messages" in wanted
+    choice: dict[str, Any] = {"index": 0, "finish_reason": "stop", "logprobs": None}
+    base = {"id": "warm", "created": 1, "model": "warm"}
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    if wanted.get("stream"):
+        choice |= {"delta": {"role": "assistant", "content": "."}} if chat else {"text": "."}
+        kind = "chat.completion.chunk" if chat else "text_completion"
+        body = {**base, "object": kind, "choices": [choice], "usage": usage}
+        content = b"data: " + orjson.dumps(body) + b"\n\ndata: [DONE]\n\n"
+        head = {"content-type": "text/event-stream"}
+        return httpx.Response(200, headers=head, content=content, request=request)
+    choice |= {"message": {"role": "assistant", "content": "."}} if chat else {"text": "."}
+    kind = "chat.completion" if chat else "text_completion"
+    body = {**base, "object": kind, "choices": [choice], "usage": usage}
+    return httpx.Response(200, json=body, request=request)
