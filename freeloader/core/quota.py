@@ -1,0 +1,326 @@
+"""Quota: windows over meters. Does it fit, reserve, settle, release, observe, exhaust, reset.
+
+One ``Window`` is one bucket at a provider; several deployments may share it. The
+transitions are deterministic in (state, arguments); they read no clock and know
+nothing of money, requests or ranking. The one law above all: random orders of
+send, header, refusal and settling never make us believe in quota that is not
+there; where something cannot be known, the larger count is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import inf, isfinite
+from typing import Any
+
+from freeloader.core import windows
+from freeloader.core.model import Deployment, Limit, Verdict
+from freeloader.core.periods import iso, window_seconds
+from freeloader.money import Meters
+
+#: Where only running calls stand in the way: when to look again, in seconds.
+RECHECK = 1.0
+#: Refilling buckets are floats: a millionth of a token is not a refusal.
+_EPSILON = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What one attempt holds of one window. ``order`` counts the window's reservations."""
+
+    key: str
+    amount: int
+    at: float
+    order: int
+    charged: float
+
+
+@dataclass(slots=True)
+class Window:
+    """One bucket. ``amount`` is the limit in force: published, or what headers say.
+
+    ``held`` is what open reservations claim, ``order`` how many were ever made,
+    ``charged`` how much was ever settled (both tell what came after a given
+    request), ``blocked`` a refusal's (said at, until).
+    """
+
+    key: str
+    limit: Limit
+    kind: str
+    amount: int
+    counter: windows.Counter
+    held: int = 0
+    order: int = 0
+    charged: float = 0.0
+    blocked: tuple[float, float] | None = None
+
+    @property
+    def known(self) -> bool:
+        """False where nobody published how the window resets."""
+        return self.limit.reset in ("refill", "rolling", "calendar") or self.kind != "rolling"
+
+
+def owner_of(scope: str, deployment: Deployment, root: int | None = None) -> str:
+    """Whose bucket a scope means. ``root``: the account that shares its bucket, if not itself."""
+    account = deployment.account
+    if root is None:
+        root = account.idx if account.same_account_as is None else account.same_account_as
+    provider, model = deployment.provider.id, deployment.model.id
+    if scope == "model":
+        return f"{provider}@{root}/{model}"
+    if scope == "ip":
+        return f"ip:{provider}"
+    if scope == "ip+model":
+        return f"ip:{provider}/{model}"
+    return f"{provider}@{root}"
+
+
+def key_of(limit: Limit, deployment: Deployment, root: int | None = None) -> str:
+    """The bucket a limit of this deployment counts in; equal keys share one count."""
+    pattern = ",".join(limit.applies_to)
+    parts = (owner_of(limit.scope, deployment, root), limit.metric, limit.window, pattern)
+    return "|".join(parts)
+
+
+def window_for(limit: Limit, key: str, now: float) -> Window:
+    """A fresh window. Raises ValueError for a window or time zone that does not exist."""
+    kind = windows.kind_of(limit.metric, limit.window, limit.reset)
+    counter = windows.counter(
+        kind, limit.amount, limit.window, limit.timezone, limit.expires_days, now
+    )
+    return Window(key, limit, kind, limit.amount, counter)
+
+
+def need(limit: Limit, meters: Meters) -> int:
+    """How much of a limit ``meters`` claim. Every call is at least one request."""
+    if limit.metric == "concurrency":
+        return 1
+    amount = meters.amount(limit.metric, limit.excludes)
+    return max(1, amount) if limit.metric == "requests" else amount
+
+
+def too_large(limit: Limit, meters: Meters, amount: int | None = None) -> bool:
+    """True where a per-request ceiling can never be passed: the input alone is above it.
+
+    Output is bounded by an upper estimate that is often far too high (the model's
+    own maximum), so it alone never rules a request out; it claims the whole window.
+    """
+    if not limit.per_request_ceiling:
+        return False
+    floor = Meters(
+        input=meters.input, cache_read=meters.cache_read, cache_write=meters.cache_write
+    ).amount(limit.metric, limit.excludes)
+    return floor > (limit.amount if amount is None else amount)
+
+
+def claim(window: Window, meters: Meters) -> int:
+    """What a hold takes: what is needed, at most the whole window."""
+    return min(need(window.limit, meters), window.amount)
+
+
+def fits(window: Window, amount: int, now: float) -> float | None:
+    """None: there is room. Else the wall time at which there may be; infinity: never.
+
+    Where only open holds are in the way the answer is soon: they may settle lower.
+    """
+    blocked = _blocked_until(window, now)
+    used = window.counter.used(now)
+    if used + window.held + amount <= window.amount + _EPSILON:
+        return blocked
+    free = window.counter.below(window.amount - window.held - amount + _EPSILON / 2, now)
+    if used + amount <= window.amount + _EPSILON:
+        free = min(free, now + RECHECK)
+    elif window.held:
+        free = min(free, max(now + RECHECK, window.counter.below(window.amount - amount, now)))
+    return free if blocked is None else max(free, blocked)
+
+
+def verdict(window: Window, meters: Meters, now: float) -> Verdict | None:
+    """``fits`` as a refusal in words, or None."""
+    limit = window.limit
+    if window.amount <= 0:
+        reason = f"is not on this plan: {_name(window)} allows 0"
+        return Verdict("tier", "no_model_passes_gates", reason)
+    if too_large(limit, meters, window.amount):
+        reason = f"request too large: {_name(window)} allows {window.amount:,} in all"
+        return Verdict("quota", "no_model_passes_gates", reason, relax=window.amount)
+    until = fits(window, claim(window, meters), now)
+    if until is None:
+        return None
+    used = min(window.counter.used(now), float(window.amount))
+    said = f"{_name(window)}: {used:,.0f} of {window.amount:,} used, {window.held:,} held"
+    if not isfinite(until):
+        return Verdict("quota", "quota_exhausted", f"{said}; nothing comes back")
+    return Verdict("quota", "quota_exhausted", f"{said}; free again {iso(until)}", until)
+
+
+def reserve(window: Window, amount: int, now: float) -> Reservation:
+    """Holds ``amount``; whether it fits was asked before, in the same breath."""
+    window.order += 1
+    window.held += amount
+    return Reservation(window.key, amount, now, window.order, window.charged)
+
+
+def settle(window: Window, held: Reservation, used: int, now: float) -> None:
+    """The hold becomes what was really used, which may be more than was held."""
+    window.held = max(0, window.held - held.amount)
+    window.charged += used
+    window.counter.add(used, now, min(held.at, now))
+
+
+def release(window: Window, held: Reservation, now: float, *, sent: bool) -> None:
+    """Nothing was consumed; but a refused call counts where the provider counts what is sent."""
+    counted = sent and window.limit.charged_on == "sent" and window.limit.metric == "requests"
+    if counted:
+        settle(window, held, 1, now)
+    else:
+        window.held = max(0, window.held - held.amount)
+
+
+def observe(
+    window: Window, used: int, now: float, request: Reservation | None, *, open_: bool
+) -> None:
+    """The provider says how much was used when it admitted ``request`` (None: unknown which).
+
+    It may always raise the count. It lowers it only if no request was sent since
+    that one, and then what was settled since is added. ``open_``: the request's
+    own hold is not settled yet, so its one call is about to be counted here too.
+    """
+    single = 1 if window.limit.metric == "requests" and request is not None else 0
+    floor = used - (single if open_ else 0)
+    have = window.counter.used(now)
+    if have < floor:
+        window.counter.put(floor, now)
+    elif request is not None and window.order == request.order:
+        lower = used - single + (window.charged - request.charged)
+        if lower < have:
+            window.counter.put(max(0.0, lower), now)
+
+
+def learn_amount(window: Window, amount: int, now: float, *, pinned: bool) -> bool:
+    """The provider says what its limit is. A limit the owner set is only ever lowered."""
+    wanted = min(amount, window.limit.amount) if pinned else amount
+    if wanted == window.amount or wanted < 0:
+        return False
+    window.amount = wanted
+    if isinstance(window.counter, windows.Refill):
+        window.counter.resize(wanted, window_seconds(window.limit.window), now)
+    return True
+
+
+def exhaust(window: Window, until: float | None, now: float) -> float | None:
+    """A refusal said that it is spent. Returns until when, or None where it never comes back.
+
+    Without a time of its own, the window's reset is taken; never longer than the
+    window is, whatever the refusal says.
+    """
+    end = _reset_at(window, now)
+    if until is None or until > end:
+        until = end
+    if window.kind == "once" or (window.kind == "calendar" and until >= end):
+        window.counter.put(max(window.counter.used(now), float(window.amount)), now)
+    if not isfinite(until):
+        return None
+    window.blocked = (now, until) if until > now else None
+    return until
+
+
+def reset(window: Window, now: float) -> None:
+    """The owner says that it is fresh. Open holds stay."""
+    window.counter.put(0.0, now)
+    window.blocked = None
+
+
+def full_at(window: Window, now: float) -> float | None:
+    """When the whole amount is there again (``resetsAt``); None: it is, or never will be."""
+    free = window.counter.below(0, now)
+    blocked = _blocked_until(window, now)
+    if free <= now:
+        return blocked
+    free = free if blocked is None else max(free, blocked)
+    return free if isfinite(free) else None
+
+
+def dump(window: Window) -> dict[str, Any]:
+    """The state as JSON-ready data; what is held goes along, for a stop that is not clean."""
+    state: dict[str, Any] = {"kind": window.kind, "counter": window.counter.dump()}
+    if window.held:
+        state["held"] = window.held
+    if window.amount != window.limit.amount:
+        state["amount"] = window.amount
+    if window.blocked is not None:
+        state["blocked"] = list(window.blocked)
+    return state
+
+
+def restore(window: Window, state: Mapping[str, Any], now: float) -> None:
+    """Takes a dumped state over; what was in flight then counts as used.
+
+    A state of another kind (the limit was described differently then) is not
+    believed to be empty: the window starts full. Raises ValueError, KeyError or
+    TypeError for data that is no dumped state.
+    """
+    if state["kind"] != window.kind:
+        window.counter.put(float(window.amount), now)
+        return
+    window.counter.load(state["counter"])
+    held = int(state.get("held", 0))
+    if held:
+        window.counter.add(held, now, now)
+    if "amount" in state:
+        learn_amount(window, int(state["amount"]), now, pinned=False)
+    if "blocked" in state:
+        said, until = state["blocked"]
+        window.blocked = (float(said), float(until))
+
+
+def matching(candidates: Iterable[Window], metric: str | None, span: str | None) -> list[Window]:
+    """Windows that a header or a refusal speaks of: same metric, same length."""
+    return [
+        window
+        for window in candidates
+        if (metric is None or window.limit.metric == metric)
+        and (span is None or _same_length(window.limit.window, span))
+    ]
+
+
+def _same_length(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    try:
+        return window_seconds(one) == window_seconds(other) and "month" not in (one, other)
+    except ValueError:
+        return False
+
+
+def _reset_at(window: Window, now: float) -> float:
+    """The latest moment at which a spent window begins to give back."""
+    if window.kind == "concurrency":
+        return now + RECHECK
+    if window.kind == "calendar":
+        assert isinstance(window.counter, windows.Calendared)
+        return window.counter.end(now)
+    return now + window_seconds(window.limit.window)
+
+
+def _blocked_until(window: Window, now: float) -> float | None:
+    """A refusal's pause, moved along when the clock was set back."""
+    if window.blocked is None:
+        return None
+    said, until = window.blocked
+    if now < said:
+        until = now + (until - said)
+        window.blocked = (now, until)
+    if until <= now:
+        window.blocked = None
+        return None
+    return until
+
+
+def _name(window: Window) -> str:
+    limit = window.limit
+    owner = window.key.split("|", 1)[0]
+    if limit.metric == "concurrency":
+        return f"running calls of {owner}"
+    return f"{limit.metric} per {limit.window} of {owner}"

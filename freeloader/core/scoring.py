@@ -1,0 +1,149 @@
+"""One function per score term: absolute values 0–1 with the numbers they came from.
+
+Nothing is normalised over the candidates at hand, so removing one never changes
+how the others compare. What is unknown scores low and says so. Nothing is refused
+here: that is the gates' and the books' work.
+"""
+
+from __future__ import annotations
+
+from math import log
+
+from freeloader.core.model import Deployment, Term, Weights
+from freeloader.core.snapshot import Health
+
+#: A blended price of this many $/M tokens scores one half.
+HALF_PRICE = 1.0
+#: Input to output tokens in the blended price.
+_INPUT_SHARE, _OUTPUT_SHARE = 3, 1
+#: Speed (1–10) assumed where the registry knows none.
+UNKNOWN_SPEED = 3.0
+#: Quality value where nobody has evidence.
+UNKNOWN_QUALITY = 0.1
+#: So many samples weigh as much as the registry's prior.
+PRIOR_WEIGHT = 10
+#: The share of the whole score that ``preferLocal`` moves.
+LOCAL_SHARE = 0.1
+
+
+def free_of_charge(deployment: Deployment) -> bool:
+    """True where no bill can come: local, or a free account with a model its tier covers."""
+    return deployment.local or (not deployment.account.billable and deployment.model.free)
+
+
+def blended_price(deployment: Deployment) -> float | None:
+    """List price in dollars per million tokens at three input to one output; None: unknown."""
+    price = deployment.model.price
+    if price is None:
+        return None
+    whole = _INPUT_SHARE * price.input + _OUTPUT_SHARE * price.output
+    return whole / (_INPUT_SHARE + _OUTPUT_SHARE) / 1_000_000
+
+
+def cost_value(deployment: Deployment) -> float:
+    """1 for free, ``1/(1+price)`` for what can be billed, 0 for an unknown price."""
+    if free_of_charge(deployment):
+        return 1.0
+    price = blended_price(deployment)
+    return 0.0 if price is None else HALF_PRICE / (HALF_PRICE + price)
+
+
+def speed_of_rate(tokens_per_second: float) -> float:
+    """Tokens a second on the 1–10 scale: 10/s is 1, 3,000/s is 10."""
+    if tokens_per_second <= 10:
+        return 1.0
+    return min(10.0, 1 + 9 * log(tokens_per_second / 10) / log(300))
+
+
+def speed_blend(deployment: Deployment, health: Health) -> float:
+    """Speed 1–10: the registry's prior, moving to the measured average as samples grow."""
+    prior = deployment.model.speed
+    start = UNKNOWN_SPEED if prior is None else prior
+    if not health.tokens_per_second or health.samples <= 0:
+        return start
+    share = health.samples / (health.samples + PRIOR_WEIGHT)
+    return start + share * (speed_of_rate(health.tokens_per_second) - start)
+
+
+def quality_value(deployment: Deployment) -> float:
+    value = deployment.model.intelligence
+    return UNKNOWN_QUALITY if value is None else _unit(value / 10)
+
+
+def shares(weights: Weights, prefer_local: bool) -> tuple[float, float, float, float]:
+    """Shares of cost, speed, quality and locality; they add up to 1. All zero means equal."""
+    rest = 1.0 - LOCAL_SHARE if prefer_local else 1.0
+    total = weights.cost + weights.speed + weights.quality
+    if total <= 0:
+        return rest / 3, rest / 3, rest / 3, 1.0 - rest
+    scale = rest / total
+    return weights.cost * scale, weights.speed * scale, weights.quality * scale, 1.0 - rest
+
+
+def score(deployment: Deployment, health: Health, weights: Weights, prefer_local: bool) -> float:
+    """The weighted sum of the terms, 0–1; higher is better."""
+    return weighed(deployment, health, shares(weights, prefer_local))
+
+
+def weighed(
+    deployment: Deployment, health: Health, parts: tuple[float, float, float, float]
+) -> float:
+    """``score`` with the shares already worked out: for ranking thousands."""
+    cost, speed, quality, local = parts
+    return (
+        cost * cost_value(deployment)
+        + speed * _unit(speed_blend(deployment, health) / 10)
+        + quality * quality_value(deployment)
+        + (local if deployment.local else 0.0)
+    )
+
+
+def terms(
+    deployment: Deployment, health: Health, weights: Weights, prefer_local: bool
+) -> tuple[Term, ...]:
+    """The parts of ``score``, each with its share and the numbers behind it."""
+    cost, speed, quality, local = shares(weights, prefer_local)
+    rate = speed_blend(deployment, health)
+    parts = [
+        Term("cost", cost_value(deployment), cost, _cost_why(deployment)),
+        Term("speed", _unit(rate / 10), speed, _speed_why(deployment, health, rate)),
+        Term("quality", quality_value(deployment), quality, _quality_why(deployment)),
+    ]
+    if prefer_local:
+        said = "runs on this machine" if deployment.local else "is not local"
+        parts.append(Term("local", 1.0 if deployment.local else 0.0, local, said))
+    return tuple(parts)
+
+
+def _cost_why(deployment: Deployment) -> str:
+    if deployment.local:
+        return "local: costs nothing"
+    if free_of_charge(deployment):
+        return "free tier"
+    price = blended_price(deployment)
+    if price is None:
+        return "price unknown"
+    return f"list price ${price:.4g}/M (3:1 input:output)"
+
+
+def _speed_why(deployment: Deployment, health: Health, rate: float) -> str:
+    prior = deployment.model.speed
+    if prior is None:
+        said = f"speed unknown, taken as {UNKNOWN_SPEED:g}"
+    else:
+        said = f"registry speed {prior:g}"
+    if health.tokens_per_second and health.samples > 0:
+        measured = f"{health.tokens_per_second:.0f} tok/s over {health.samples} samples"
+        return f"{rate:.2f} of 10 ({said}; measured {measured})"
+    return said
+
+
+def _quality_why(deployment: Deployment) -> str:
+    value = deployment.model.intelligence
+    if value is None:
+        return f"intelligence unknown, counted as {UNKNOWN_QUALITY:g}"
+    return f"intelligence {value:g} of 10"
+
+
+def _unit(value: float) -> float:
+    return min(1.0, max(0.0, value))

@@ -1,0 +1,285 @@
+"""How one quota window counts: token bucket, sliding, calendar, credits, concurrency.
+
+Each counter knows only amounts over wall time (Unix seconds). Holds, limits and
+refusals are ``core.quota``'s. Every counter errs on one side: what it says is used
+is never less than what was added and cannot have come back yet, also when the
+clock is set back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import floor, inf, isfinite
+from typing import Any, Protocol
+
+from freeloader.core.periods import Calendar, window_seconds
+
+#: A sliding window forgets in steps of this share of its length.
+_SLICES = 60
+#: Calendar periods remembered, so that a clock set to and fro finds each again.
+_PERIODS_KEPT = 4
+
+
+class Counter(Protocol):
+    """What is used of one window. ``now`` is wall seconds everywhere."""
+
+    def used(self, now: float) -> float: ...
+
+    def add(self, amount: float, now: float, since: float) -> None:
+        """Counts ``amount``, consumed at some moment between ``since`` and ``now``."""
+        ...
+
+    def put(self, used: float, now: float) -> None:
+        """Corrects the count; what remains is taken to be as recent as it can be."""
+        ...
+
+    def below(self, level: float, now: float) -> float:
+        """When the count will be at most ``level`` if nothing is added; infinity: never."""
+        ...
+
+    def dump(self) -> dict[str, Any]: ...
+
+    def load(self, state: Mapping[str, Any]) -> None: ...
+
+
+class Refill:
+    """A bucket that refills continuously: ``amount`` over ``span`` seconds."""
+
+    __slots__ = ("_level", "_rate", "_stamp")
+
+    def __init__(self, amount: float, span: float) -> None:
+        self._rate = amount / span
+        self._level, self._stamp = 0.0, -inf
+
+    def resize(self, amount: float, span: float, now: float) -> None:
+        """From now on it refills at another rate."""
+        self._level, self._stamp = self.used(now), now
+        self._rate = amount / span
+
+    def used(self, now: float) -> float:
+        if now < self._stamp:  # the clock was set back: time goes on from here
+            self._stamp = now
+        if self._level <= 0:
+            return 0.0
+        return max(0.0, self._level - (now - self._stamp) * self._rate)
+
+    def add(self, amount: float, now: float, since: float) -> None:
+        self._level, self._stamp = self.used(now) + amount, now
+
+    def put(self, used: float, now: float) -> None:
+        self._level, self._stamp = max(0.0, used), now
+
+    def below(self, level: float, now: float) -> float:
+        over = self.used(now) - level
+        if over <= 0:
+            return now
+        return now + over / self._rate if level >= 0 and self._rate > 0 else inf
+
+    def dump(self) -> dict[str, Any]:
+        return {"level": self._level, "stamp": self._stamp if isfinite(self._stamp) else 0.0}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self._level, self._stamp = float(state["level"]), float(state["stamp"])
+
+
+class Rolling:
+    """A sliding window of ``span`` seconds, kept in slices; a slice goes when all of it is old."""
+
+    __slots__ = ("_slices", "_span", "_width")
+
+    def __init__(self, span: float) -> None:
+        self._span, self._width = span, span / _SLICES
+        self._slices: list[list[float]] = []  # [end of slice, amount], oldest first
+
+    def used(self, now: float) -> float:
+        self._clamp(now)
+        return sum(amount for end, amount in self._slices if end + self._span > now)
+
+    def add(self, amount: float, now: float, since: float) -> None:
+        self._clamp(now)
+        self._slices = [part for part in self._slices if part[0] + self._span > now]
+        if amount <= 0:
+            return
+        end = self._end(now)
+        if self._slices and self._slices[-1][0] == end:
+            self._slices[-1][1] += amount
+        else:
+            self._slices.append([end, amount])
+
+    def put(self, used: float, now: float) -> None:
+        extra = used - self.used(now)
+        if extra > 0:
+            self.add(extra, now, now)
+            return
+        self.add(0, now, now)
+        while extra < 0 and self._slices:  # the oldest are forgotten first
+            taken = min(-extra, self._slices[0][1])
+            extra += taken
+            self._slices[0][1] -= taken
+            if self._slices[0][1] <= 0:
+                del self._slices[0]
+
+    def below(self, level: float, now: float) -> float:
+        left = self.used(now)
+        if left <= level:
+            return now
+        for end, amount in self._slices:
+            if end + self._span > now:
+                left -= amount
+                if left <= level:
+                    return end + self._span
+        return inf
+
+    def dump(self) -> dict[str, Any]:
+        return {"slices": [list(part) for part in self._slices]}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        parts = ([float(end), float(amount)] for end, amount in state["slices"])
+        self._slices = sorted(parts)[-4 * _SLICES :]
+
+    def _end(self, now: float) -> float:
+        return (floor(now / self._width) + 1) * self._width
+
+    def _clamp(self, now: float) -> None:
+        """After the clock was set back, what lies in the future happened just now."""
+        latest = self._end(now)
+        if not self._slices or self._slices[-1][0] <= latest:
+            return
+        ahead = sum(amount for end, amount in self._slices if end >= latest)
+        self._slices = [part for part in self._slices if part[0] < latest]
+        self._slices.append([latest, ahead])
+
+
+class Calendared:
+    """A count per calendar period. What spans a reset is charged on both sides of it."""
+
+    __slots__ = ("_calendar", "_counts")
+
+    def __init__(self, window: str, timezone: str) -> None:
+        self._calendar = Calendar(window, timezone)
+        self._counts: dict[float, float] = {}  # by the period's start, last touched last
+
+    def used(self, now: float) -> float:
+        return self._of(self._calendar.at(now).start)
+
+    def end(self, now: float) -> float:
+        """When the period of ``now`` is over."""
+        return self._calendar.at(now).end
+
+    def add(self, amount: float, now: float, since: float) -> None:
+        here = self._calendar.at(now).start
+        if since < here and (before := self._calendar.at(since).start) in self._counts:
+            self._keep(before, self._counts[before] + amount)
+        self._keep(here, self._of(here) + amount)
+
+    def put(self, used: float, now: float) -> None:
+        self._keep(self._calendar.at(now).start, max(0.0, used))
+
+    def below(self, level: float, now: float) -> float:
+        if self.used(now) <= level:
+            return now
+        return self._calendar.at(now).end if level >= 0 else inf
+
+    def dump(self) -> dict[str, Any]:
+        return {"periods": [[start, count] for start, count in self._counts.items()]}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self._counts = {float(s): float(c) for s, c in state["periods"][-_PERIODS_KEPT:]}
+
+    def _of(self, start: float) -> float:
+        """A period not seen yet is empty if time came to it from an earlier one.
+
+        Otherwise the clock was set back to before anything we remember: the
+        provider has not reset, so the count stays.
+        """
+        known = self._counts.get(start)
+        if known is not None or not self._counts:
+            return known or 0.0
+        latest = next(reversed(self._counts))
+        return 0.0 if start > latest else self._counts[latest]
+
+    def _keep(self, start: float, count: float) -> None:
+        self._counts.pop(start, None)
+        self._counts[start] = count
+        while len(self._counts) > _PERIODS_KEPT:
+            del self._counts[next(iter(self._counts))]
+
+
+class Once:
+    """Credits: nothing comes back, and after ``days`` (None: no end) nothing is left."""
+
+    __slots__ = ("_days", "_opened", "_total")
+
+    def __init__(self, days: int | None, opened: float) -> None:
+        self._days, self._opened, self._total = days, opened, 0.0
+
+    @property
+    def expires(self) -> float:
+        return inf if self._days is None else self._opened + self._days * 86400
+
+    def used(self, now: float) -> float:
+        return self._total if now < self.expires else inf
+
+    def add(self, amount: float, now: float, since: float) -> None:
+        self._total += amount
+
+    def put(self, used: float, now: float) -> None:
+        self._total = max(0.0, used)
+
+    def below(self, level: float, now: float) -> float:
+        return now if self.used(now) <= level else inf
+
+    def dump(self) -> dict[str, Any]:
+        return {"total": self._total, "opened": self._opened}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self._total, self._opened = float(state["total"]), float(state["opened"])
+
+
+class Concurrent:
+    """Only what is held at this moment counts, and that is not counted here."""
+
+    __slots__ = ()
+
+    def used(self, now: float) -> float:
+        return 0.0
+
+    def add(self, amount: float, now: float, since: float) -> None:
+        """Nothing stays used once a call is over."""
+
+    def put(self, used: float, now: float) -> None:
+        """A provider's count of running calls is over when it is read."""
+
+    def below(self, level: float, now: float) -> float:
+        return now if level >= 0 else inf
+
+    def dump(self) -> dict[str, Any]:
+        return {}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """There is nothing to remember."""
+
+
+def kind_of(metric: str, window: str, reset: str) -> str:
+    """Which counter a limit needs. An unknown reset slides: the slowest to give back."""
+    if metric == "concurrency":
+        return "concurrency"
+    if window == "once":
+        return "once"
+    return reset if reset in ("refill", "calendar") else "rolling"
+
+
+def counter(
+    kind: str, amount: float, window: str, timezone: str, days: int | None, now: float
+) -> Counter:
+    """A fresh counter of one kind. Raises ValueError for an unknown window or zone."""
+    if kind == "concurrency":
+        return Concurrent()
+    if kind == "once":
+        return Once(days, now)
+    if kind == "calendar":
+        made = Calendared(window, timezone)
+        made.used(now)  # a zone that does not exist is found here, not in the middle of a request
+        return made
+    span = window_seconds(window)
+    return Refill(amount, span) if kind == "refill" else Rolling(span)
