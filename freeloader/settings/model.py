@@ -1,0 +1,74 @@
+"""All settings in one frozen object, put together by pydantic-settings.
+
+Which sources there are and what their values look like is ``sources``' and
+``load``'s business. No value here is ever a secret.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from freeloader.core.model import Level
+from freeloader.settings.policy import Budget, Routing
+from freeloader.settings.sections import (
+    Benchmarking,
+    Classifier,
+    Discovery,
+    LoadMonitoring,
+    Logging,
+    Models,
+    Notifications,
+    Privacy,
+    Secrets,
+    Server,
+    Upstream,
+)
+from freeloader.settings.spelling import camel
+
+
+class Settings(BaseSettings):
+    """``config.toml`` and the environment, checked. ``Settings()`` alone is the defaults."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix="XSWARM_")
+
+    server: Server = Server()
+    models: Models = Models()
+    routing: Routing = Routing()
+    budget: Budget = Budget()
+    load_monitoring: LoadMonitoring = LoadMonitoring()
+    upstream: Upstream = Upstream()
+    secrets: Secrets = Secrets()
+    logging: Logging = Logging()
+    discovery: Discovery = Discovery()
+    benchmarking: Benchmarking = Benchmarking()
+    notifications: Notifications = Notifications()
+    privacy: Privacy = Privacy()
+    classifier: Classifier = Classifier()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what ``load`` hands in: the process's own environment is read in one place."""
+        return (init_settings,)
+
+    def level(self) -> Level:
+        """The lowest level of policy: what the owner set for everyone."""
+        return self.routing.level()
+
+    def as_dict(self, *, camel_case: bool = False) -> dict[str, Any]:
+        """JSON-ready, defaults included; snake_case as in the file, or camelCase as over HTTP."""
+        shown: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
+        if not camel_case:
+            return shown
+        from freeloader.settings.sources import respell
+
+        respelt: dict[str, Any] = respell(type(self), shown, camel)
+        return respelt

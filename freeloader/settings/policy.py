@@ -1,0 +1,172 @@
+"""The sections that speak of policy: ``[routing]`` and ``[budget]``.
+
+Weights, gates and fallback are read by ``directives``, so that a request, a key
+and the settings obey one law; here they only find their place in the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from freeloader.core.model import Level
+from freeloader.settings import directives, read
+from freeloader.settings.presets import STRATEGIES
+from freeloader.settings.types import Dollars, Lower, Names, Number, Section, Share, Switch, Zone
+
+
+def _weights(value: Any) -> dict[str, Any]:
+    share = read.number(0, 1000)
+    return read.fields(value, {"cost": share, "speed": share, "quality": share})
+
+
+def _gates(value: Any) -> dict[str, Any]:
+    return directives.gates_dict(directives.parse_gates(value))
+
+
+_strategy = read.one_of(STRATEGIES)
+Strategy = Annotated[str, BeforeValidator(_strategy)]
+WeightsTable = Annotated[dict[str, Any], BeforeValidator(_weights)]
+GatesTable = Annotated[dict[str, Any], BeforeValidator(_gates)]
+FallbackTable = Annotated[dict[str, Any], BeforeValidator(directives.fallback_dict)]
+_CANON: Mapping[str, Callable[[Any], Any]] = {
+    "weights": _weights,
+    "quality_gates": _gates,
+    "gates": _gates,
+    "fallback": directives.fallback_dict,
+}
+
+
+class When(Section):
+    """What a rule looks at; everything given must hold."""
+
+    project: str | None = None
+    key: str | None = None
+    task: str | None = None
+    complexity_above: Share | None = None
+    complexity_below: Share | None = None
+    model: str | None = None
+    has_tools: Switch | None = None
+    has_images: Switch | None = None
+    input_tokens_above: Annotated[Number, Field(ge=0)] | None = None
+    input_tokens_below: Annotated[Number, Field(ge=0)] | None = None
+    hours: str | None = None  # "22:00-07:00", in the budget's time zone
+    header: str | None = None  # "x-name" or "x-name: value"
+
+    @field_validator("hours")
+    @classmethod
+    def _clock(cls, hours: str | None) -> str | None:
+        time = r"([01]?\d|2[0-3]):[0-5]\d"
+        if hours is not None and not re.fullmatch(f"{time}-{time}", hours):
+            raise ValueError("must look like 22:00-07:00")
+        return hours
+
+
+class Then(Section):
+    """What a rule does."""
+
+    canon: ClassVar[Mapping[str, Callable[[Any], Any]]] = _CANON
+
+    strategy: Strategy | None = None
+    gates: GatesTable = Field(default_factory=dict)
+    models: Names = ()
+    local_only: Switch = False
+    reject: str | None = None
+
+
+class Rule(Section):
+    """``[[routing.rules]]``: the first whose ``when`` holds decides."""
+
+    name: str | None = None
+    when: When = When()
+    then: Then = Then()
+
+
+class Routing(Section):
+    short: ClassVar[Mapping[str, str]] = {"fallback_strategy": "fallback", "gates": "quality_gates"}
+    canon: ClassVar[Mapping[str, Callable[[Any], Any]]] = _CANON
+
+    strategy: Strategy = "balanced"
+    max_wait_seconds: Annotated[Number, Field(ge=0, le=86_400)] = 5
+    prefer_local: Switch | None = None
+    cost_tolerance: Annotated[Number, Field(ge=1, le=1000)] | None = None
+    weights: WeightsTable = Field(default_factory=dict)
+    quality_gates: GatesTable = Field(default_factory=dict)
+    fallback: FallbackTable = Field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+
+    @field_validator("weights")
+    @classmethod
+    def _some(cls, weights: dict[str, Any]) -> dict[str, Any]:
+        if weights:
+            directives.parse_weights(weights)
+        return weights
+
+    def level(self) -> Level:
+        """What these settings say of policy; the rest is left to the strategy's preset."""
+        said: dict[str, Any] = {
+            "strategy": self.strategy,
+            "maxWaitSeconds": self.max_wait_seconds,
+            "preferLocal": self.prefer_local,
+            "costTolerance": self.cost_tolerance,
+            "weights": self.weights or None,
+            "qualityGates": self.quality_gates or None,
+            "fallback": self.fallback or None,
+        }
+        return directives.parse_level(said, "settings")
+
+
+class Hard(Section):
+    daily: Dollars | None = None
+    monthly: Dollars | None = None
+    per_request: Dollars | None = None
+
+
+class Soft(Section):
+    daily: Dollars | None = None
+    monthly: Dollars | None = None
+
+
+class Allocation(Section):
+    """One project's share; the project named ``default`` stands for all that are not listed."""
+
+    daily: Dollars | None = None
+    monthly: Dollars | None = None
+
+
+Action = Annotated[Literal["warn", "downgrade", "local-only", "block"], Lower]
+
+
+class Actions(Section):
+    on_soft_limit: Action = "warn"
+    on_hard_limit: Action = "block"
+    on_project_limit: Action = "block"
+
+
+class Budget(Section):
+    short: ClassVar[Mapping[str, str]] = {
+        "daily": "hard.daily",
+        "monthly": "hard.monthly",
+        "per_request": "hard.per_request",
+    }
+
+    hard: Hard = Hard()
+    soft: Soft = Soft()
+    alert_at: Share = 0.8
+    timezone: Zone = "UTC"
+    # Ten minutes of spending at ten times the usual rate: rare in honest use.
+    spike_factor: Annotated[Number, Field(gt=1, le=10_000)] = 10
+    spike_stops_paid: Switch = False
+    allocations: dict[str, Allocation] = Field(default_factory=dict)
+    actions: Actions = Actions()
+
+    @model_validator(mode="after")
+    def _soft_below_hard(self) -> Budget:
+        for period in ("daily", "monthly"):
+            soft, hard = getattr(self.soft, period), getattr(self.hard, period)
+            if soft is not None and hard is not None and soft > hard:
+                raise ValueError(f"soft.{period} {soft} is more than hard.{period} {hard}")
+        return self

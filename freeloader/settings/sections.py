@@ -1,0 +1,189 @@
+"""The sections of ``config.toml`` and their defaults (contract §3), policy's sections apart.
+
+Data and bounds only. Where the contract names no default, the comment says why
+the one here was chosen.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from freeloader.core.model import Timeouts
+from freeloader.settings.types import (
+    Cron,
+    Dollars,
+    HttpUrl,
+    Lower,
+    Names,
+    Number,
+    Origins,
+    Positive,
+    Section,
+    Share,
+    Switch,
+    Whole,
+)
+
+
+class Server(Section):
+    host: str = "127.0.0.1"
+    port: Annotated[Whole, Field(ge=0, le=65_535)] = 3000  # 0: any free port (tests)
+    allowed_hosts: Names = ()
+    cors_origins: Origins = ()
+    body_bytes_max: Annotated[Whole, Field(ge=1024, le=1 << 30)] = 33_554_432
+    request_seconds_max: Positive = 600
+    # Streams that run when SIGTERM comes get this long; systemd's own patience is 90 s.
+    drain_seconds: Annotated[Number, Field(ge=0, le=3600)] = 30
+
+
+class Models(Section):
+    unknown: Annotated[Literal["similar", "error", "auto"], Lower] = "similar"
+    premium: str | None = None  # None: the most intelligent priced model of the registry
+    aliases: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("aliases")
+    @classmethod
+    def _named(cls, aliases: dict[str, str]) -> dict[str, str]:
+        for alias, target in aliases.items():
+            if not alias.strip() or not target.strip():
+                raise ValueError("an alias and its target must not be empty")
+            if alias == target:
+                raise ValueError(f"{alias!r} stands for itself")
+        return aliases
+
+
+class Pair(Section):
+    """When something counts as a warning, and when as critical."""
+
+    warning: Annotated[Number, Field(ge=0)]
+    critical: Annotated[Number, Field(ge=0)]
+
+    @field_validator("critical")
+    @classmethod
+    def _above(cls, critical: float, info: object) -> float:
+        warning = getattr(info, "data", {}).get("warning")
+        if warning is not None and critical < warning:
+            raise ValueError(f"critical {critical:g} is less than warning {warning:g}")
+        return critical
+
+
+class LoadMonitoring(Section):
+    enabled: Switch = True
+    queue: Pair = Pair(warning=10, critical=50)
+    p95_ms: Pair = Pair(warning=2000, critical=5000)
+    error_rate: Pair = Pair(warning=0.05, critical=0.15)
+    on_warning: Annotated[Literal["prefer-faster-models", "none"], Lower] = "prefer-faster-models"
+    on_critical: Annotated[Literal["block-slow-models", "none"], Lower] = "block-slow-models"
+    cooldown_minutes: Annotated[Number, Field(ge=0, le=1440)] = 5
+
+
+class Upstream(Section):
+    lane: Annotated[Literal["litellm", "auto", "direct"], Lower] = "litellm"
+    workers: Annotated[Whole, Field(ge=1, le=16)] = 1
+    # LiteLLM's proxy was measured at 6–13 s to ready; a slow disk may take several times that.
+    start_seconds_max: Positive = 90
+    # 390 MB after a few dozen calls; leaks are slow: twice that, and some.
+    recycle_rss_mb: Annotated[Whole, Field(ge=256, le=65_536)] = 1024
+    connect_seconds: Positive = 5
+    first_byte_seconds: Positive = 60
+    idle_seconds: Positive = 60
+    total_seconds: Positive = 600
+    # Seconds that one attempt may take in all, for single providers (slow local servers).
+    provider_seconds: dict[str, Positive] = Field(default_factory=dict)
+
+    def timeouts(self, provider: str | None = None) -> Timeouts:
+        """The limits of one attempt, with the provider's own total where there is one."""
+        total = self.provider_seconds.get(provider or "", self.total_seconds)
+        return Timeouts(
+            connect=min(self.connect_seconds, total),
+            first_byte=min(self.first_byte_seconds, total),
+            idle=min(self.idle_seconds, total),
+            total=total,
+        )
+
+
+class Secrets(Section):
+    backend: Annotated[Literal["auto", "keyring", "file"], Lower] = "auto"
+
+
+class Logging(Section):
+    level: Annotated[Literal["debug", "info", "warning", "error", "critical"], Lower] = "info"
+    as_json: Switch = Field(default=False, alias="json")
+    save_prompts: Switch = False
+    save_responses: Switch = False
+    # A month of the journal: long enough to compare with a provider's bill.
+    retention_days: Annotated[Whole, Field(ge=1, le=3650)] = 30
+    file_bytes_max: Annotated[Whole, Field(ge=65_536, le=1 << 30)] = 10_485_760
+    files: Annotated[Whole, Field(ge=1, le=100)] = 5
+
+    @field_validator("level", mode="before")
+    @classmethod
+    def _short(cls, level: object) -> object:
+        short = {"warn": "warning", "fatal": "critical", "err": "error", "trace": "debug"}
+        return short.get(level.strip().lower(), level) if isinstance(level, str) else level
+
+
+class Source(Section):
+    """One source of discovery, on its own cron line (UTC)."""
+
+    enabled: Switch = True
+    cron: Cron = "0 2 * * *"
+    url: HttpUrl | None = None
+
+
+class Discovery(Section):
+    enabled: Switch = True
+    auto_apply_updates: Switch = False
+    registry: Source = Source(cron="0 2 * * *")
+    api: Source = Source(cron="30 2 * * *")
+    github: Source = Source(cron="0 3 * * 0")
+    scraping: Source = Source(enabled=False, cron="0 4 * * 1")
+    telemetry: Source = Source(enabled=False, cron="0 5 * * *")
+
+
+class BenchmarkBudget(Section):
+    monthly: Dollars = Field(default=0, validate_default=True)
+
+
+class Benchmarking(Section):
+    enabled: Switch = True
+    cron: Cron = "0 4 * * 0"  # weekly, at night
+    # Cloud models are measured by real traffic alone until the user gives a share.
+    quota_share: Share = 0.0
+    budget: BenchmarkBudget = BenchmarkBudget()
+
+
+class Events(Section):
+    """Which events are notified."""
+
+    budget: Switch = True
+    quota: Switch = True
+    proposals: Switch = True
+    price_changes: Switch = True
+    deprecations: Switch = True
+    child: Switch = True
+    jobs: Switch = True
+
+
+class Notifications(Section):
+    enabled: Switch = True
+    # Names of channels: their addresses carry passwords, and live in the secret store.
+    channels: Names = ()
+    events: Events = Events()
+
+
+Pii = Annotated[Literal["local-only", "block", "warn", "off"], Lower]
+
+
+class Privacy(Section):
+    pii: Pii = "off"
+    projects: dict[str, Pii] = Field(default_factory=dict)
+    patterns: dict[str, str] = Field(default_factory=dict)
+    words: Names = ()
+
+
+class Classifier(Section):
+    mode: Annotated[Literal["rules", "model"], Lower] = "rules"
+    model: str | None = None
