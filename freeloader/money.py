@@ -99,14 +99,15 @@ class Price:
 
     def ceiling(self, used: Meters) -> int:
         """Picodollars that ``used`` can cost at most: every input token at the dearest rate."""
-        costs = [self.cost(used)]
         whole = used.input + used.cache_read + used.cache_write
-        for rates in (self, *self.tiers):
-            dearest = max(rates.input, rates.cache_read or 0, rates.cache_write or 0)
-            if isinstance(rates, Price) or whole > rates.above:
-                fixed = used.requests * self.per_request + used.images * self.per_image
-                costs.append(whole * dearest + used.output * rates.output + fixed)
-        return max(costs)
+        fixed = used.requests * self.per_request + used.images * self.per_image
+        rows: list[Price | PriceTier] = [self, *(t for t in self.tiers if whole > t.above)]
+        return max(
+            whole * max(row.input, row.cache_read or 0, row.cache_write or 0)
+            + used.output * row.output
+            + fixed
+            for row in rows
+        )
 
 
 def pico_from_usd(usd: str | float | int | Decimal) -> int:

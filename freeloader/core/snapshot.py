@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import log
 from typing import Protocol
 
 from freeloader.core.model import Deployment, Policy, Verdict, Weights
@@ -27,6 +28,14 @@ class Health:
     latency_ms: float | None = None
     first_ms: float | None = None
     tokens_per_second: float | None = None
+
+    @property
+    def speed(self) -> float | None:
+        """Tokens a second on the registry's 1–10 scale: 10/s is 1, 3,000/s is 10."""
+        if not self.tokens_per_second:
+            return None
+        value = 1 + 9 * log(self.tokens_per_second / 10) / log(300)
+        return min(10.0, max(1.0, value))
 
 
 UNMEASURED = Health()
@@ -60,7 +69,15 @@ class Snapshot(Protocol):
         ...
 
     def budget(
-        self, deployment: Deployment, cost: int, project: str | None, policy: Policy, now: float
+        self,
+        deployment: Deployment,
+        cost: int | None,
+        project: str | None,
+        policy: Policy,
+        now: float,
     ) -> Verdict | None:
-        """None if a hold of ``cost`` picodollars would be admitted by every hard budget."""
+        """None if a hold of ``cost`` picodollars would be admitted by every hard budget.
+
+        ``cost`` None: the price is unknown, which any hard budget in force refuses.
+        """
         ...

@@ -1,0 +1,132 @@
+"""Decision → sentence, JSON and headers. Pure text; decides nothing.
+
+The sentence is for a person: why this model, in words. The JSON is what
+answers (``routing``), the journal and ``/v1/router/debug`` show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from freeloader.core.model import Policy, Profile, Resolution, Term
+from freeloader.core.routing import Candidate
+from freeloader.money import usd_from_pico
+
+#: How many candidates a debug answer or a journal row may list.
+MAX_CANDIDATES = 200
+
+
+def reason(candidate: Candidate, policy: Policy, resolution: Resolution, attempts: int) -> str:
+    """One sentence: why this deployment answers."""
+    deployment = candidate.deployment
+    what = deployment.public_model
+    if resolution.kind == "named":
+        head = f"{what}: you asked for {resolution.requested}"
+    elif resolution.kind == "similar":
+        head = f"{what} stands in for {resolution.requested}, which no account serves"
+    else:
+        head = f"{what}: best {policy.strategy} score {candidate.score:.3f}"
+    money = "free" if not deployment.billable else _price_words(candidate)
+    place = "local" if deployment.local else money
+    parts = [head, place, _strongest(candidate.terms)]
+    if attempts > 1:
+        parts.append(f"after {attempts - 1} failed attempt{'s' if attempts > 2 else ''}")
+    return "; ".join(part for part in parts if part)
+
+
+def routing(
+    candidate: Candidate,
+    policy: Policy,
+    resolution: Resolution,
+    profile: Profile,
+    attempts: int,
+    alternatives: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """The ``routing`` object of an answer."""
+    return {
+        "provider": candidate.deployment.provider.id,
+        "model": candidate.deployment.public_model,
+        "deployment": candidate.deployment.id,
+        "requested": resolution.requested,
+        "reason": reason(candidate, policy, resolution, attempts),
+        "strategy": policy.strategy,
+        "task": profile.task,
+        "complexity": profile.complexity,
+        "attempts": attempts,
+        "alternatives": list(alternatives),
+    }
+
+
+def shown(candidate: Candidate) -> dict[str, Any]:
+    """One candidate with its score terms, or the gate that refused it and why."""
+    deployment, verdict = candidate.deployment, candidate.verdict
+    out: dict[str, Any] = {
+        "deployment": deployment.id,
+        "provider": deployment.provider.id,
+        "model": deployment.public_model,
+        "score": round(candidate.score, 6),
+        "terms": [
+            {"name": t.name, "value": round(t.value, 6), "weight": round(t.weight, 6), "why": t.why}
+            for t in candidate.terms
+        ],
+        "holdUsd": None if candidate.hold is None else usd_from_pico(candidate.hold),
+        "passes": verdict is None,
+    }
+    if verdict is not None:
+        out["refusedBy"] = verdict.gate
+        out["reason"] = verdict.reason
+    return out
+
+
+def alternative(candidate: Candidate) -> dict[str, Any]:
+    """One line of ``alternatives[]``: the next best, or a telling refusal."""
+    out: dict[str, Any] = {
+        "provider": candidate.deployment.provider.id,
+        "model": candidate.deployment.public_model,
+        "score": round(candidate.score, 4),
+    }
+    if candidate.verdict is None:
+        out["reason"] = "next best"
+    else:
+        out["reason"] = f"{candidate.verdict.gate}: {candidate.verdict.reason}"
+    return out
+
+
+def policy_shown(policy: Policy) -> dict[str, Any]:
+    """A policy as JSON, with the level that each part came from."""
+    weights, gates = policy.weights, policy.gates
+    stated = {
+        _camel(name): sorted(value) if isinstance(value, frozenset) else value
+        for name in type(gates).__slots__
+        if (value := getattr(gates, name)) not in (None, False, frozenset())
+    }
+    return {
+        "strategy": policy.strategy,
+        "weights": {"cost": weights.cost, "speed": weights.speed, "quality": weights.quality},
+        "preferLocal": policy.prefer_local,
+        "maxWaitMs": policy.max_wait_ms,
+        "maxRetries": policy.fallback.max_retries,
+        "gates": stated,
+        "maxCostUsd": None if policy.max_cost is None else usd_from_pico(policy.max_cost),
+        "origins": {_camel(k): v for k, v in policy.origins.items()},
+    }
+
+
+def _strongest(terms: Sequence[Term]) -> str:
+    if not terms:
+        return ""
+    best = max(terms, key=lambda t: t.value * t.weight)
+    return f"{best.name} counts most ({best.why})"
+
+
+def _price_words(candidate: Candidate) -> str:
+    price = candidate.deployment.model.price
+    if price is None:
+        return "price unknown"
+    return f"${price.input / 1e6:g} in, ${price.output / 1e6:g} out per million tokens"
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part.title() for part in rest)

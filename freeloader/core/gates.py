@@ -1,0 +1,226 @@
+"""One function per gate → a Verdict with numbers, or None.
+
+What is unknown fails a floor and says so; measured values come before priors,
+and a prior is named as one. Gates know nothing of quota, money or breakers:
+those verdicts are the books' (see ``core.snapshot``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from freeloader.core.model import Deployment, Gates, Profile, Verdict
+from freeloader.core.snapshot import Health
+
+#: Below this many samples a measured rate or latency is noise, so the prior stands.
+MIN_SAMPLES = 5
+
+_CODE = "no_model_passes_gates"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """All a gate may look at."""
+
+    deployment: Deployment
+    health: Health
+    profile: Profile
+    gates: Gates
+
+
+Gate = Callable[[Question], Verdict | None]
+
+
+def _refuse(gate: str, reason: str, relax: object = None) -> Verdict:
+    return Verdict(gate, _CODE, reason, relax=relax)
+
+
+def min_intelligence(q: Question) -> Verdict | None:
+    floor, value = q.gates.min_intelligence, q.deployment.model.intelligence
+    if floor is None or (value is not None and value >= floor):
+        return None
+    if value is None:
+        return _refuse("minIntelligence", f"intelligence unknown, minIntelligence {floor:g}")
+    return _refuse("minIntelligence", f"intelligence {value:g} < minIntelligence {floor:g}", value)
+
+
+def max_intelligence(q: Question) -> Verdict | None:
+    cap, value = q.gates.max_intelligence, q.deployment.model.intelligence
+    if cap is None or (value is not None and value <= cap):
+        return None
+    if value is None:
+        return _refuse("maxIntelligence", f"intelligence unknown, maxIntelligence {cap:g}")
+    return _refuse("maxIntelligence", f"intelligence {value:g} > maxIntelligence {cap:g}", value)
+
+
+def min_speed(q: Question) -> Verdict | None:
+    floor = q.gates.min_speed
+    value, origin = speed_of(q)
+    if floor is None or (value is not None and value >= floor):
+        return None
+    if value is None:
+        return _refuse("minSpeed", f"speed unknown, minSpeed {floor:g}")
+    return _refuse("minSpeed", f"{origin} speed {value:.1f} < minSpeed {floor:g}", value)
+
+
+def max_speed(q: Question) -> Verdict | None:
+    cap = q.gates.max_speed
+    value, origin = speed_of(q)
+    if cap is None or (value is not None and value <= cap):
+        return None
+    if value is None:
+        return _refuse("maxSpeed", f"speed unknown, maxSpeed {cap:g}")
+    return _refuse("maxSpeed", f"{origin} speed {value:.1f} > maxSpeed {cap:g}", value)
+
+
+def max_latency(q: Question) -> Verdict | None:
+    """Refuses on measured p95 only: nobody publishes a latency, so there is no prior."""
+    cap, health = q.gates.max_latency, q.health
+    if cap is None or health.latency_ms is None or health.samples < MIN_SAMPLES:
+        return None
+    if health.latency_ms <= cap:
+        return None
+    return _refuse(
+        "maxLatency", f"p95 {health.latency_ms:,.0f} ms > maxLatency {cap:,.0f}", health.latency_ms
+    )
+
+
+def min_success_rate(q: Question) -> Verdict | None:
+    """A deployment without enough samples has the prior 1.0: it has not failed yet."""
+    floor, health = q.gates.min_success_rate, q.health
+    if floor is None or health.success_rate is None or health.samples < MIN_SAMPLES:
+        return None
+    if health.success_rate >= floor:
+        return None
+    return _refuse(
+        "minSuccessRate",
+        f"success rate {health.success_rate:.3f} < minSuccessRate {floor:g}",
+        health.success_rate,
+    )
+
+
+def min_context(q: Question) -> Verdict | None:
+    floor, value = q.gates.min_context, q.deployment.model.context
+    if floor is None or (value is not None and value >= floor):
+        return None
+    if value is None:
+        return _refuse("minContext", f"context window unknown, minContext {floor:,}")
+    return _refuse("minContext", f"context {value:,} < minContext {floor:,}", value)
+
+
+def context_fits(q: Question) -> Verdict | None:
+    """The likely input plus the wanted output must fit the model's window, where it is known."""
+    window = q.deployment.model.context
+    if window is None:
+        return None
+    wanted = q.profile.upper.output if q.profile.bounded else 1
+    need = q.profile.expected.input + wanted
+    if need <= window:
+        return None
+    return _refuse("context", f"needs about {need:,} tokens, context window is {window:,}", window)
+
+
+def capabilities(q: Question) -> Verdict | None:
+    wanted = q.profile.needs | q.gates.required_capabilities
+    missing = sorted(wanted - q.deployment.model.capabilities - {"streaming"})
+    if not missing:
+        return None
+    return _refuse("requiredCapabilities", f"cannot do {', '.join(missing)}", missing)
+
+
+def allowed_providers(q: Question) -> Verdict | None:
+    allowed, provider = q.gates.allowed_providers, q.deployment.provider.id
+    if allowed is None or provider in allowed:
+        return None
+    return _refuse("allowedProviders", f"{provider} is not among allowedProviders", provider)
+
+
+def blocked_providers(q: Question) -> Verdict | None:
+    provider = q.deployment.provider.id
+    if provider not in q.gates.blocked_providers:
+        return None
+    return _refuse("blockedProviders", f"{provider} is in blockedProviders", provider)
+
+
+def block_local(q: Question) -> Verdict | None:
+    if not (q.gates.block_local and q.deployment.local):
+        return None
+    return _refuse("blockLocal", "is a local model, blockLocal is set", False)
+
+
+def local_only(q: Question) -> Verdict | None:
+    if not q.gates.local_only or q.deployment.local:
+        return None
+    return _refuse("localOnly", "leaves this machine, localOnly is set", False)
+
+
+def no_training(q: Question) -> Verdict | None:
+    """Unknown counts as training: what is sent cannot be called back."""
+    if not q.gates.no_training or q.deployment.local:
+        return None
+    trains = q.deployment.provider.trains_on_data
+    if trains is False:
+        return None
+    said = "may train on what it is sent" if trains else "does not say whether it trains on data"
+    return _refuse("noTraining", f"{q.deployment.provider.id} {said}", False)
+
+
+def free_only(q: Question) -> Verdict | None:
+    if not (q.gates.free_only and q.deployment.billable):
+        return None
+    return _refuse("freeOnly", "its account can be billed, freeOnly is set", False)
+
+
+def paid_only(q: Question) -> Verdict | None:
+    if not q.gates.paid_only or q.deployment.billable:
+        return None
+    return _refuse("paidOnly", "costs nothing, paidOnly is set", False)
+
+
+def tier(q: Question) -> Verdict | None:
+    """A free account cannot serve what its provider gives to paying customers only."""
+    deployment = q.deployment
+    if deployment.billable or deployment.local or deployment.model.free:
+        return None
+    return Verdict(
+        "tier", _CODE, f"{deployment.model.id} is not in the free tier of {deployment.provider.id}"
+    )
+
+
+def speed_of(q: Question) -> tuple[float | None, str]:
+    """Speed 1–10 and whether it is ``measured`` or a ``prior``."""
+    if q.health.samples >= MIN_SAMPLES and q.health.speed is not None:
+        return q.health.speed, "measured"
+    return q.deployment.model.speed, "prior"
+
+
+#: In the order in which they are tried: the cheap and the telling first.
+GATES: tuple[Gate, ...] = (
+    tier,
+    local_only,
+    block_local,
+    blocked_providers,
+    allowed_providers,
+    capabilities,
+    min_intelligence,
+    max_intelligence,
+    min_context,
+    context_fits,
+    free_only,
+    paid_only,
+    no_training,
+    min_speed,
+    max_speed,
+    max_latency,
+    min_success_rate,
+)
+
+
+def first_refusal(question: Question) -> Verdict | None:
+    """The first gate that refuses, or None where all pass."""
+    for gate in GATES:
+        verdict = gate(question)
+        if verdict is not None:
+            return verdict
+    return None

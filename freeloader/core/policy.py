@@ -1,0 +1,152 @@
+"""Levels → one Policy: preferences by the nearest, constraints by intersection.
+
+Levels are given nearest first (request, rule, key, project, settings). A
+preference is taken whole from the first level that states it; constraints of
+all levels apply together, so a request can tighten and never loosen. Each part
+remembers the level it came from. Presets are levels too: the strategy's own
+defaults stand behind every level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
+from types import MappingProxyType
+from typing import Any
+
+from freeloader.core.model import FallbackPlan, Gates, Level, Policy, Weights
+
+#: Contract §3's table of presets, on our intelligence scale. A preset's gates bind
+#: like any other constraint once its strategy is chosen.
+PRESETS: Mapping[str, Level] = MappingProxyType(
+    {
+        "balanced": Level(
+            "preset", weights=Weights(0.4, 0.4, 0.2), gates=Gates(max_latency=10_000)
+        ),
+        "cost-first": Level(
+            "preset",
+            weights=Weights(1.0, 0.0, 0.0),
+            gates=Gates(min_intelligence=2, max_latency=5_000),
+            fallback=FallbackPlan(mode="quality"),
+        ),
+        "speed-first": Level(
+            "preset",
+            weights=Weights(0.0, 1.0, 0.0),
+            gates=Gates(min_intelligence=2, max_latency=2_000, block_local=True),
+            cost_tolerance=2.0,
+        ),
+        "quality-first": Level(
+            "preset",
+            weights=Weights(0.0, 0.0, 1.0),
+            gates=Gates(min_intelligence=7, max_latency=30_000),
+            fallback=FallbackPlan(mode="error"),
+        ),
+        "local-first": Level("preset", weights=Weights(0.4, 0.4, 0.2), prefer_local=True),
+        "priority": Level("preset", weights=Weights(0.4, 0.4, 0.2)),
+    }
+)
+
+_LARGER_IS_TIGHTER = ("min_intelligence", "min_speed", "min_success_rate", "min_context")
+_SMALLER_IS_TIGHTER = ("max_intelligence", "max_speed", "max_latency")
+_FLAGS = ("block_local", "local_only", "no_training", "free_only", "paid_only")
+_PREFERENCES = (
+    "strategy",
+    "weights",
+    "prefer_local",
+    "cost_tolerance",
+    "fallback",
+    "max_wait_ms",
+)
+
+
+def combine(levels: Sequence[Level]) -> Policy:
+    """The policy of a request, from its levels, nearest first."""
+    chosen: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    strategy = next((lv.strategy for lv in levels if lv.strategy), "balanced")
+    preset = PRESETS.get(strategy, PRESETS["balanced"])
+    # The nearest wins, but weights a settings file states for its own default
+    # strategy must not bend the strategy that a request chose: a preset stands
+    # directly behind the level that named it.
+    for name in _PREFERENCES:
+        for level in _with_preset(levels, strategy, preset):
+            value = getattr(level, name)
+            if value is not None:
+                chosen[name] = value
+                origins[name] = level.name
+                break
+    gates = tighten(_with_preset(levels, strategy, preset), origins)
+    return Policy(
+        **chosen,
+        gates=gates,
+        max_cost=_smallest("max_cost", levels, lambda lv: lv.max_cost, origins),
+        origins=MappingProxyType(origins),
+    )
+
+
+def _with_preset(levels: Sequence[Level], strategy: str, preset: Level) -> Iterable[Level]:
+    placed = False
+    for level in levels:
+        yield level
+        if not placed and level.strategy == strategy:
+            placed = True
+            yield preset
+    if not placed:
+        yield preset
+
+
+def tighten(levels: Iterable[Level], origins: dict[str, str] | None = None) -> Gates:
+    """All levels' gates at once; ``origins`` is told which level set each part."""
+    every = list(levels)
+    told = {} if origins is None else origins
+    out: dict[str, Any] = {}
+    for name in _LARGER_IS_TIGHTER:
+        out[name] = _largest(name, every, _gate(name), told)
+    for name in _SMALLER_IS_TIGHTER:
+        out[name] = _smallest(name, every, _gate(name), told)
+    for name in _FLAGS:
+        setter = next((lv.name for lv in every if getattr(lv.gates, name)), None)
+        out[name] = setter is not None
+        if setter is not None:
+            told[name] = setter
+    for name in ("required_capabilities", "blocked_providers"):
+        out[name] = frozenset().union(*(getattr(lv.gates, name) for lv in every))
+        if out[name]:
+            told[name] = "+".join(lv.name for lv in every if getattr(lv.gates, name))
+    allowed = [lv for lv in every if lv.gates.allowed_providers is not None]
+    if allowed:
+        sets = [lv.gates.allowed_providers or frozenset() for lv in allowed]
+        out["allowed_providers"] = frozenset.intersection(*sets)
+        told["allowed_providers"] = "+".join(lv.name for lv in allowed)
+    return Gates(**out)
+
+
+def _gate(name: str) -> Callable[[Level], Any]:
+    return lambda level: getattr(level.gates, name)
+
+
+def _largest(
+    name: str, levels: Sequence[Level], get: Callable[[Level], Any], origins: dict[str, str]
+) -> Any:
+    stated = [(get(lv), lv.name) for lv in levels if get(lv) is not None]
+    if not stated:
+        return None
+    value, origin = max(stated, key=lambda pair: pair[0])
+    origins[name] = origin
+    return value
+
+
+def _smallest(
+    name: str, levels: Sequence[Level], get: Callable[[Level], Any], origins: dict[str, str]
+) -> Any:
+    stated = [(get(lv), lv.name) for lv in levels if get(lv) is not None]
+    if not stated:
+        return None
+    value, origin = min(stated, key=lambda pair: pair[0])
+    origins[name] = origin
+    return value
+
+
+def gate_names() -> tuple[str, ...]:
+    """Every gate's field name, for docs and tests."""
+    return tuple(f.name for f in fields(Gates))

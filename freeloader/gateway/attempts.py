@@ -1,0 +1,142 @@
+"""One attempt: lane events in, relayed events out, and what it consumed.
+
+It decides nothing and keeps no books: it watches the stream, says when the
+first content came, and at the end how much is known of the consumption:
+``reported`` by the provider, ``counted`` by us, or unknown (``hold``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from freeloader.clock import Clock, Instant
+from freeloader.core.events import Answer, Delta, End, Event, Fault, Headers, Usage
+from freeloader.core.model import Attempt
+from freeloader.core.routing import upper_meters
+from freeloader.core.tokens import upper_tokens
+from freeloader.gateway.ports import LanePort
+from freeloader.money import Meters
+
+#: Chunks held back before the first content; more than a role chunk or two means
+#: a provider that streams emptiness, and they are let go.
+_HELD_BACK = 64
+
+
+class Watch:
+    """What is known of one attempt while it runs. All times are of its clock."""
+
+    def __init__(self, attempt: Attempt, clock: Clock) -> None:
+        self.attempt = attempt
+        self._clock = clock
+        self.started: Instant = clock.now()
+        self.first_at: Instant | None = None
+        self.ended_at: Instant | None = None
+        self.headers: dict[str, str] = {}
+        self.status: int | None = None
+        self.usage: Usage | None = None
+        self.fault: Answer | None = None
+        self.finished = False
+        self.sending = False
+        self.relayed_bytes = 0
+
+    async def events(self, lane: LanePort) -> AsyncIterator[Event]:
+        """The lane's events from the first content on; ``first_at`` is set before it is given.
+
+        Ends after ``End`` or ``Fault``. A fault before any content is not
+        yielded: it is left in ``fault`` with ``first_at`` None.
+        """
+        held: list[Event] = []
+        self.sending = True
+        stream = lane.send(self.attempt)
+        async with aclosing(stream) as events:  # type: ignore[type-var]
+            async for event in events:
+                self._note(event)
+                if isinstance(event, Headers):
+                    continue
+                if self.first_at is None and not self._opens(event, len(held)):
+                    if self.fault is None:
+                        held.append(event)
+                    continue
+                if self.first_at is None:
+                    self.first_at = self._clock.now()
+                for earlier in held:
+                    yield earlier
+                held.clear()
+                yield event
+        self.ended_at = self._clock.now()
+
+    def used(self) -> tuple[Meters, str]:
+        """What to settle with, and its basis: ``reported``, ``counted`` or ``hold``.
+
+        Counted is never below what was relayed; hidden reasoning of a broken
+        stream cannot be seen, which is why the books cap and mark it.
+        """
+        relayed = self._relayed_tokens()
+        usage = self.usage
+        if usage is not None and usage.reported:
+            meters = usage.meters
+            return (meters if meters.requests else meters + Meters(requests=1)), "reported"
+        if self.first_at is None or not self.attempt.profile.stream:
+            return self.upper(), "hold"
+        guessed = usage.meters.output if usage is not None else 0
+        upper = self.upper()
+        counted = Meters(
+            requests=1,
+            input=upper.input,
+            output=max(relayed, guessed),
+            images=upper.images,
+        )
+        return counted, "counted"
+
+    def upper(self) -> Meters:
+        """What was held for this attempt."""
+        return upper_meters(self.attempt.profile, self.attempt.deployment)
+
+    def latency_ms(self) -> float:
+        end = self.ended_at or self._clock.now()
+        return (end.mono - self.started.mono) * 1000
+
+    def first_ms(self) -> float | None:
+        if self.first_at is None:
+            return None
+        return (self.first_at.mono - self.started.mono) * 1000
+
+    def _relayed_tokens(self) -> int:
+        return upper_tokens(self.relayed_bytes) if self.relayed_bytes else 0
+
+    def _opens(self, event: Event, held: int) -> bool:
+        """True once there is no falling back: content, a whole answer, or a proper end."""
+        if isinstance(event, Delta):
+            return event.content or not self.attempt.profile.stream or held >= _HELD_BACK
+        return isinstance(event, End)
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, Headers):
+            self.status, self.headers = event.status, dict(event.headers)
+        elif isinstance(event, Delta):
+            self.relayed_bytes += _content_bytes(event.data)
+        elif isinstance(event, Usage):
+            self.usage = event
+        elif isinstance(event, Fault):
+            self.fault = event.answer
+        else:
+            self.finished = True
+
+
+def _content_bytes(data: dict[str, Any]) -> int:
+    """Bytes of text, reasoning and tool arguments in one chunk or body."""
+    total = 0
+    for choice in data.get("choices") or ():
+        part = choice.get("delta") or choice.get("message") or choice
+        for key in ("content", "reasoning_content", "reasoning", "text"):
+            value = part.get(key)
+            if isinstance(value, str):
+                total += len(value.encode("utf-8", "surrogatepass"))
+        for call in part.get("tool_calls") or ():
+            function = call.get("function") or {}
+            total += len(str(function.get("name") or "")) + len(
+                str(function.get("arguments") or "")
+            )
+    return total

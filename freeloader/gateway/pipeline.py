@@ -1,0 +1,110 @@
+"""The way of a request between surface and lane: policy, decision, attempts.
+
+``begin`` puts the policy together and starts a ``Run``; ``explain`` answers
+what would be decided, sending and spending nothing. The steps themselves are
+in ``run``; this module holds what happens before anything is sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from freeloader.core import explain, routing, task
+from freeloader.core.model import Caller, Level, Policy, Profile, Resolution
+from freeloader.core.policy import PRESETS, combine
+from freeloader.errors import Forbidden, InvalidRequest, NotImplementedYet, Unavailable
+from freeloader.gateway import refusal
+from freeloader.gateway.run import Plan, Run
+from freeloader.gateway.tools import Tools
+
+#: Requests in the house at once; more are shed at the door with 503 and a wait.
+IN_FLIGHT_MAX = 1024
+#: Strategies of the contract that a later release builds.
+_LATER = frozenset({"multi-cast"})
+
+
+class Pipeline:
+    """One per daemon."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    def begin(self, profile: Profile, caller: Caller, request_id: str) -> Run:
+        """Starts answering. Raises FreeloaderError for what no candidate could change."""
+        if len(self._tools.tasks) >= 2 * IN_FLIGHT_MAX:
+            raise Unavailable(
+                f"{IN_FLIGHT_MAX} requests are in flight. Try again in a moment.",
+                code="overloaded",
+                retry_after=1.0,
+            )
+        plan = self._plan(profile, caller)
+        return Run(plan, request_id, self._tools.new_id("dec"), self._tools)
+
+    def explain(self, profile: Profile, caller: Caller) -> dict[str, Any]:
+        """The decision that this request would get now: every candidate, terms, refusals, hold."""
+        plan = self._plan(profile, caller)
+        tools = self._tools
+        now = tools.clock.now()
+        ask = routing.Ask(
+            replace(plan.profile, project=plan.project), plan.policy, plan.resolution, now.wall
+        )
+        every = routing.explain(ask, tools.books)
+        winner = every[0] if every and every[0].verdict is None else None
+        out: dict[str, Any] = {
+            "requested": plan.resolution.requested,
+            "resolvedAs": plan.resolution.kind,
+            "task": plan.profile.task,
+            "project": plan.project,
+            "policy": explain.policy_shown(plan.policy),
+            "estimate": {
+                "upper": profile.upper.as_dict(),
+                "expected": profile.expected.as_dict(),
+            },
+            "candidates": [explain.shown(c) for c in every[: explain.MAX_CANDIDATES]],
+            "candidatesTotal": len(every),
+            "winner": None,
+        }
+        if winner is not None:
+            out["winner"] = explain.shown(winner)
+            out["reason"] = explain.reason(winner, plan.policy, plan.resolution, 1)
+        else:
+            problem = refusal.refused(every, plan.resolution.requested, now.wall)
+            out["error"] = {"code": problem.code, "message": problem.message, **problem.details}
+        return out
+
+    def _plan(self, profile: Profile, caller: Caller) -> Plan:
+        project = _project(profile, caller)
+        resolution = self._tools.rules.names().resolve(profile.model, profile.needs)
+        policy = self._policy(profile, caller, resolution, project)
+        known = replace(profile, task=task.task_of(profile.needs, profile.task or None))
+        return Plan(known, caller, policy, resolution, project)
+
+    def _policy(
+        self, profile: Profile, caller: Caller, resolution: Resolution, project: str | None
+    ) -> Policy:
+        named = Level("model", strategy=resolution.strategy)
+        levels = [profile.level, named, caller.level, *self._tools.rules.levels(project)]
+        policy = combine(levels)
+        if policy.strategy in _LATER:
+            raise NotImplementedYet(
+                f"Strategy '{policy.strategy}' is not built yet. Use one of: {', '.join(PRESETS)}."
+            )
+        if policy.strategy not in PRESETS:
+            raise InvalidRequest(
+                f"Unknown strategy '{policy.strategy}'. Use one of: {', '.join(PRESETS)}.",
+                param="strategy",
+            )
+        return policy
+
+
+def _project(profile: Profile, caller: Caller) -> str | None:
+    """The request's project; a key bound to one cannot name another."""
+    if caller.project is None:
+        return profile.project
+    if profile.project not in (None, caller.project):
+        raise Forbidden(
+            f"This key belongs to project '{caller.project}' and cannot act for "
+            f"'{profile.project}'. Leave the project out, or use another key."
+        )
+    return caller.project

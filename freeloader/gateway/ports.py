@@ -1,0 +1,90 @@
+"""What the pipeline asks of the other rooms, as Protocols. No behaviour here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from freeloader.books.ports import Hold, Settlement
+from freeloader.clock import Instant
+from freeloader.core.events import Event
+from freeloader.core.headers import Observation
+from freeloader.core.model import Attempt, Deployment, Level, Policy, Resolution, Timeouts, Verdict
+from freeloader.core.outcome import Outcome
+from freeloader.core.snapshot import Snapshot
+from freeloader.money import Meters
+from freeloader.store.rows import AttemptRow, DecisionRow
+
+
+class BooksPort(Snapshot, Protocol):
+    """The books, as one attempt uses them (see ``freeloader.books``)."""
+
+    async def reserve(
+        self,
+        attempt_id: str,
+        request_id: str,
+        deployment: Deployment,
+        upper: Meters,
+        project: str | None,
+        key_id: str,
+        policy: Policy,
+        now: Instant,
+    ) -> Hold | Verdict: ...
+
+    async def settle(self, hold: Hold, used: Meters, basis: str, now: Instant) -> Settlement: ...
+
+    async def release(self, hold: Hold, now: Instant, *, sent: bool = False) -> Settlement:
+        """Nothing was consumed; ``sent``: a request that some limits count all the same."""
+        ...
+
+    def observe(
+        self, deployment: Deployment, observations: Sequence[Observation], now: Instant
+    ) -> None: ...
+
+    def record(
+        self,
+        deployment: Deployment,
+        outcome: Outcome | None,
+        latency_ms: float | None,
+        first_ms: float | None,
+        output_tokens: int,
+        now: Instant,
+    ) -> None: ...
+
+    def budget_view(self, project: str | None, now: Instant) -> dict[str, Any]: ...
+
+
+class LanePort(Protocol):
+    """One way to a provider (see ``gateway.lanes``)."""
+
+    def send(self, attempt: Attempt) -> AsyncIterator[Event]: ...
+
+
+class NamesPort(Protocol):
+    def resolve(self, wanted: str, needs: frozenset[str]) -> Resolution: ...
+
+
+class SecretsPort(Protocol):
+    async def get(self, name: str, backend: str | None) -> Mapping[str, str] | None: ...
+
+
+class JournalPort(Protocol):
+    """Write-behind; never waits, never raises for a full disk."""
+
+    def decision(self, row: DecisionRow) -> None: ...
+
+    def attempt(self, row: AttemptRow) -> None: ...
+
+
+class Rules(Protocol):
+    """What settings say to the pipeline right now; read anew for each request."""
+
+    def names(self) -> NamesPort: ...
+
+    def levels(self, project: str | None) -> Sequence[Level]:
+        """The levels behind the key's: project (if any), then settings."""
+        ...
+
+    def timeouts(self, provider: str | None = None) -> Timeouts: ...
+
+    def catalog_version(self) -> str: ...

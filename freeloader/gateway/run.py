@@ -1,0 +1,372 @@
+"""One request's life after parsing: decide, hold, send, settle, decide again.
+
+A ``Run`` is driven by a task of its own, outside the handler's cancellation:
+a client that leaves ends the upstream call, never the bookkeeping. Nothing is
+given to the client before the first content delta; until then a failure is
+answered by deciding again. It parses no bodies and formats no answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from freeloader.clock import Instant
+from freeloader.core import explain, fallback, routing
+from freeloader.core.events import Delta, End, Event, Fault, Usage
+from freeloader.core.fallback import Failed, Stop
+from freeloader.core.model import Attempt, Caller, Policy, Profile, Resolution, Verdict
+from freeloader.errors import FreeloaderError
+from freeloader.gateway import refusal
+from freeloader.gateway.attempts import Watch
+from freeloader.gateway.ports import Hold
+from freeloader.gateway.settling import Settled, settle
+from freeloader.gateway.tools import Tools
+from freeloader.money import Meters, usd_from_pico
+from freeloader.store.rows import DecisionRow
+
+#: Chunks in flight between provider and client: enough to smooth, bounded for slow readers.
+_QUEUE = 64
+#: How often the books may refuse what the decider allowed before we give up (races only).
+_RESERVATIONS_MAX = 32
+#: A momentary refusal is waited out in steps no longer than this.
+_WAIT_STEP_S = 1.0
+#: Other requests' holds settle within a few of these.
+_BUSY_STEP_S = 0.05
+
+_CLOSED = object()
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is being asked, as it stands after the failures so far."""
+
+    profile: Profile
+    caller: Caller
+    policy: Policy
+    resolution: Resolution
+    project: str | None
+    tried: frozenset[str] = frozenset()
+    avoid: dict[str, Verdict] = field(default_factory=dict)
+    failures: list[Failed] = field(default_factory=list)
+    spent_pico: int = 0
+
+
+class Run:
+    """The pipeline's answer in the making; see the methods a surface uses."""
+
+    def __init__(self, plan: Plan, request_id: str, decision_id: str, tools: Tools) -> None:
+        self.decision_id = decision_id
+        self.request_id = request_id
+        self._plan = plan
+        self._tools = tools
+        self._started = tools.clock.now()
+        self._queue: asyncio.Queue[Any] = asyncio.Queue(_QUEUE)
+        self._ready = asyncio.Event()
+        self._error: FreeloaderError | None = None
+        self._chosen: routing.Candidate | None = None
+        self._alternatives: list[dict[str, Any]] = []
+        self._attempts: list[dict[str, Any]] = []
+        self._watch: Watch | None = None
+        self._settled: Settled | None = None
+        self._task = tools.tasks.start(self._drive(), f"run {request_id}")
+
+    # ── what a surface uses ──────────────────────────────────────────────────
+
+    async def first(self, timeout: float) -> bool:
+        """True once content (or the whole JSON body) is there; False: not within ``timeout`` s.
+
+        Raises the FreeloaderError that the request ended in.
+        """
+        if not self._ready.is_set():
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._ready.wait()
+            except TimeoutError:
+                return False
+        if self._error is not None:
+            raise self._error
+        return True
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Deltas (``model`` rewritten), then Usage, then End or Fault."""
+        while (item := await self._queue.get()) is not _CLOSED:
+            yield item
+        if self._error is not None:
+            raise self._error
+
+    def abandon(self) -> None:
+        """The client went away: the upstream call ends, what was used is still settled."""
+        if not self._task.done():
+            self._task.cancel()
+
+    def headers(self) -> dict[str, str]:
+        """``X-Freeloader-*`` as far as known; cost only where nothing more can come."""
+        out = {"X-Freeloader-Decision-Id": self.decision_id}
+        if self._chosen is None:
+            return out
+        deployment = self._chosen.deployment
+        out["X-Freeloader-Provider"] = deployment.provider.id
+        out["X-Freeloader-Model"] = deployment.public_model
+        out["X-Freeloader-Strategy"] = self._plan.policy.strategy
+        out["X-Freeloader-Reason"] = _header_safe(self._reason())
+        out["X-Freeloader-Attempts"] = str(len(self._attempts) or 1)
+        if self._settled is not None:
+            out["X-Freeloader-Cost-Usd"] = f"{usd_from_pico(self._plan.spent_pico):.12f}"
+        if self._plan.resolution.kind == "similar":
+            out["X-Freeloader-Substituted"] = _header_safe(self._plan.resolution.requested)
+        return out
+
+    def routing(self) -> dict[str, Any]:
+        """The ``routing`` object of the answer."""
+        plan = self._plan
+        if self._chosen is None:
+            return {"requested": plan.resolution.requested, "attempts": len(self._attempts)}
+        return explain.routing(
+            self._chosen,
+            plan.policy,
+            plan.resolution,
+            plan.profile,
+            len(self._attempts) or 1,
+            self._alternatives,
+        )
+
+    def accounting(self) -> dict[str, Any]:
+        """Tokens, cost and time of the finished answer; what quota it used."""
+        settled = self._settled
+        used = settled.used if settled is not None else Meters()
+        elapsed = self._tools.clock.now().mono - self._started.mono
+        return {
+            "tokensIn": used.input + used.cache_read + used.cache_write,
+            "tokensOut": used.output,
+            "costUsd": usd_from_pico(self._plan.spent_pico),
+            "latencyMs": round(elapsed * 1000),
+            "quotaUsed": used.as_dict() if self._free() else {},
+            "estimated": settled is None or settled.basis != "reported",
+        }
+
+    def budget(self) -> dict[str, Any]:
+        """The seed's three numbers, in dollars."""
+        now = self._tools.clock.now()
+        whole = self._tools.books.budget_view(None, now)
+        out = {
+            "dailySpent": whole["daily"]["spent"],
+            "dailyRemaining": whole["daily"]["remaining"],
+            "projectSpent": None,
+        }
+        if self._plan.project is not None:
+            mine = self._tools.books.budget_view(self._plan.project, now)
+            out["projectSpent"] = mine["daily"]["spent"]
+        return out
+
+    # ── the drive ────────────────────────────────────────────────────────────
+
+    async def _drive(self) -> None:
+        try:
+            async with asyncio.timeout(self._tools.rules.timeouts().total):
+                await self._until_answered()
+        except asyncio.CancelledError:
+            self._conclude("abandoned", None)
+            raise
+        except FreeloaderError as problem:
+            self._conclude("failed", problem)
+        except TimeoutError:
+            failures = self._plan.failures
+            problem = self._failed() if failures else refusal.overtime(self._attempts)
+            self._conclude("failed", problem)
+        else:
+            broken = self._watch is not None and self._watch.fault is not None
+            self._conclude("broken" if broken else "answered", None)
+        # A reader that stopped reading calls abandon(), which cancels this wait.
+        await self._queue.put(_CLOSED)
+
+    async def _until_answered(self) -> None:
+        plan = self._plan
+        while True:
+            candidate, hold = await self._reserve()
+            failure = await self._attempt(candidate, hold)
+            if failure is None:
+                return
+            plan.failures.append(failure)
+            step = fallback.next_step(
+                plan.policy, plan.failures, tuple(self._tools.books.deployments.values())
+            )
+            if isinstance(step, Stop):
+                raise self._failed()
+            plan.policy, plan.tried = step.policy, step.tried
+            if step.delay:
+                await asyncio.sleep(step.delay)
+
+    async def _reserve(self) -> tuple[routing.Candidate, Hold]:
+        """The best candidate whose windows and budgets could all be held."""
+        plan, tools = self._plan, self._tools
+        patience = tools.clock.now().mono + plan.policy.max_wait_ms / 1000
+        for _ in range(_RESERVATIONS_MAX):
+            now = tools.clock.now()
+            ask = self._ask(now)
+            decision = routing.decide(ask, tools.books)
+            if decision.winner is None:
+                await self._wait_or_refuse(ask, now, patience)
+                continue
+            deployment = decision.winner.deployment
+            held = await tools.books.reserve(
+                f"{self.request_id}.{len(self._attempts) + 1}",
+                self.request_id,
+                deployment,
+                routing.upper_meters(plan.profile, deployment),
+                plan.project,
+                plan.caller.key_id,
+                ask.policy,
+                now,
+            )
+            if isinstance(held, Verdict):
+                plan.avoid[deployment.id] = held
+                continue
+            self._choose(decision, ask)
+            assert self._chosen is not None
+            return self._chosen, held
+        raise refusal.refused(
+            routing.refusals(self._ask(tools.clock.now()), tools.books),
+            plan.resolution.requested,
+            tools.clock.now().wall,
+        )
+
+    async def _wait_or_refuse(self, ask: routing.Ask, now: Instant, patience: float) -> None:
+        """Sleeps until a momentary refusal may have passed; else raises what it was."""
+        plan = self._plan
+        every = routing.refusals(ask, self._tools.books)
+        wait = _shortest(every, now)
+        if wait is not None and now.mono + wait <= patience:
+            plan.avoid.clear()
+            await asyncio.sleep(min(_WAIT_STEP_S, max(0.01, wait)))
+            return
+        if plan.failures:
+            raise self._failed()
+        raise refusal.refused(every, plan.resolution.requested, now.wall)
+
+    def _ask(self, now: Instant) -> routing.Ask:
+        plan = self._plan
+        policy = plan.policy
+        if policy.max_cost is not None and plan.spent_pico:
+            policy = replace(policy, max_cost=max(0, policy.max_cost - plan.spent_pico))
+        profile = replace(plan.profile, project=plan.project)
+        return routing.Ask(profile, policy, plan.resolution, now.wall, plan.tried, plan.avoid)
+
+    def _choose(self, decision: routing.Decision, ask: routing.Ask) -> None:
+        assert decision.winner is not None
+        books = self._tools.books
+        self._chosen = routing.scored(decision.winner, ask, books)
+        others = [*decision.alternatives, *decision.refused[: routing.ALTERNATIVES]]
+        self._alternatives = [
+            explain.alternative(routing.scored(other, ask, books)) for other in others
+        ]
+
+    async def _attempt(self, candidate: routing.Candidate, hold: Hold) -> Failed | None:
+        """Sends once. None: answered (or broken after the first delta, which is final too)."""
+        plan, tools = self._plan, self._tools
+        deployment = candidate.deployment
+        attempt = Attempt(
+            id=f"{self.request_id}.{len(self._attempts) + 1}",
+            request_id=self.request_id,
+            number=len(self._attempts) + 1,
+            deployment=deployment,
+            profile=plan.profile,
+            timeouts=tools.rules.timeouts(deployment.provider.id),
+        )
+        watch = self._watch = Watch(attempt, tools.clock)
+        self._attempts.append({"attempt": attempt.number, "deployment": deployment.id})
+        try:
+            watch.attempt = replace(attempt, credentials=await tools.credentials(deployment))
+            await self._relay(watch, deployment.public_model)
+        finally:
+            # A task of its own: neither a cancelled run nor a shutdown may lose it.
+            work = self._settle(watch, hold)
+            await asyncio.shield(tools.tasks.start(work, f"settle {attempt.id}"))
+        if watch.fault is None:
+            await self._finish()
+            return None
+        if watch.first_at is not None or self._settled is None or self._settled.outcome is None:
+            return None
+        return Failed(deployment, self._settled.outcome, watch.fault.timeout)
+
+    async def _relay(self, watch: Watch, public_model: str) -> None:
+        async for event in watch.events(self._tools.lane):
+            if isinstance(event, Delta):
+                event.data["model"] = public_model
+                await self._queue.put(event)
+                self._ready.set()
+            elif isinstance(event, Fault):
+                await self._queue.put(event)
+
+    async def _finish(self) -> None:
+        settled = self._settled
+        if settled is not None:
+            await self._queue.put(Usage(settled.used, settled.basis == "reported"))
+        await self._queue.put(End())
+
+    async def _settle(self, watch: Watch, hold: Hold) -> None:
+        self._settled = await settle(watch, hold, self.decision_id, self._tools)
+        self._plan.spent_pico += self._settled.cost
+        self._attempts[watch.attempt.number - 1] = self._settled.shown
+
+    def _conclude(self, status: str, error: FreeloaderError | None) -> None:
+        if error is not None:
+            error.details.setdefault("decisionId", self.decision_id)
+        self._error = error
+        self._ready.set()
+        self._tools.journal.decision(self._row(status, error))
+
+    def _failed(self) -> FreeloaderError:
+        return refusal.failed(self._plan.failures, self._attempts, self._tools.clock.now().wall)
+
+    def _reason(self) -> str:
+        assert self._chosen is not None
+        plan = self._plan
+        return explain.reason(self._chosen, plan.policy, plan.resolution, len(self._attempts) or 1)
+
+    def _free(self) -> bool:
+        return self._chosen is not None and not self._chosen.deployment.billable
+
+    def _row(self, status: str, error: FreeloaderError | None) -> DecisionRow:
+        plan, now = self._plan, self._tools.clock.now()
+        chosen = self._chosen.deployment if self._chosen is not None else None
+        return DecisionRow(
+            id=self.decision_id,
+            request_id=self.request_id,
+            at=self._started.wall,
+            project=plan.project,
+            key_id=plan.caller.key_id,
+            operation=plan.profile.operation,
+            requested=plan.resolution.requested,
+            strategy=plan.policy.strategy,
+            task=plan.profile.task,
+            provider=chosen.provider.id if chosen else "",
+            model=chosen.public_model if chosen else "",
+            outcome=status if error is None else error.code,
+            reason=self._reason() if chosen else (error.message if error else ""),
+            attempts=len(self._attempts),
+            cost_pico=plan.spent_pico,
+            latency_ms=(now.mono - self._started.mono) * 1000,
+            detail={
+                "routing": self.routing(),
+                "policy": explain.policy_shown(plan.policy),
+                "error": error.message if error is not None else None,
+                "catalog": self._tools.rules.catalog_version(),
+            },
+        )
+
+
+def _shortest(every: Sequence[routing.Candidate], now: Instant) -> float | None:
+    """Seconds until the first refusal may have passed; None where waiting cannot help."""
+    waits = [c for c in every if c.verdict is not None and c.verdict.gate != "tried"]
+    if any(c.verdict is not None and c.verdict.code == "budget_busy" for c in waits):
+        return _BUSY_STEP_S
+    return refusal.earliest(waits, now.wall)
+
+
+def _header_safe(text: str) -> str:
+    """One line of Latin-1 for a header, at most 300 characters."""
+    line = " ".join(text.split())
+    return line.encode("latin-1", "replace").decode("latin-1")[:300]

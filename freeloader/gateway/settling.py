@@ -1,0 +1,134 @@
+"""After an attempt: books, breaker, and the journal's row, whatever became of it.
+
+Exact usage if the provider reported it, else counted, else the hold; released
+only where provably nothing was consumed. Runs in a task of its own, so that
+neither a client that leaves nor a shutdown can lose it. It decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from freeloader.clock import Instant, iso
+from freeloader.core import outcome
+from freeloader.core.headers import observations
+from freeloader.core.outcome import Outcome
+from freeloader.gateway.attempts import Watch
+from freeloader.gateway.ports import Hold
+from freeloader.gateway.tools import Tools
+from freeloader.money import Meters, usd_from_pico
+from freeloader.store.rows import AttemptRow
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What one attempt came to. ``cost`` in picodollars; ``outcome`` None means ok or left."""
+
+    outcome: Outcome | None
+    used: Meters
+    basis: str
+    cost: int
+    shown: dict[str, Any]
+
+
+async def settle(watch: Watch, hold: Hold, decision_id: str, tools: Tools) -> Settled:
+    """Brings books and journal up to date with one finished, broken or abandoned attempt."""
+    now = tools.clock.now()
+    judged = _judge(watch, now)
+    if watch.first_at is None and nothing_consumed(watch):
+        done = await tools.books.release(hold, now, sent=_was_sent(watch))
+        used, basis = Meters(), "released"
+    else:
+        used, basis = watch.used()
+        done = await tools.books.settle(hold, used, basis, now)
+    _learn(watch, judged, used, now, tools)
+    shown = _shown(watch, judged, used, basis, done.cost)
+    tools.journal.attempt(_row(watch, decision_id, judged, used, done.cost, shown))
+    return Settled(judged, used, basis, done.cost, shown)
+
+
+def nothing_consumed(watch: Watch) -> bool:
+    """Provably: never sent, or answered by an HTTP error before any content."""
+    fault = watch.fault
+    if fault is None:
+        return not watch.sending
+    return fault.phase == "connect" or (fault.status is not None and fault.status >= 400)
+
+
+def _was_sent(watch: Watch) -> bool:
+    return watch.sending and not (watch.fault is not None and watch.fault.phase == "connect")
+
+
+def _judge(watch: Watch, now: Instant) -> Outcome | None:
+    if watch.fault is None:
+        return None
+    deployment = watch.attempt.deployment
+    rules, limits = deployment.provider.error_rules, deployment.limits
+    return outcome.classify(watch.fault, rules, limits, now.wall)
+
+
+def _learn(watch: Watch, judged: Outcome | None, used: Meters, now: Instant, tools: Tools) -> None:
+    """A client that left says nothing about the provider; everything else does."""
+    books, deployment = tools.books, watch.attempt.deployment
+    if watch.headers:
+        seen = observations(watch.headers, deployment.provider.rate_limit_headers, now.wall)
+        books.observe(deployment, seen, now)
+    if judged is None and not watch.finished:
+        return
+    books.record(deployment, judged, watch.latency_ms(), watch.first_ms(), used.output, now)
+
+
+def _shown(
+    watch: Watch, judged: Outcome | None, used: Meters, basis: str, cost: int
+) -> dict[str, Any]:
+    """The attempt as errors and decisions list it."""
+    fault, first = watch.fault, watch.first_ms()
+    row: dict[str, Any] = {
+        "attempt": watch.attempt.number,
+        "deployment": watch.attempt.deployment.id,
+        "outcome": _outcome_name(watch, judged),
+        "reason": judged.reason if judged is not None else "",
+        "status": fault.status if fault is not None else watch.status,
+        "latencyMs": round(watch.latency_ms(), 1),
+        "firstMs": None if first is None else round(first, 1),
+        "meters": used.as_dict(),
+        "basis": basis,
+        "costUsd": usd_from_pico(cost),
+    }
+    if judged is not None and judged.until is not None:
+        row["until"] = iso(judged.until)
+    return row
+
+
+def _outcome_name(watch: Watch, judged: Outcome | None) -> str:
+    if judged is not None:
+        return judged.kind
+    return "ok" if watch.finished else "abandoned"
+
+
+def _row(
+    watch: Watch,
+    decision_id: str,
+    judged: Outcome | None,
+    used: Meters,
+    cost: int,
+    shown: dict[str, Any],
+) -> AttemptRow:
+    attempt = watch.attempt
+    return AttemptRow(
+        id=attempt.id,
+        decision_id=decision_id,
+        request_id=attempt.request_id,
+        number=attempt.number,
+        at=watch.started.wall,
+        deployment=attempt.deployment.id,
+        outcome=_outcome_name(watch, judged),
+        status=shown["status"],
+        reason=shown["reason"],
+        latency_ms=watch.latency_ms(),
+        first_ms=watch.first_ms(),
+        cost_pico=cost,
+        meters=used,
+        detail=shown,
+    )

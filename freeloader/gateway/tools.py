@@ -1,0 +1,63 @@
+"""What a run works with: the collaborators of the pipeline, and its tracked tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from freeloader.clock import Clock
+from freeloader.core.model import Deployment
+from freeloader.gateway.ports import BooksPort, JournalPort, LanePort, Rules
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class Tasks:
+    """Tasks that outlive their handler: kept by reference, counted, drained at shutdown."""
+
+    def __init__(self) -> None:
+        self._live: set[asyncio.Task[Any]] = set()
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def start(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        task = asyncio.create_task(work, name=name)
+        self._live.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    async def drain(self, timeout: float) -> int:
+        """Waits up to ``timeout`` s; then cancels what is left and says how many that were."""
+        if self._live:
+            await asyncio.wait(set(self._live), timeout=timeout)
+        left = set(self._live)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=timeout)
+        return len(left)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._live.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            _log.error("%s failed", task.get_name(), exc_info=problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The pipeline's collaborators, built once by the composition root."""
+
+    books: BooksPort
+    lane: LanePort
+    rules: Rules
+    journal: JournalPort
+    clock: Clock
+    tasks: Tasks
+    credentials: Callable[[Deployment], Awaitable[Mapping[str, str]]]
+    new_id: Callable[[str], str]
