@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import isfinite
 from typing import Any
 
 from freeloader.core import windows
@@ -212,9 +212,13 @@ def learn_amount(window: Window, amount: int, now: float, *, pinned: bool) -> bo
 def exhaust(window: Window, until: float | None, now: float) -> float | None:
     """A refusal said that it is spent. Returns until when, or None where it never comes back.
 
-    Without a time of its own, the window's reset is taken; never longer than the
-    window is, whatever the refusal says.
+    Without a time of its own, the window's reset is taken (for a bucket that
+    refills: the moment at which a hundredth of it is back); never longer than
+    the window is, whatever the refusal says.
     """
+    if window.kind == "refill" and until is None:
+        window.counter.put(max(window.counter.used(now), float(window.amount)), now)
+        until = window.counter.below(window.amount * 0.99, now)
     end = _reset_at(window, now)
     if until is None or until > end:
         until = end

@@ -1,0 +1,239 @@
+"""Budgets: does a hold of so many picodollars fit, now or ever; who is charged in which period.
+
+Hard means hard: an admitted hold never lifts spent + held over a hard limit.
+A hold belongs to the periods it was made in, and is settled there, so that
+midnight never moves money. Reads no clock, knows no prices, sends no alerts.
+All amounts are integer picodollars, all times Unix seconds (wall).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from freeloader.core.model import EMPTY, Verdict
+from freeloader.core.periods import Calendar, Period, iso
+from freeloader.money import PICO_PER_USD
+
+GLOBAL = "global"
+#: The allocation of requests without a project, and of projects without their own.
+DEFAULT_PROJECT = "default"
+#: Seconds after which a hold that did not fit for other holds' sake may be tried again.
+RECHECK = 1.0
+#: Distinct projects and keys that get sums of their own; further ones share one.
+SCOPES_MAX = 10_000
+#: Periods remembered per scope: enough for a clock that is set to and fro.
+_PERIODS_KEPT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRules:
+    """The owner's limits in picodollars; ``None``: no such limit.
+
+    ``allocations`` (by project, with ``default``) and ``keys`` (by key id) give
+    (daily, monthly), both hard. Periods follow the calendar of ``timezone``.
+    ``alert_at`` is the share of a hard limit at which a warning is due.
+    """
+
+    hard_daily: int | None = None
+    hard_monthly: int | None = None
+    hard_per_request: int | None = None
+    soft_daily: int | None = None
+    soft_monthly: int | None = None
+    allocations: Mapping[str, tuple[int | None, int | None]] = EMPTY
+    keys: Mapping[str, tuple[int | None, int | None]] = EMPTY
+    timezone: str = "UTC"
+    alert_at: float = 0.8
+
+    def allocation(self, project: str | None) -> tuple[int | None, int | None]:
+        """(daily, monthly) of one project: its own, else the default's."""
+        name = DEFAULT_PROJECT if project is None else project
+        return self.allocations.get(name) or self.allocations.get(DEFAULT_PROJECT, (None, None))
+
+    def in_force(self, project: str | None, key_id: str | None, max_cost: int | None) -> bool:
+        """True if any hard limit applies: then an unknown price cannot be admitted."""
+        own = self.keys.get(key_id, (None, None)) if key_id is not None else (None, None)
+        limits = (
+            self.hard_daily,
+            self.hard_monthly,
+            self.hard_per_request,
+            max_cost,
+            *self.allocation(project),
+            *own,
+        )
+        return any(limit is not None for limit in limits)
+
+
+@dataclass(slots=True)
+class Balance:
+    """One scope in one period."""
+
+    spent: int = 0
+    held: int = 0
+    requests: int = 0
+
+
+class Balances:
+    """All sums of money, by scope and period. ``day`` and ``month`` give the current ones."""
+
+    __slots__ = ("_kept", "days", "months")
+
+    def __init__(self, timezone: str) -> None:
+        """Raises ValueError for a time zone that does not exist."""
+        self.days = Calendar("1d", timezone)
+        self.months = Calendar("month", timezone)
+        self.days.at(0.0)
+        self._kept: dict[tuple[str, str], dict[float, Balance]] = {}
+
+    def day(self, scope: str, now: float) -> Balance:
+        return self._at(scope, "daily", self.days.at(now).start)
+
+    def month(self, scope: str, now: float) -> Balance:
+        return self._at(scope, "monthly", self.months.at(now).start)
+
+    def both(self, scope: str, now: float) -> tuple[Balance, Balance]:
+        return self.day(scope, now), self.month(scope, now)
+
+    def scopes(self) -> Iterator[str]:
+        """Every scope with a sum, each once."""
+        return (scope for scope, kind in self._kept if kind == "monthly")
+
+    def _at(self, scope: str, kind: str, start: float) -> Balance:
+        periods = self._periods(scope, kind)
+        balance = periods.get(start)
+        if balance is None:
+            balance = periods[start] = Balance()
+            if len(periods) > _PERIODS_KEPT:
+                _forget(periods, start)
+        return balance
+
+    def _periods(self, scope: str, kind: str) -> dict[float, Balance]:
+        found = self._kept.get((scope, kind))
+        if found is not None:
+            return found
+        if len(self._kept) >= 2 * SCOPES_MAX:
+            scope = scope.split(":", 1)[0] + ":*"
+        return self._kept.setdefault((scope, kind), {})
+
+
+def scopes(project: str | None, key_id: str | None) -> tuple[str, ...]:
+    """The scopes that a request is charged to."""
+    mine = (GLOBAL, project_scope(project))
+    return mine if not key_id else (*mine, f"key:{key_id}")
+
+
+def project_scope(project: str | None) -> str:
+    return f"project:{DEFAULT_PROJECT if project is None else project}"
+
+
+def admit(
+    rules: BudgetRules,
+    balances: Balances,
+    cost: int,
+    project: str | None,
+    key_id: str | None,
+    now: float,
+) -> Verdict | None:
+    """None if a hold of ``cost`` fits every daily and monthly limit.
+
+    Else the refusal that lasts longest: one that no settling of other holds can
+    lift (``budget_exceeded``, until the period ends, or for ever where the limit is
+    smaller than the hold) before one that may pass in a moment (``budget_busy``).
+    What costs nothing is never refused.
+    """
+    if cost <= 0:
+        return None
+    worst: Verdict | None = None
+    for name, limit, balance, span in _limits(rules, balances, project, key_id, now):
+        verdict = _one(name, limit, balance, span, cost, now)
+        if verdict is not None and (worst is None or _lasting(verdict) > _lasting(worst)):
+            worst = verdict
+    return worst
+
+
+def admit_request(limit: int | None, before: int, cost: int, name: str) -> Verdict | None:
+    """A cap on one request: what its attempts were and are charged, and this one, together."""
+    if limit is None or cost <= 0 or before + cost <= limit:
+        return None
+    also = f" besides {dollars(before)} of earlier attempts" if before else ""
+    reason = f"may cost {dollars(cost)}{also}, the {name} limit is {dollars(limit)}"
+    return Verdict("budget", "budget_exceeded", reason)
+
+
+def price_unknown(model: str) -> Verdict:
+    reason = (
+        f"the price of {model} is unknown and a hard budget applies: "
+        "set its price in a registry overlay, or use a model with a price"
+    )
+    return Verdict("price", "price_unknown", reason)
+
+
+def hold(balances: tuple[Balance, ...], cost: int) -> None:
+    for balance in balances:
+        balance.held += cost
+
+
+def settle(balances: tuple[Balance, ...], held: int, cost: int) -> None:
+    """The hold becomes what it cost, in the periods the hold was made in."""
+    for balance in balances:
+        balance.held -= held
+        balance.spent += cost
+        balance.requests += 1
+
+
+def release(balances: tuple[Balance, ...], held: int) -> None:
+    for balance in balances:
+        balance.held -= held
+
+
+def dollars(pico: int) -> str:
+    """An amount in words: cents where there are any, more digits for less."""
+    usd = pico / PICO_PER_USD
+    return f"${usd:,.2f}" if usd >= 1 or pico == 0 else f"${usd:.6f}"
+
+
+def _limits(
+    rules: BudgetRules, balances: Balances, project: str | None, key_id: str | None, now: float
+) -> Iterator[tuple[str, int, Balance, Period]]:
+    own = rules.keys.get(key_id, (None, None)) if key_id else (None, None)
+    shown = DEFAULT_PROJECT if project is None else project
+    table = (
+        ("", GLOBAL, (rules.hard_daily, rules.hard_monthly)),
+        (f" of project {shown}", project_scope(project), rules.allocation(project)),
+        (f" of key {key_id}", f"key:{key_id}", own),
+    )
+    for whose, scope, (daily, monthly) in table:
+        if daily is not None:
+            yield f"daily budget{whose}", daily, balances.day(scope, now), balances.days.at(now)
+        if monthly is not None:
+            span = balances.months.at(now)
+            yield f"monthly budget{whose}", monthly, balances.month(scope, now), span
+
+
+def _one(
+    name: str, limit: int, balance: Balance, span: Period, cost: int, now: float
+) -> Verdict | None:
+    if balance.spent + balance.held + cost <= limit:
+        return None
+    spent = f"{dollars(balance.spent)} of {dollars(limit)} spent"
+    if balance.spent + cost <= limit:
+        reason = f"{name}: {spent}, {dollars(balance.held)} held by requests in flight"
+        return Verdict("budget", "budget_busy", reason, now + RECHECK)
+    if cost > limit:
+        reason = f"{name}: a hold of {dollars(cost)} is more than all of {dollars(limit)}"
+        return Verdict("budget", "budget_exceeded", reason)
+    reason = f"{name}: {spent}, a hold of {dollars(cost)} does not fit; resets {iso(span.end)}"
+    return Verdict("budget", "budget_exceeded", reason, span.end)
+
+
+def _lasting(verdict: Verdict) -> tuple[int, float]:
+    if verdict.code == "budget_busy":
+        return (0, 0.0)
+    return (2, 0.0) if verdict.until is None else (1, verdict.until)
+
+
+def _forget(periods: dict[float, Balance], keep: float) -> None:
+    """Drops the period that is furthest from the current one and has nothing held."""
+    idle = [start for start, balance in periods.items() if not balance.held and start != keep]
+    if idle:
+        del periods[max(idle, key=lambda start: abs(start - keep))]
