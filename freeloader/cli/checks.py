@@ -1,0 +1,267 @@
+"""What `doctor` looks at: each check gives findings, changes nothing and needs no daemon.
+
+A check that cannot be made says so as a finding; none of them raises for what
+it finds. Nothing here asks anybody outside this machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from freeloader.cli import daemon, ports
+from freeloader.cli.client import Client
+from freeloader.cli.lifecycle import Record, RunFiles
+from freeloader.clock import Clock, iso
+from freeloader.errors import ConfigError, FreeloaderError
+
+if TYPE_CHECKING:
+    from freeloader.settings import Settings
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+
+LITELLM = "1.106.2"
+TROJANED = ("1.82.7", "1.82.8")
+DISK_WARN_BYTES = 1024**3
+DISK_FAIL_BYTES = 100 * 1024**2
+# No machine that can run this release is older; a clock before it was never set.
+OLDEST_WALL = 1_790_000_000.0
+FUTURE_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's report. ``state``: ``ok | warn | fail``; no remedy where ok."""
+
+    check: str
+    state: str
+    found: str
+    remedy: str = ""
+
+
+class Patient:
+    """The home that is looked at, and what several checks share."""
+
+    def __init__(self, home: Path, clock: Clock) -> None:
+        self.home = home
+        self.clock = clock
+        self.record: Record | None = RunFiles(home).running()
+        self.problem: ConfigError | None = None
+        self.settings: Settings | None = None
+        try:
+            self.settings = daemon.settings_of(home)
+        except ConfigError as error:
+            self.problem = error
+
+
+def examine(home: Path, clock: Clock) -> list[Finding]:
+    """All findings, in the order of ``CHECKS``."""
+    patient = Patient(home, clock)
+    return [finding for check in CHECKS for finding in check(patient)]
+
+
+def check_home(patient: Patient) -> Iterator[Finding]:
+    home = patient.home
+    if not home.is_dir():
+        yield Finding("home", FAIL, f"{home} does not exist", "make it: xswarm init")
+        return
+    mode = stat.S_IMODE(home.stat().st_mode)
+    if home.stat().st_uid != os.getuid():
+        yield Finding("home", FAIL, f"{home} belongs to someone else", "set XSWARM_HOME to your own")
+    elif mode & 0o077:
+        yield Finding("home", WARN, f"{home} is open to others ({mode:04o})", f"chmod 700 {home}")
+    elif not os.access(home, os.W_OK):
+        yield Finding("home", FAIL, f"{home} is not writable", f"chmod u+w {home}")
+    else:
+        yield Finding("home", OK, str(home))
+
+
+def check_settings(patient: Patient) -> Iterator[Finding]:
+    if patient.problem is not None:
+        yield Finding("settings", FAIL, patient.problem.message, "correct it there, then run again")
+    elif not (patient.home / "config.toml").is_file():
+        yield Finding("settings", WARN, "no config.toml: the defaults hold", "xswarm init")
+    else:
+        yield Finding("settings", OK, "config.toml and environment are sound")
+
+
+def check_keys(patient: Patient) -> Iterator[Finding]:
+    for role in ("admin", "client"):
+        path = patient.home / f"{role}.key"
+        if not path.is_file():
+            remedy = "xswarm init" if role == "admin" else "xswarm key create > client.key"
+            yield Finding(f"{role} key", FAIL, f"{path} is missing", remedy)
+            continue
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            yield Finding(f"{role} key", FAIL, f"{path} is open to others ({mode:04o})",
+                          f"chmod 600 {path}, and make a new one: xswarm key create")
+        elif not path.read_text(encoding="utf-8").strip():
+            yield Finding(f"{role} key", FAIL, f"{path} is empty", f"rm {path} && xswarm init")
+        else:
+            yield Finding(f"{role} key", OK, f"{path.name}, for its owner alone")
+
+
+def check_secrets(patient: Patient) -> Iterator[Finding]:
+    from freeloader.secrets import SecretStore
+    from freeloader.settings import Home
+
+    if not patient.home.is_dir():
+        return
+    backend = patient.settings.secrets.backend if patient.settings else "auto"
+    try:
+        found = asyncio.run(SecretStore(Home(patient.home), backend).status())
+    except FreeloaderError as error:
+        yield Finding("secret store", FAIL, error.message, "xswarm config set secrets.backend file")
+        return
+    if found["serves"] == "keyring":
+        yield Finding("secret store", OK, "the system's keyring")
+    else:
+        yield Finding("secret store", OK,
+                      f"an encrypted file in the home (keyring: {found['keyring']})")
+
+
+def check_port(patient: Patient) -> Iterator[Finding]:
+    if patient.record is not None and patient.record.address:
+        status, _ = Client(patient.record.address, None).probe("/health")
+        if status == 200:
+            yield Finding("port", OK, f"the daemon answers at {patient.record.address}")
+        else:
+            yield Finding("port", FAIL, f"pid {patient.record.pid} does not answer at "
+                          f"{patient.record.address}", "xswarm logs, then xswarm restart --force")
+    elif patient.record is not None:
+        yield Finding("port", WARN, f"pid {patient.record.pid} does not listen yet", "xswarm logs")
+    elif patient.settings is not None:
+        server = patient.settings.server
+        problem = ports.trouble(server.host, server.port)
+        what, _, remedy = (problem or "").partition("; ")
+        if problem:
+            yield Finding("port", FAIL, what, remedy)
+        else:
+            yield Finding("port", OK, f"{server.host}:{server.port} is free (daemon stopped)")
+
+
+def check_child(patient: Patient) -> Iterator[Finding]:
+    if patient.record is None or not patient.record.address:
+        yield Finding("child", OK, "not running, like the daemon")
+        return
+    path = patient.home / "admin.key"
+    key = path.read_text(encoding="utf-8").strip() if path.is_file() else None
+    status, health = Client(patient.record.address, key).probe("/v1/health", 10.0)
+    child = health.get("child") if isinstance(health, Mapping) else None
+    if status != 200 or not isinstance(child, Mapping):
+        yield Finding("child", WARN, "the daemon does not say how it is", "xswarm status")
+        return
+    yield child_finding(child)
+
+
+def child_finding(child: Mapping[str, Any]) -> Finding:
+    """The state of the LiteLLM child, as `/v1/health` has it."""
+    state, restarts = str(child.get("state", "unknown")), int(child.get("restarts") or 0)
+    if state == "fatal":
+        return Finding("child", FAIL, "LiteLLM does not start: it crashed again and again",
+                       "xswarm logs --source child, then xswarm restart")
+    if state in ("ready", "draining"):
+        crashed = f", {restarts} restarts" if restarts else ""
+        return Finding("child", WARN if restarts > 3 else OK, f"{state}{crashed}",
+                       "xswarm logs --source child" if restarts > 3 else "")
+    return Finding("child", WARN, f"LiteLLM is {state}", "wait a moment; xswarm status")
+
+
+def check_litellm(patient: Patient) -> Iterator[Finding]:
+    remedy = "scripts/setup installs the version in the lock"
+    try:
+        # Never imported here: that takes 2 s and 170 MB.
+        version = metadata.version("litellm")
+    except metadata.PackageNotFoundError:
+        yield Finding("litellm", FAIL, "LiteLLM is not installed", remedy)
+        return
+    if version in TROJANED:
+        yield Finding("litellm", FAIL, f"{version} was published by thieves and steals keys",
+                      f"{remedy}; change every key this machine has")
+    elif version != LITELLM:
+        yield Finding("litellm", WARN, f"{version}; tested with {LITELLM}", remedy)
+    else:
+        yield Finding("litellm", OK, version)
+
+
+def check_databases(patient: Patient) -> Iterator[Finding]:
+    from freeloader.store.integrity import integrity
+
+    for name in ("freeloader.db", "journal.db"):
+        path = patient.home / name
+        if not path.exists():
+            yield Finding(name, OK, "not there yet; made at the first start")
+            continue
+        found = integrity(path)
+        if found:
+            yield Finding(name, FAIL, found[0], f"restore a copy of {path} with the daemon stopped")
+        else:
+            yield Finding(name, OK, f"sound, {path.stat().st_size / 2**20:.1f} MB")
+
+
+def check_clock(patient: Patient) -> Iterator[Finding]:
+    wall = patient.clock.now().wall
+    if wall < OLDEST_WALL:
+        yield Finding("clock", FAIL, f"it says {iso(wall)}: it was never set", "set the time")
+        return
+    newest = max((file.stat().st_mtime for file in _files(patient.home)), default=0.0)
+    if newest > wall + FUTURE_SECONDS:
+        yield Finding("clock", WARN, f"the home was written to at {iso(newest)}, which is to come",
+                      "set the time: quotas and budgets go by days")
+        return
+    yield Finding("clock", OK, iso(wall))
+
+
+def check_disk(patient: Patient) -> Iterator[Finding]:
+    place = next((p for p in (patient.home, *patient.home.parents) if p.is_dir()), Path("/"))
+    free = shutil.disk_usage(place).free
+    found = f"{free / 2**30:.1f} GB free"
+    if free < DISK_FAIL_BYTES:
+        yield Finding("disk", FAIL, found, "make room: holds cannot be written on a full disk")
+    elif free < DISK_WARN_BYTES:
+        yield Finding("disk", WARN, found, "make room")
+    else:
+        yield Finding("disk", OK, found)
+
+
+def check_registry(patient: Patient) -> Iterator[Finding]:
+    from freeloader.catalog import load
+
+    overlays = patient.home / "registry"
+    catalog = load(overlays if overlays.is_dir() else None)
+    for problem in catalog.problems:
+        yield Finding("registry", WARN, f"{problem.file}: {problem.key}: {problem.reason}",
+                      "correct or remove that file; it is skipped until then")
+    if not catalog.problems:
+        yield Finding("registry", OK,
+                      f"{len(catalog.providers)} providers, {len(catalog.models)} models")
+
+
+def _files(home: Path) -> Iterator[Path]:
+    """The files that the daemon itself writes."""
+    for name in ("freeloader.db", "freeloader.db-wal", "journal.db", "logs/freeloader.log"):
+        if (home / name).is_file():
+            yield home / name
+
+
+CHECKS: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
+    check_home,
+    check_settings,
+    check_keys,
+    check_secrets,
+    check_port,
+    check_child,
+    check_litellm,
+    check_databases,
+    check_registry,
+    check_clock,
+    check_disk,
+)

@@ -1,0 +1,40 @@
+"""One module per noun; each gives click commands and nothing else."""
+
+from __future__ import annotations
+
+import click
+
+from freeloader.cli.commands.account import account
+from freeloader.cli.commands.ask import ask, explain
+from freeloader.cli.commands.config import config
+from freeloader.cli.commands.decisions import decisions
+from freeloader.cli.commands.doctor import doctor
+from freeloader.cli.commands.env import env
+from freeloader.cli.commands.jobs import jobs
+from freeloader.cli.commands.key import key
+from freeloader.cli.commands.models import models
+from freeloader.cli.commands.planned import PLANNED
+from freeloader.cli.commands.quota import budget, free
+from freeloader.cli.commands.service import init, logs, restart, start, status, stop
+
+COMMANDS: tuple[click.Command, ...] = (
+    init,
+    start,
+    stop,
+    restart,
+    status,
+    logs,
+    account,
+    key,
+    models,
+    ask,
+    explain,
+    decisions,
+    jobs,
+    budget,
+    free,
+    config,
+    env,
+    doctor,
+    *PLANNED,
+)

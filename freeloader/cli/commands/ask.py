@@ -1,0 +1,204 @@
+"""`xswarm ask` and `xswarm explain`: a question to the daemon, and what it would decide."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from freeloader.cli.backend import online
+from freeloader.cli.shell import Failure, emit, json_option, money, note, rows_of, table
+
+STRATEGIES = "balanced, cost-first, speed-first, quality-first …"
+PROMPT_BYTES_MAX = 16 * 1024 * 1024
+
+model_option = click.option("--model", default="auto", show_default=True,
+                            help="A model, a provider/model, a family, an alias, or auto.")
+strategy_option = click.option("--strategy", metavar="NAME", help=f"One of {STRATEGIES}")
+project_option = click.option("--project", metavar="NAME", help="Whose budget and rules apply.")
+system_option = click.option("--system", metavar="TEXT", help="A system message before it.")
+max_tokens_option = click.option("--max-tokens", type=click.IntRange(1), metavar="N",
+                                 help="The longest answer.")
+
+
+@click.command()
+@click.argument("prompt", nargs=-1, required=True, metavar="PROMPT")
+@model_option
+@strategy_option
+@project_option
+@system_option
+@max_tokens_option
+@click.option("--no-stream", is_flag=True, help="Print the answer when it is whole.")
+@json_option
+def ask(
+    prompt: tuple[str, ...],
+    model: str,
+    strategy: str | None,
+    project: str | None,
+    system: str | None,
+    max_tokens: int | None,
+    no_stream: bool,
+    as_json: bool,
+) -> None:
+    """Ask a model; `-` reads the prompt from standard input.
+
+    The answer goes to standard output, the chosen model, why, and the cost to standard error.
+    """
+    body = _body(prompt, model, strategy, project, system, max_tokens)
+    client = online("client")
+    if no_stream or as_json:
+        answer = client.call("POST", "/v1/chat/completions", body, seconds=600)
+        if as_json:
+            emit(answer)
+            return
+        _show_routing(answer.get("routing"))
+        click.echo(_text(answer, "message"))
+        _show_usage(answer.get("usage"))
+        return
+    body |= {"stream": True, "stream_options": {"include_usage": True}}
+    shown = Shown()
+    for event in client.stream("/v1/chat/completions", body):
+        shown.take(event)
+    shown.end()
+
+
+class Shown:
+    """A streamed answer, printed piece by piece as it comes."""
+
+    def __init__(self) -> None:
+        self._routing: Any = None
+        self._usage: Any = None
+        self._last = ""
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """One chunk of the stream."""
+        if self._routing is None and event.get("routing"):
+            self._routing = event["routing"]
+            _show_routing(self._routing)
+        if event.get("usage"):
+            self._usage = event["usage"]
+        text = _text(event, "delta")
+        if text:
+            self._last = text
+            click.echo(text, nl=False)
+            sys.stdout.flush()
+
+    def end(self) -> None:
+        """After the last chunk. Raises Failure where nothing at all was answered."""
+        if self._last and not self._last.endswith("\n"):
+            click.echo("")
+        _show_usage(self._usage)
+        if not self._last and self._usage is None:
+            raise Failure("the answer was empty; `xswarm decisions` shows what happened.")
+
+
+@click.command()
+@click.argument("prompt", nargs=-1, required=True, metavar="PROMPT")
+@model_option
+@strategy_option
+@project_option
+@system_option
+@max_tokens_option
+@click.option("--all", "everything", is_flag=True, help="Also every candidate that was refused.")
+@json_option
+def explain(
+    prompt: tuple[str, ...],
+    model: str,
+    strategy: str | None,
+    project: str | None,
+    system: str | None,
+    max_tokens: int | None,
+    everything: bool,
+    as_json: bool,
+) -> None:
+    """Show what the daemon would decide for a prompt; nothing is sent or spent."""
+    body = _body(prompt, model, strategy, project, system, max_tokens)
+    answer = online("client").call("POST", "/v1/router/debug", body, seconds=60)
+    if as_json:
+        emit(answer)
+        return
+    rows = rows_of(answer, "candidates")
+    passing = [row for row in rows if row.get("passes", not row.get("refusedBy"))]
+    table(
+        (_candidate(row) for row in (rows if everything or not passing else passing)),
+        ("MODEL", "SCORE", "HOLD", "TERMS", "REFUSED"),
+        empty="no candidate: add an account: xswarm account add PROVIDER",
+    )
+    refused = int(answer.get("refused", len(rows) - len(passing)))
+    if refused and passing and not everything:
+        note(f"{refused} candidates were refused; --all shows why.")
+    winner = answer.get("winner") or answer.get("routing") or answer.get("chosen")
+    if isinstance(winner, Mapping):
+        _show_routing(winner)
+
+
+def _body(
+    prompt: tuple[str, ...],
+    model: str,
+    strategy: str | None,
+    project: str | None,
+    system: str | None,
+    max_tokens: int | None,
+) -> dict[str, Any]:
+    messages = [{"role": "system", "content": system}] if system else []
+    messages.append({"role": "user", "content": _prompt(prompt)})
+    given = {"strategy": strategy, "project": project, "max_tokens": max_tokens}
+    asked = {name: value for name, value in given.items() if value is not None}
+    return {"model": model, "messages": messages, **asked}
+
+
+def _prompt(words: tuple[str, ...]) -> str:
+    text = " ".join(words)
+    if words == ("-",):
+        text = sys.stdin.read(PROMPT_BYTES_MAX + 1)
+        if len(text) > PROMPT_BYTES_MAX:
+            raise Failure("the prompt on standard input is longer than 16 MB; shorten it.")
+    if not text.strip():
+        raise Failure("the prompt is empty; write one, or `-` to read standard input.")
+    return text
+
+
+def _text(event: Mapping[str, Any], part: str) -> str:
+    choices = event.get("choices") or [{}]
+    return str((choices[0].get(part) or {}).get("content") or "")
+
+
+def _show_routing(routing: Any) -> None:
+    if isinstance(routing, Mapping) and routing.get("model"):
+        # The sentence may begin with the model's name: once is enough.
+        name, reason = str(routing["model"]), str(routing.get("reason") or "")
+        reason = reason.removeprefix(f"{name}: ").removeprefix(name).strip()
+        note(click.style(f"→ {name}" + (f": {reason}" if reason else ""), dim=True))
+
+
+def _show_usage(usage: Any) -> None:
+    if not isinstance(usage, Mapping):
+        return
+    count_in = usage.get("tokensIn", usage.get("prompt_tokens", "?"))
+    count_out = usage.get("tokensOut", usage.get("completion_tokens", "?"))
+    parts = [f"{count_in} tokens in, {count_out} out"]
+    if usage.get("costUsd") is not None:
+        parts.append(money(usage["costUsd"]))
+    if usage.get("latencyMs") is not None:
+        parts.append(f"{float(usage['latencyMs']) / 1000:.1f} s")
+    if usage.get("estimated"):
+        parts.append("counted here")
+    note(click.style("  " + " · ".join(parts), dim=True))
+
+
+def _candidate(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    terms = " ".join(
+        f"{term.get('name')} {float(term.get('value', 0)):.2f}×{float(term.get('weight', 0)):.2f}"
+        for term in row.get("terms") or ()
+    )
+    refused = f"{row['refusedBy']}: {row.get('reason', '')}" if row.get("refusedBy") else ""
+    score = row.get("score")
+    return (
+        row.get("deployment") or row.get("model"),
+        None if score is None else f"{float(score):.3f}",
+        money(row.get("holdUsd")),
+        terms,
+        refused,
+    )

@@ -1,0 +1,293 @@
+"""`xswarm init|start|stop|restart|status|logs`: the daemon as a service of its owner."""
+
+from __future__ import annotations
+
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from freeloader.banner import Banner
+from freeloader.cli import banner as greeting
+from freeloader.cli import daemon, lifecycle, ports
+from freeloader.cli.backend import online
+from freeloader.cli.lifecycle import Record, RunFiles
+from freeloader.cli.shell import (
+
+    Failure,
+    NotRunning,
+    duration,
+    emit,
+    home_path,
+    json_option,
+    note,
+    table,
+)
+from freeloader.clock import SystemClock, iso
+
+START_SECONDS = 120.0
+STOP_SECONDS = 45.0
+FILES = {"daemon": "freeloader.log", "child": "litellm.log", "console": daemon.CONSOLE}
+
+wait_option = click.option(
+    "--timeout",
+    "seconds",
+    type=click.FloatRange(0.1, 3600),
+    default=START_SECONDS,
+    show_default=True,
+    help="Seconds to wait until it is ready.",
+)
+stop_option = click.option(
+    "--timeout",
+    "seconds",
+    type=click.FloatRange(0, 3600),
+    default=STOP_SECONDS,
+    show_default=True,
+    help="Seconds to wait for running answers to finish.",
+)
+force_option = click.option("--force", is_flag=True, help="Kill it when the time is up.")
+
+
+@click.command()
+@json_option
+def init(as_json: bool) -> None:
+    """Make the home: settings, keys, and a free port; safe to run again."""
+    home = home_path()
+    made = _make_home(home)
+    if as_json:
+        emit({"home": str(home), "created": made, "address": daemon.address_of(home)})
+        return
+    click.echo(f"{'made' if made else 'already there, nothing changed'}: {home}")
+    click.echo(f"address: {daemon.address_of(home)}")
+    note("next: xswarm start --daemon")
+
+
+@click.command()
+@click.option("--daemon", "background", is_flag=True, help="In the background; waits until ready.")
+@wait_option
+def start(background: bool, seconds: float) -> None:
+    """Start the daemon: here until Ctrl-C, or with --daemon in the background."""
+    if background:
+        _start_in_background(seconds)
+        return
+    home = home_path()
+    _make_home(home)
+    lock = daemon.take_lock(home)
+    try:
+        _require_port(home)
+        code = daemon.serve(home, lambda banner: _greet(banner))
+    finally:
+        lock.release()
+    raise click.exceptions.Exit(code)
+
+
+@click.command()
+@stop_option
+@force_option
+def stop(seconds: float, force: bool) -> None:
+    """Stop the daemon: no new requests, running answers may finish."""
+    record = RunFiles(home_path()).running()
+    if record is None:
+        raise NotRunning("the daemon is not running; nothing to stop. `xswarm start` starts it.")
+    _stop(record, seconds, force)
+    click.echo(f"stopped (pid {record.pid}).")
+
+
+@click.command()
+@wait_option
+@force_option
+def restart(seconds: float, force: bool) -> None:
+    """Stop the daemon if it runs, and start it in the background."""
+    record = RunFiles(home_path()).running()
+    if record is not None:
+        _stop(record, STOP_SECONDS, force)
+        note(f"stopped (pid {record.pid}).")
+    _start_in_background(seconds)
+
+
+@click.command()
+@json_option
+def status(as_json: bool) -> None:
+    """Show whether the daemon runs, its child, today's requests and the providers."""
+    home = home_path()
+    record = RunFiles(home).running()
+    if record is None:
+        if as_json:
+            emit({"running": False, "state": "stopped", "home": str(home)})
+        raise NotRunning("the daemon is not running; start it: xswarm start --daemon")
+    shown = _status_of(home, record)
+    if as_json:
+        emit(shown)
+    else:
+        _print_status(shown)
+
+
+@click.command()
+@click.option("--tail", "count", type=click.IntRange(0, 100_000), default=50, show_default=True,
+              help="How many of the last lines.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is added, until Ctrl-C.")
+@click.option("--source", type=click.Choice(sorted(FILES)), default="daemon", show_default=True,
+              help="The daemon's log, LiteLLM's, or what a background daemon printed.")
+def logs(count: int, follow: bool, source: str) -> None:
+    """Show the last log lines; works with the daemon stopped too."""
+    path = home_path() / "logs" / FILES[source]
+    if not path.exists() and not follow:
+        raise Failure(f"there is no {path} yet; the daemon writes it: xswarm start --daemon")
+    follower = Follower(path)
+    for line in daemon.tail(path, count):
+        click.echo(line)
+    while follow:
+        lifecycle.pause(0.2)
+        text = follower.more()
+        if text:
+            click.echo(text, nl=False)
+
+
+class Follower:
+    """Reads what is added to a log, across rotation (a new file of the same name) and emptying."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._position, self._inode = self._end()
+
+    def more(self) -> str:
+        """What came since the last call; at most 1 MB at a time."""
+        size, inode = self._end()
+        if inode != self._inode or size < self._position:
+            self._position, self._inode = 0, inode
+        if size == self._position:
+            return ""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._position)
+                text = file.read(1024 * 1024)
+        except FileNotFoundError:
+            return ""
+        self._position += len(text)
+        return text.decode("utf-8", "replace")
+
+    def _end(self) -> tuple[int, int]:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return 0, 0
+        return found.st_size, found.st_ino
+
+
+def _make_home(home: Path) -> bool:
+    """Makes the home where there is none; True if it did."""
+    if (home / "config.toml").is_file() and (home / "client.key").is_file():
+        return False
+    lock = daemon.take_lock(home)
+    try:
+        from freeloader.cli.offline import make_home
+
+        make_home(home)
+    finally:
+        lock.release()
+    return True
+
+
+def _require_port(home: Path) -> None:
+    server = daemon.settings_of(home).server
+    if server.port:  # 0 asks the system for any
+        ports.require_free(server.host, server.port)
+
+
+def _start_in_background(seconds: float) -> None:
+    home = home_path()
+    _make_home(home)
+    lock = daemon.take_lock(home)
+    try:
+        _require_port(home)
+    except BaseException:
+        lock.release()
+        raise
+    launch = daemon.Launch(home)
+    launch.fork(lock)
+    _greet(launch.wait(seconds))
+    note(f"ready (pid {launch.pid}). `xswarm status`, `xswarm logs -f`, `xswarm stop`.")
+
+
+def _greet(banner: Banner) -> None:
+    for line in greeting.lines(banner):
+        click.echo(line)
+
+
+def _stop(record: Record, seconds: float, force: bool) -> None:
+    note(f"stopping (pid {record.pid}) …")
+    if lifecycle.stop(record, seconds, SystemClock(), force=force):
+        RunFiles(home_path()).clear(record)
+        return
+    raise Failure(
+        f"pid {record.pid} still finishes running answers after {duration(seconds)}; "
+        "wait, or kill it: xswarm stop --force"
+    )
+
+
+def _status_of(home: Path, record: Record) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "running": True,
+        "state": "starting",
+        "pid": record.pid,
+        "address": record.address,
+        "home": str(home),
+        "version": record.version,
+        "startedAt": iso(record.started),
+        "uptime": round(max(0.0, SystemClock().now().wall - record.started), 1),
+    }
+    if record.address is None:
+        return shown
+    health = online().get("/v1/health")
+    shown["state"] = health.get("status", "unknown")
+    for name in ("child", "providers", "requestsToday", "simulated", "problems"):
+        if name in health:
+            shown[name] = health[name]
+    return shown
+
+
+def _print_status(shown: Mapping[str, Any]) -> None:
+    click.echo(f"state      {shown['state']}")
+    click.echo(f"address    {shown['address'] or 'not listening yet'}")
+    click.echo(f"pid        {shown['pid']}, up {duration(float(shown['uptime']))}")
+    click.echo(f"home       {shown['home']}")
+    child = shown.get("child") or {}
+    if child:
+        click.echo(f"litellm    {_child(child)}")
+    if "requestsToday" in shown:
+        click.echo(f"today      {shown['requestsToday']} requests")
+    for problem in shown.get("problems") or ():
+        click.echo(f"problem    {problem}")
+    providers = shown.get("providers") or {}
+    if providers:
+        click.echo("")
+        table(sorted(providers.items()), ("PROVIDER", "STATE"), empty="")
+    if child.get("state") == "fatal":
+        note("\nLiteLLM does not start; its last words:")
+        for line in child.get("logTail") or ():
+            note(f"  {line}")
+        note("`xswarm doctor` says what to do, `xswarm restart` tries again.")
+
+
+def _child(child: Mapping[str, Any]) -> str:
+    parts = [str(child.get("state", "unknown"))]
+    if child.get("pid"):
+        parts.append(f"pid {child['pid']}")
+    if child.get("rssBytes"):
+        parts.append(f"{int(child['rssBytes']) / 2**20:.0f} MB")
+    if child.get("restarts"):
+        parts.append(f"{child['restarts']} restarts")
+    if child.get("lastExit"):
+        parts.append(f"last exit: {_last_exit(child['lastExit'])}")
+    return ", ".join(parts)
+
+
+def _last_exit(last: Any) -> str:
+    if isinstance(last, Mapping):
+        return ", ".join(f"{name} {value}" for name, value in last.items() if value is not None)
+    return str(last)
+
+
+

@@ -1,0 +1,58 @@
+"""The entry point: the group of all commands, and the one boundary for errors.
+
+Every failure leaves as one line on standard error and an exit code of contract
+§8; a traceback is shown only where XSWARM_TRACEBACK asks for it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from freeloader import __version__
+from freeloader.cli.commands import COMMANDS
+from freeloader.cli.shell import FAILED, tell
+
+HELP = """One local, OpenAI-compatible address that uses up every free tier you have before it
+spends a cent.
+
+First steps: `xswarm init`, `xswarm start --daemon`, `xswarm account add groq`, `xswarm ask "hi"`.
+The home is $XSWARM_HOME, else ~/.xswarm. Exit codes: 0 done, 1 failed, 2 usage, 3 the daemon
+does not run.
+"""
+
+
+@click.group(help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="xswarm")
+def cli() -> None:
+    pass
+
+
+for _command in COMMANDS:
+    cli.add_command(_command)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command line and returns its exit code; it does not raise."""
+    try:
+        result = cli.main(
+            args=list(argv) if argv is not None else None,
+            prog_name="xswarm",
+            standalone_mode=False,
+        )
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except BrokenPipeError:
+        # The reader (`| head`) has gone: nothing more to say, and no noise at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("xswarm: interrupted.", err=True)
+        return 130
+    except Exception as error:  # noqa: BLE001 - the command line's only boundary
+        if os.environ.get("XSWARM_TRACEBACK"):
+            raise
+        return tell(error)

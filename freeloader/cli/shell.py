@@ -1,0 +1,147 @@
+"""What every command shares: the home, failures with exit codes, and output.
+
+It talks to nobody and decides nothing; importing it is cheap (`xswarm --help`
+is to answer at once), so heavy libraries are imported where they are used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from freeloader.errors import FreeloaderError
+
+FAILED = 1
+USAGE = 2
+NOT_RUNNING = 3
+
+
+class Failure(click.ClickException):
+    """A command that failed: one line for standard error, with the next step. Exit code 1."""
+
+    exit_code = FAILED
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(" ".join(message.split()))
+        self.code = code
+
+
+class NotRunning(Failure):
+    """The daemon is needed and does not run. Exit code 3."""
+
+    exit_code = NOT_RUNNING
+
+
+def home_path() -> Path:
+    """``$XSWARM_HOME``, else ``~/.xswarm``; it need not exist.
+
+    The same as ``settings.Home.find``, without its 0.3 s of imports.
+    """
+    named = os.environ.get("XSWARM_HOME", "").strip() or "~/.xswarm"
+    return Path(named).expanduser().absolute()
+
+
+def tell(error: Exception) -> int:
+    """Says what failed in one line on standard error; returns the exit code that goes with it."""
+    if isinstance(error, click.UsageError):
+        where = error.ctx.command_path if error.ctx else "xswarm"
+        return _say(f"{error.format_message()} See `{where} --help`.", USAGE)
+    if isinstance(error, click.ClickException):
+        return _say(error.format_message(), error.exit_code)
+    if isinstance(error, FreeloaderError):
+        return _say(error.message, FAILED)
+    if isinstance(error, OSError):
+        named = f": {error.filename}" if error.filename else ""
+        what = error.strerror or type(error).__name__
+        return _say(f"{what}{named}. `xswarm doctor` checks the home and its rights.", FAILED)
+    return _say(
+        f"a defect in xswarm: {type(error).__name__}: {error}. "
+        "XSWARM_TRACEBACK=1 shows where; `xswarm doctor` checks the rest.",
+        FAILED,
+    )
+
+
+def _say(message: str, code: int) -> int:
+    click.echo(f"xswarm: {' '.join(message.split())}", err=True)
+    return code
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def emit(value: Any) -> None:
+    """Prints ``value`` as JSON on standard output."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def note(message: str) -> None:
+    """A remark for the person in front of it: standard error, so that pipes stay clean."""
+    click.echo(message, err=True)
+
+
+def table(rows: Iterable[Sequence[Any]], headers: Sequence[str], *, empty: str) -> None:
+    """Prints rows under their headers, or ``empty`` on standard error where there are none."""
+    from tabulate import tabulate
+
+    listed = [["" if cell is None else cell for cell in row] for row in rows]
+    if not listed:
+        note(empty)
+        return
+    click.echo(tabulate(listed, headers=list(headers), tablefmt="plain", disable_numparse=True))
+
+
+def rows_of(answer: Any, *names: str) -> list[dict[str, Any]]:
+    """The list in an answer: the answer itself, or under the first of ``names`` it has."""
+    if isinstance(answer, Mapping):
+        answer = next((answer[name] for name in (*names, "data", "items") if name in answer), [])
+    return [dict(row) for row in answer] if isinstance(answer, list | tuple) else []
+
+
+def money(value: Any) -> str:
+    """Dollars for people: enough digits to be true, none to spare; ``-`` where unknown."""
+    if value is None:
+        return "-"
+    amount = float(value)
+    if amount == 0:
+        return "$0"
+    return f"${amount:.2f}" if amount >= 1 else f"${amount:.6f}".rstrip("0").rstrip(".")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as ``3 d 4 h``, ``5 min 2 s`` or ``8 s``: the two largest units."""
+    rest = max(0, int(seconds))
+    parts = []
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+        count, rest = divmod(rest, size)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])
+
+
+def interactive() -> bool:
+    """True where a person can be asked: both standard input and error are a terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def secret_from(value: str | None, prompt: str) -> str:
+    """A secret as given: ``-`` reads standard input, none asks without echo.
+
+    Raises Failure where nothing can be read or it is empty.
+    """
+    if value == "-":
+        text = sys.stdin.readline().strip()
+    elif value is None:
+        if not interactive():
+            raise Failure(f"{prompt} is missing: give `-` and write it to standard input.")
+        text = str(click.prompt(prompt, hide_input=True, err=True, default="")).strip()
+    else:
+        text = value.strip()
+    if not text:
+        raise Failure(f"{prompt} is empty; nothing was changed.")
+    return text
