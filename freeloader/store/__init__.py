@@ -1,0 +1,136 @@
+"""The only SQL of the house: two database files in the home, and what may be done with them.
+
+``freeloader.db`` is the ledger (money, accounts, keys, settings history), every
+commit on disk; ``journal.db`` explains, and may lose its last moment in a power
+cut. Clearing or losing the one never stalls the other. No rule about money,
+quotas or people lives here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from functools import partial
+from pathlib import Path
+
+from freeloader.clock import Clock
+from freeloader.errors import Unavailable
+from freeloader.store import opening
+from freeloader.store.file import DatabaseFile
+from freeloader.store.journal import Journal
+from freeloader.store.ledger import Ledger
+from freeloader.store.rows import (
+    AttemptRow,
+    AuditRow,
+    ConfigRow,
+    DecisionRow,
+    HoldRow,
+    JobState,
+    KeyRow,
+    Settled,
+    UsageRow,
+    WindowRow,
+)
+from freeloader.store.schema import JOURNAL, LEDGER, Schema
+from freeloader.store.writer import Writer
+
+__all__ = [
+    "AttemptRow",
+    "AuditRow",
+    "ConfigRow",
+    "DecisionRow",
+    "HoldRow",
+    "JobState",
+    "Journal",
+    "KeyRow",
+    "Ledger",
+    "Settled",
+    "Store",
+    "UsageRow",
+    "WindowRow",
+]
+
+log = logging.getLogger(__name__)
+
+LEDGER_QUEUE_MAX = 20_000
+JOURNAL_QUEUE_MAX = 5_000
+
+
+class Store:
+    """Both files, open. ``problems`` says what is wrong with them just now."""
+
+    def __init__(self, ledger: DatabaseFile, journal: DatabaseFile, clock: Clock) -> None:
+        self._files = (ledger, journal)
+        self._clock = clock
+        self.ledger = Ledger(ledger)
+        self.journal = Journal(journal)
+
+    @classmethod
+    def open(cls, ledger_path: Path, journal_path: Path, clock: Clock) -> Store:
+        """Open both files, making or upgrading them as needed. Blocks for a moment.
+
+        Raises Unavailable (``ledger_unavailable``) if the ledger is damaged, newer
+        than this program, or cannot be made. A journal that cannot be used stops
+        nobody: it stays closed, and ``journal.problem`` says why.
+        """
+        opening.prepare(ledger_path, LEDGER)
+        unusable = None
+        try:
+            opening.prepare(journal_path, JOURNAL)
+        except Unavailable as error:
+            unusable = str(error.details["problem"])
+            log.error("the journal is not written: %s", unusable)
+        ledger = _file(ledger_path, LEDGER, LEDGER_QUEUE_MAX, False)
+        journal = _file(journal_path, JOURNAL, JOURNAL_QUEUE_MAX, True, unusable)
+        return cls(ledger, journal, clock)
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong, and what was lost since the start, one line each."""
+        found = []
+        for file in self._files:
+            if file.problem:
+                found.append(file.problem)
+            if file.writer.counters.lost:
+                found.append(f"{file.path.name}: {file.writer.counters.lost} rows were not written")
+            if file.writer.last_error:
+                found.append(file.writer.last_error)
+        return found
+
+    async def backup(self, folder: Path) -> list[Path]:
+        """Consistent copies of both files in ``folder``, named by the time; where they are.
+
+        The daemon may be running. Raises Conflict if one is there, Unavailable if a file is.
+        """
+        stamp = self._clock.now().iso()[:19].replace("-", "").replace(":", "") + "Z"
+        copies = []
+        for file in self._files:
+            target = folder / f"{file.path.stem}-{stamp}.db"
+            await file.backup(target)
+            copies.append(target)
+        return copies
+
+    async def close(self) -> None:
+        """Write what is waiting and close both files. Idempotent; bounded even if they hang."""
+        for file in self._files:
+            lost = await asyncio.to_thread(file.close)
+            if lost:
+                log.error("%s: %d rows were not written", file.path.name, lost)
+
+
+def _file(
+    path: Path, schema: Schema, queue_max: int, drop_oldest: bool, unusable: str | None = None
+) -> DatabaseFile:
+    def probe(conn: sqlite3.Connection) -> None:
+        # Writes one page, and changes nothing: it is the version that the file has.
+        conn.execute(f"PRAGMA user_version = {schema.version}")
+
+    writer = Writer(
+        path.name,
+        partial(opening.connect, path, schema, writable=True),
+        probe,
+        queue_max=queue_max,
+        drop_oldest=drop_oldest,
+    )
+    return DatabaseFile(path, schema, writer, unusable=unusable)

@@ -1,0 +1,171 @@
+"""The journal: why each request went where it went. It explains; it never has to add up.
+
+Rows are written behind: nobody waits for them, and when the disk cannot keep up
+the oldest waiting ones are dropped and counted. Money is the ledger's.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from freeloader.store import sql
+from freeloader.store.file import PAUSE_S, SLICE, DatabaseFile
+from freeloader.store.rows import AttemptRow, DecisionRow
+
+DETAIL_BYTES_MAX = 16 * 1024
+TEXT_CHARS_MAX = 2_000
+PROMPT_CHARS_MAX = 256 * 1024
+
+
+class Journal:
+    """See the module. Times are wall seconds, amounts picodollars."""
+
+    def __init__(self, file: DatabaseFile) -> None:
+        self._file = file
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the file just now, for people; None: nothing."""
+        return self._file.problem
+
+    @property
+    def lost(self) -> int:
+        """How many rows were dropped since the start because they could not be written."""
+        return self._file.writer.counters.lost
+
+    def decision(self, row: DecisionRow) -> None:
+        """Write a decision soon; one of the same id is written over. ``detail`` is bounded."""
+        params = asdict(row) | {
+            "project": row.project or "",
+            "reason": row.reason[:TEXT_CHARS_MAX],
+            "detail": bounded_json(row.detail),
+        }
+        self._file.post(lambda conn: conn.execute(sql.DECISION_PUT, params))
+
+    def attempt(self, row: AttemptRow) -> None:
+        """Write an attempt soon; what is known of it later is written over it."""
+        params = asdict(row) | {
+            "reason": row.reason[:TEXT_CHARS_MAX],
+            "meters": json.dumps(row.meters.as_dict()),
+            "detail": bounded_json(row.detail),
+        }
+        self._file.post(lambda conn: conn.execute(sql.ATTEMPT_PUT, params))
+
+    def prompt(
+        self, decision_id: str, at: float, *, prompt: str | None = None, response: str | None = None
+    ) -> None:
+        """Keep the text of a request or its answer. Only where the owner asked for it."""
+        params = {
+            "decision_id": decision_id,
+            "at": at,
+            "prompt": prompt and prompt[:PROMPT_CHARS_MAX],
+            "response": response and response[:PROMPT_CHARS_MAX],
+        }
+        self._file.post(lambda conn: conn.execute(sql.PROMPT_PUT, params))
+
+    async def decisions(
+        self,
+        limit: int = 50,
+        before: float | None = None,
+        project: str | None = None,
+        since: float | None = None,
+        outcome: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """Decisions of [since, before), newest first, without ``detail``. Keys as DecisionRow."""
+        statement = sql.DECISIONS if project is None else sql.DECISIONS_OF_PROJECT
+        params = {
+            "limit": limit,
+            "before": before,
+            "project": project,
+            "since": since,
+            "outcome": outcome,
+        }
+
+        def query(conn: sqlite3.Connection) -> list[dict[str, Any]]:
+            return [_decision_from(row) for row in conn.execute(statement, params)]
+
+        return await self._file.read(query)
+
+    async def get(self, decision_id: str) -> dict[str, Any] | None:
+        """One decision with ``detail``, its ``attempts`` (a list, in order) and saved texts."""
+        params = {"id": decision_id}
+
+        def query(conn: sqlite3.Connection) -> dict[str, Any] | None:
+            row = conn.execute(sql.DECISION_GET, params).fetchone()
+            if row is None:
+                return None
+            decision = _decision_from(row)
+            tries = conn.execute(sql.ATTEMPTS_OF, params)
+            # The count of the row gives way to the attempts themselves.
+            decision["attempts"] = [_attempt_from(attempt) for attempt in tries]
+            texts = conn.execute(sql.PROMPT_OF, params).fetchone()
+            return decision | (dict(texts) if texts else {})
+
+        return await self._file.read(query)
+
+    async def trim(
+        self,
+        before: float,
+        max_rows: int | None = None,
+        *,
+        slice_rows: int = SLICE,
+        pause_s: float = PAUSE_S,
+    ) -> int:
+        """Delete what is from before ``before``, and all but ``max_rows`` decisions; how many."""
+        cutoff = before
+        if max_rows is not None:
+            cutoff = max(before, await self._file.nth(sql.DECISIONS_NTH, max_rows))
+        gone = 0
+        for statement in (sql.PROMPTS_TRIM, sql.ATTEMPTS_TRIM, sql.DECISIONS_TRIM):
+            gone += await self._file.in_slices(_trim(statement), cutoff, slice_rows, pause_s)
+        return gone
+
+    async def backup(self, target: Path) -> None:
+        """See ``DatabaseFile.backup``."""
+        await self._file.backup(target)
+
+    async def integrity(self, *, thorough: bool = False) -> list[str]:
+        """See ``DatabaseFile.integrity``."""
+        return await self._file.integrity(thorough=thorough)
+
+
+def bounded_json(detail: Mapping[str, Any]) -> str:
+    """``detail`` as JSON of at most 16 KB: the largest parts go first, and are named."""
+    parts = {key: json.dumps(value, default=str) for key, value in detail.items()}
+    dropped: list[str] = []
+    while _size(parts) > DETAIL_BYTES_MAX - 1024 and parts:
+        largest = max(parts, key=lambda key: len(parts[key]) + len(key))
+        del parts[largest]
+        dropped.append(largest[:64])
+    if dropped:
+        parts["dropped"] = json.dumps(dropped[:8])
+    return "{" + ", ".join(f"{json.dumps(key)}: {text}" for key, text in parts.items()) + "}"
+
+
+def _size(parts: Mapping[str, str]) -> int:
+    # json.dumps writes ASCII only, so characters are bytes; a key's escapes are at most sixfold.
+    return sum(6 * len(key) + len(text) + 6 for key, text in parts.items())
+
+
+def _trim(statement: str) -> Any:
+    def trim(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
+        return conn.execute(statement, {"before": before, "slice": slice_rows}).rowcount
+
+    return trim
+
+
+def _decision_from(row: sqlite3.Row) -> dict[str, Any]:
+    data = dict(row)
+    data["project"] = data["project"] or None
+    if "detail" in data:
+        data["detail"] = json.loads(data["detail"])
+    return data
+
+
+def _attempt_from(row: sqlite3.Row) -> dict[str, Any]:
+    return dict(row) | {"meters": json.loads(row["meters"]), "detail": json.loads(row["detail"])}

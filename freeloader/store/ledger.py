@@ -1,0 +1,252 @@
+"""The ledger: holds, charges and quota windows that must survive, and add up.
+
+A hold is on disk before ``hold`` returns; a charge is made once, however often
+it is settled; what a dead daemon left held is charged in full at the next boot.
+Which amounts are right, and whether a budget allows them, is not decided here.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from freeloader.store import charges, sql
+from freeloader.store.file import PAUSE_S, SLICE, DatabaseFile
+from freeloader.store.records import Records
+from freeloader.store.rows import HoldRow, Settled, UsageRow, WindowRow, check_pico
+
+
+class Ledger(Records):
+    """See the module. Amounts are picodollars, times wall seconds.
+
+    Durable writes raise Unavailable (code ``ledger_unavailable``) while
+    ``problem`` is set. ``settle``, ``release`` and ``adjust`` stay queued then
+    and are done when the fault ends; calling them again is harmless.
+    """
+
+    def __init__(self, file: DatabaseFile) -> None:
+        super().__init__(file)
+        self._epoch: int | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the file just now, for people; None: nothing."""
+        return self._file.problem
+
+    @property
+    def epoch(self) -> int:
+        """This run's number. RuntimeError before ``boot``: holds must know whose they are."""
+        if self._epoch is None:
+            raise RuntimeError("the ledger was not booted")
+        return self._epoch
+
+    async def boot(self, now: float) -> int:
+        """Begin a new epoch, and charge in full what earlier ones left held.
+
+        For the daemon alone, once, holding the home's lock. Returns the epoch;
+        ``expired`` shows what was charged.
+        """
+
+        def piece(conn: sqlite3.Connection) -> int:
+            epoch = int(conn.execute(sql.META_NEXT, {"key": "epoch"}).fetchone()[0])
+            charges.bury(conn, epoch, now)
+            return epoch
+
+        self._epoch = await self._file.submit(piece)
+        return self._epoch
+
+    # ── holds and charges ────────────────────────────────────────────────────
+
+    async def hold(self, rows: Sequence[HoldRow]) -> None:
+        """Place all holds, or none; durable when it returns.
+
+        After a cancelled wait they may be there: release them by id.
+        Raises Conflict if one of the holds or attempts has one.
+        """
+        epoch = self.epoch
+        await self._file.submit(lambda conn: charges.place(conn, rows, epoch))
+
+    async def settle(
+        self, hold_id: str, usage: UsageRow, amount: int, basis: str, now: float
+    ) -> Settled:
+        """Charge ``amount`` (its ``cost_pico`` is ignored) and end the hold, once and for all."""
+        check_pico("amount", amount)
+        return await self._file.submit(
+            lambda conn: charges.settle(conn, hold_id, usage, amount, basis, now), keep=True
+        )
+
+    async def release(self, hold_id: str, now: float) -> Settled:
+        """End the hold without a charge: only where provably nothing was consumed."""
+        return await self._file.submit(lambda conn: charges.release(conn, hold_id, now), keep=True)
+
+    async def adjust(self, attempt_id: str, amount: int, reason: str, now: float) -> Settled:
+        """Later knowledge: ``amount`` more (or less) for an attempt that was charged."""
+        return await self._file.submit(
+            lambda conn: charges.adjust(conn, attempt_id, amount, reason, now)
+        )
+
+    def record_usage(self, usage: UsageRow) -> bool:
+        """Note an attempt that needed no hold, some time soon. False: not taken, and counted."""
+        return self._file.post(lambda conn: charges.record(conn, usage))
+
+    async def settle_dead(self, now: float) -> list[HoldRow]:
+        """Charge in full what earlier epochs hold; normally nothing is left of them after boot."""
+        epoch = self.epoch
+        return await self._file.submit(lambda conn: charges.bury(conn, epoch, now))
+
+    async def open_holds(self) -> list[HoldRow]:
+        """What is held now, oldest first."""
+
+        def query(conn: sqlite3.Connection) -> list[HoldRow]:
+            return [charges.hold_from(row) for row in conn.execute(sql.HOLDS_OPEN)]
+
+        return await self._file.read(query)
+
+    async def expired(self, since: float = 0.0, limit: int = 100) -> list[HoldRow]:
+        """Holds charged in full because their daemon died, newest first."""
+        params = {"since": since, "limit": limit}
+
+        def query(conn: sqlite3.Connection) -> list[HoldRow]:
+            return [charges.hold_from(row) for row in conn.execute(sql.HOLDS_EXPIRED, params)]
+
+        return await self._file.read(query)
+
+    # ── sums ─────────────────────────────────────────────────────────────────
+
+    async def spent(
+        self, since: float, until: float, project: str | None = None, key: str | None = None
+    ) -> int:
+        """Picodollars charged in [since, until), adjustments included; free of history's size.
+
+        Exact for bounds on a quarter of an hour, which all calendar periods have;
+        other bounds are taken outward. ``project`` ``""``: those without one.
+        """
+        return (await self._sum(since, until, project, key))[0]
+
+    async def requests_since(
+        self, since: float, until: float, project: str | None = None, key: str | None = None
+    ) -> int:
+        """How many attempts were recorded in the same period."""
+        return (await self._sum(since, until, project, key))[1]
+
+    async def spent_by_project(self, since: float, until: float) -> dict[str, int]:
+        """Picodollars per project (``""``: none)."""
+        return await self._sums(sql.SPENT_BY_PROJECT, since, until)
+
+    async def spent_by_key(self, since: float, until: float) -> dict[str, int]:
+        """Picodollars per app key."""
+        return await self._sums(sql.SPENT_BY_KEY, since, until)
+
+    async def usage_of(self, request_id: str) -> list[UsageRow]:
+        """What the attempts of one request consumed, in order."""
+        params = {"request_id": request_id}
+
+        def query(conn: sqlite3.Connection) -> list[UsageRow]:
+            return [charges.usage_from(row) for row in conn.execute(sql.USAGE_BY_REQUEST, params)]
+
+        return await self._file.read(query)
+
+    async def _sum(
+        self, since: float, until: float, project: str | None, key: str | None
+    ) -> tuple[int, int]:
+        params = {**charges.slots(since, until), "project": project, "key_id": key}
+
+        def query(conn: sqlite3.Connection) -> tuple[int, int]:
+            row = conn.execute(sql.SPENT, params).fetchone()
+            return row["micro"] * 1_000_000 + row["pico"], int(row["requests"])
+
+        return await self._file.read(query)
+
+    async def _sums(self, statement: str, since: float, until: float) -> dict[str, int]:
+        def query(conn: sqlite3.Connection) -> dict[str, int]:
+            return charges.total(conn.execute(statement, charges.slots(since, until)))
+
+        return await self._file.read(query)
+
+    # ── quota windows ────────────────────────────────────────────────────────
+
+    async def save_windows(self, rows: Sequence[WindowRow], *, durable: bool = False) -> None:
+        """Write the rows over what was there: on return if ``durable``, else soon."""
+        params = [
+            {
+                "key": row.key,
+                "provider": row.provider,
+                "state": json.dumps(dict(row.state)),
+                "at": row.at,
+                "expires_at": row.expires_at,
+            }
+            for row in rows
+        ]
+
+        def piece(conn: sqlite3.Connection) -> None:
+            conn.executemany(sql.WINDOW_PUT, params)
+
+        if durable:
+            await self._file.submit(piece)
+        else:
+            self._file.post(piece)
+
+    async def load_windows(self) -> list[WindowRow]:
+        """All windows as last saved."""
+
+        def query(conn: sqlite3.Connection) -> list[WindowRow]:
+            rows = conn.execute(sql.WINDOWS)
+            return [WindowRow(**{**dict(r), "state": json.loads(r["state"])}) for r in rows]
+
+        return await self._file.read(query)
+
+    async def delete_windows(self, keys: Sequence[str]) -> None:
+        """Forget windows by key; unknown ones are no error."""
+
+        def piece(conn: sqlite3.Connection) -> None:
+            conn.executemany(sql.WINDOW_DELETE, [{"key": key} for key in keys])
+
+        await self._file.submit(piece)
+
+    async def drop_expired_windows(self, now: float) -> int:
+        """Forget windows whose ``expires_at`` has passed; how many."""
+        return await self._file.submit(
+            lambda conn: conn.execute(sql.WINDOWS_EXPIRED, {"now": now}).rowcount
+        )
+
+    # ── upkeep ───────────────────────────────────────────────────────────────
+
+    async def trim(
+        self,
+        before: float,
+        max_rows: int | None = None,
+        *,
+        slice_rows: int = SLICE,
+        pause_s: float = PAUSE_S,
+    ) -> int:
+        """Roll usage from before ``before`` up into ``usage_daily``; how many rows went.
+
+        With ``max_rows``, at most that many stay. Ended holds of that age go too.
+        Sums for budgets are not touched.
+        """
+        cutoff = before
+        if max_rows is not None:
+            cutoff = max(before, await self._file.nth(sql.USAGE_NTH, max_rows))
+        rolled = await self._file.in_slices(_roll_up, cutoff, slice_rows, pause_s)
+        await self._file.in_slices(_trim_holds, before, slice_rows, pause_s)
+        return rolled
+
+    async def backup(self, target: Path) -> None:
+        """See ``DatabaseFile.backup``."""
+        await self._file.backup(target)
+
+    async def integrity(self, *, thorough: bool = False) -> list[str]:
+        """See ``DatabaseFile.integrity``."""
+        return await self._file.integrity(thorough=thorough)
+
+
+def _roll_up(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
+    params = {"before": before, "slice": slice_rows}
+    conn.execute(sql.USAGE_ROLL_UP, params)
+    return conn.execute(sql.USAGE_TRIM, params).rowcount
+
+
+def _trim_holds(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
+    return conn.execute(sql.HOLDS_TRIM, {"before": before, "slice": slice_rows}).rowcount

@@ -1,0 +1,221 @@
+"""The owner's records in the ledger's file: accounts, app keys, settings history, jobs, audit.
+
+Every write is durable when it returns. Nothing secret comes here: of keys the
+hash, of accounts what is not a credential. No rule about who may do what.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+from freeloader.core.model import Account, Limit
+from freeloader.errors import Conflict, NotFound
+from freeloader.store import sql
+from freeloader.store.file import DatabaseFile
+from freeloader.store.rows import AuditRow, ConfigRow, JobState, KeyRow
+
+
+class Records:
+    """See the module. All methods raise Unavailable (``ledger_unavailable``) where the file does.
+
+    ``now`` is always wall seconds.
+    """
+
+    def __init__(self, file: DatabaseFile) -> None:
+        self._file = file
+
+    # ── accounts ─────────────────────────────────────────────────────────────
+
+    async def accounts(self) -> list[Account]:
+        """All accounts, by provider and index."""
+
+        def query(conn: sqlite3.Connection) -> list[Account]:
+            return [_account_from(row["data"]) for row in conn.execute(sql.ACCOUNTS)]
+
+        return await self._file.read(query)
+
+    async def put_account(self, account: Account, now: float, *, fresh: bool = False) -> None:
+        """Write an account over what was there; with ``fresh``, Conflict if it exists."""
+
+        def piece(conn: sqlite3.Connection) -> None:
+            if fresh and conn.execute(sql.ACCOUNT_GET, _place(account)).fetchone():
+                raise Conflict(f"The account {account.name} exists already.")
+            conn.execute(sql.ACCOUNT_PUT, _account_params(account, now))
+
+        await self._file.submit(piece)
+
+    async def update_account(
+        self, provider: str, idx: int, changes: Mapping[str, Any], now: float
+    ) -> Account:
+        """Change fields of ``core.model.Account`` by name; the account as it is then.
+
+        Raises NotFound.
+        """
+
+        def piece(conn: sqlite3.Connection) -> Account:
+            row = conn.execute(sql.ACCOUNT_GET, {"provider": provider, "idx": idx}).fetchone()
+            if row is None:
+                raise _no_account(provider, idx)
+            account = replace(_account_from(row["data"]), **changes)
+            conn.execute(sql.ACCOUNT_PUT, _account_params(account, now))
+            return account
+
+        return await self._file.submit(piece)
+
+    async def delete_account(self, provider: str, idx: int) -> None:
+        """Remove an account; its usage stays. Raises NotFound."""
+
+        def piece(conn: sqlite3.Connection) -> None:
+            if conn.execute(sql.ACCOUNT_DELETE, {"provider": provider, "idx": idx}).rowcount == 0:
+                raise _no_account(provider, idx)
+
+        await self._file.submit(piece)
+
+    # ── app keys ─────────────────────────────────────────────────────────────
+
+    async def keys(self) -> list[KeyRow]:
+        """All app keys, revoked ones too, oldest first."""
+
+        def query(conn: sqlite3.Connection) -> list[KeyRow]:
+            return [_key_from(row) for row in conn.execute(sql.KEYS)]
+
+        return await self._file.read(query)
+
+    async def put_key(self, key: KeyRow) -> None:
+        """Add an app key. Raises Conflict if its id or hash is known."""
+        params = asdict(key)
+        params["rate_limit"] = json.dumps(key.rate_limit)
+        params["budget"] = json.dumps(key.budget)
+
+        def piece(conn: sqlite3.Connection) -> None:
+            try:
+                conn.execute(sql.KEY_INSERT, params)
+            except sqlite3.IntegrityError as error:
+                raise Conflict(f"The key {key.id} exists already.") from error
+
+        await self._file.submit(piece)
+
+    async def revoke_key(self, key_id: str, now: float) -> None:
+        """Revoke a key for good. Raises NotFound if no such key is in force."""
+
+        def piece(conn: sqlite3.Connection) -> None:
+            if conn.execute(sql.KEY_REVOKE, {"id": key_id, "now": now}).rowcount == 0:
+                raise NotFound(f"No key {key_id} is in force; `xswarm key list` shows them.")
+
+        await self._file.submit(piece)
+
+    # ── settings ─────────────────────────────────────────────────────────────
+
+    async def add_config(self, config: Mapping[str, Any], who: str, what: str, now: float) -> int:
+        """Keep one accepted version of the settings (no secrets); its version number."""
+        params = {"at": now, "who": who, "what": what, "config": json.dumps(dict(config))}
+
+        def piece(conn: sqlite3.Connection) -> int:
+            return int(conn.execute(sql.CONFIG_INSERT, params).fetchone()[0])
+
+        return await self._file.submit(piece)
+
+    async def history(self, limit: int = 50) -> list[ConfigRow]:
+        """The newest versions, newest first, without their content."""
+        params = {"limit": limit}
+
+        def query(conn: sqlite3.Connection) -> list[ConfigRow]:
+            return [ConfigRow(**dict(row)) for row in conn.execute(sql.CONFIG_LIST, params)]
+
+        return await self._file.read(query)
+
+    async def config(self, version: int) -> ConfigRow:
+        """One version with its content. Raises NotFound."""
+
+        def query(conn: sqlite3.Connection) -> ConfigRow:
+            row = conn.execute(sql.CONFIG_GET, {"version": version}).fetchone()
+            if row is None:
+                raise NotFound(f"There is no settings version {version}.")
+            return ConfigRow(**{**dict(row), "config": json.loads(row["config"])})
+
+        return await self._file.read(query)
+
+    async def meta_get(self, key: str) -> str | None:
+        """A small value kept under ``key``."""
+
+        def query(conn: sqlite3.Connection) -> str | None:
+            row = conn.execute(sql.META_GET, {"key": key}).fetchone()
+            return None if row is None else str(row["value"])
+
+        return await self._file.read(query)
+
+    async def meta_set(self, key: str, value: str) -> None:
+        """Keep ``value`` under ``key`` (``epoch`` and ``instance`` are the ledger's own)."""
+        if key in ("epoch", "instance"):
+            raise ValueError(f"meta key {key} is the ledger's own")
+        await self._file.submit(lambda conn: _run(conn, sql.META_SET, {"key": key, "value": value}))
+
+    # ── jobs and audit ───────────────────────────────────────────────────────
+
+    async def jobs(self) -> dict[str, JobState]:
+        """What is remembered of each job, by name."""
+
+        def query(conn: sqlite3.Connection) -> dict[str, JobState]:
+            return {row["name"]: JobState(**dict(row)) for row in conn.execute(sql.JOBS)}
+
+        return await self._file.read(query)
+
+    async def save_job(self, state: JobState) -> None:
+        await self._file.submit(lambda conn: _run(conn, sql.JOB_PUT, asdict(state)))
+
+    async def audit(self, row: AuditRow) -> None:
+        """Append one line to the audit, which has no way to change or remove one."""
+        params = asdict(row) | {"detail": json.dumps(dict(row.detail))}
+        await self._file.submit(lambda conn: _run(conn, sql.AUDIT_INSERT, params))
+
+    async def audits(self, limit: int = 100, before: int | None = None) -> list[AuditRow]:
+        """Audit lines, newest first, those with an id below ``before``."""
+
+        def query(conn: sqlite3.Connection) -> list[AuditRow]:
+            rows = conn.execute(sql.AUDIT_LIST, {"limit": limit, "before": before})
+            return [AuditRow(**{**dict(r), "detail": json.loads(r["detail"])}) for r in rows]
+
+        return await self._file.read(query)
+
+
+def _run(conn: sqlite3.Connection, statement: str, params: Mapping[str, Any]) -> None:
+    conn.execute(statement, params)
+
+
+def _no_account(provider: str, idx: int) -> NotFound:
+    return NotFound(f"There is no account {provider}@{idx}; `xswarm account list` shows them.")
+
+
+def _place(account: Account) -> dict[str, Any]:
+    return {"provider": account.provider, "idx": account.idx}
+
+
+def _account_params(account: Account, now: float) -> dict[str, Any]:
+    data = {f.name: getattr(account, f.name) for f in fields(account)}
+    data["limits"] = [asdict(limit) for limit in account.limits]
+    data["params"] = dict(account.params)
+    params = {"enabled": int(account.enabled), "now": now, "data": json.dumps(data)}
+    return _place(account) | params
+
+
+def _account_from(text: str) -> Account:
+    data = json.loads(text)
+    data["limits"] = tuple(_limit_from(limit) for limit in data["limits"])
+    data["models"] = None if data["models"] is None else tuple(data["models"])
+    return Account(**data)
+
+
+def _limit_from(data: Mapping[str, Any]) -> Limit:
+    lists = {name: tuple(data[name]) for name in ("applies_to", "excludes")}
+    return Limit(**{**data, **lists})
+
+
+def _key_from(row: sqlite3.Row) -> KeyRow:
+    data = dict(row)
+    data["rate_limit"] = json.loads(data["rate_limit"])
+    data["budget"] = json.loads(data["budget"])
+    return KeyRow(**data)

@@ -1,0 +1,246 @@
+"""All statements of the house by name, outside of the schema.
+
+Names say what they do; parameters are named, so that a statement can be read
+apart from its caller. No statement is put together from parts at run time.
+"""
+
+from __future__ import annotations
+
+# ── meta ─────────────────────────────────────────────────────────────────────
+
+META_GET = "SELECT value FROM meta WHERE key = :key"
+META_SET = """
+INSERT INTO meta(key, value) VALUES (:key, :value)
+ON CONFLICT(key) DO UPDATE SET value = excluded.value
+"""
+META_NEXT = """
+UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE key = :key RETURNING value
+"""
+
+# ── holds and usage ──────────────────────────────────────────────────────────
+
+HOLD_INSERT = """
+INSERT INTO holds(
+    hold_id, attempt_id, request_id, at, provider, account, model, family, project, key_id, task,
+    requests, input, cache_read, cache_write, output, images, seconds, units, usd,
+    amount_pico, state, epoch)
+VALUES (
+    :hold_id, :attempt_id, :request_id, :at, :provider, :account, :model, :family, :project,
+    :key_id, :task, :requests, :input, :cache_read, :cache_write, :output, :images, :seconds,
+    :units, :usd, :amount_pico, 'held', :epoch)
+"""
+HOLD_GET = "SELECT * FROM holds WHERE hold_id = :hold_id"
+HOLD_CLOSE = """
+UPDATE holds SET state = :state, charged_pico = :charged_pico, settled_at = :now
+WHERE hold_id = :hold_id
+"""
+HOLDS_OPEN = "SELECT * FROM holds WHERE state = 'held' ORDER BY at, hold_id"
+HOLDS_DEAD = "SELECT * FROM holds WHERE state = 'held' AND epoch < :epoch ORDER BY at, hold_id"
+HOLDS_EXPIRED = """
+SELECT * FROM holds WHERE state = 'expired' AND settled_at >= :since
+ORDER BY settled_at DESC, hold_id LIMIT :limit
+"""
+
+USAGE_INSERT = """
+INSERT INTO usage(
+    attempt_id, request_id, at, provider, account, model, family, project, key_id, task,
+    requests, input, cache_read, cache_write, output, images, seconds, units, usd,
+    cost_pico, premium_pico, basis, latency_ms, first_ms, outcome, estimated)
+VALUES (
+    :attempt_id, :request_id, :at, :provider, :account, :model, :family, :project, :key_id, :task,
+    :requests, :input, :cache_read, :cache_write, :output, :images, :seconds, :units, :usd,
+    :cost_pico, :premium_pico, :basis, :latency_ms, :first_ms, :outcome, :estimated)
+ON CONFLICT(attempt_id) DO NOTHING
+"""
+USAGE_BY_REQUEST = "SELECT * FROM usage WHERE request_id = :request_id ORDER BY id"
+USAGE_OF_ATTEMPT = """
+SELECT cost_pico, at, project, key_id FROM usage WHERE attempt_id = :attempt_id
+"""
+ADJUST_INSERT = """
+INSERT INTO adjustments(attempt_id, at, made_at, amount_pico, reason, project, key_id)
+VALUES (:attempt_id, :at, :made_at, :amount_pico, :reason, :project, :key_id)
+"""
+ADJUSTED = """
+SELECT coalesce(sum(amount_pico), 0) AS pico FROM adjustments WHERE attempt_id = :attempt_id
+"""
+
+# ── running sums ─────────────────────────────────────────────────────────────
+# A sum over all rows may pass 64 bits, one row never: micro-dollars and the rest are summed apart.
+
+SLOT_ADD = """
+INSERT INTO budget_tracking(slot, project, key_id, cost_pico, requests)
+VALUES (:slot, :project, :key_id, :cost_pico, :requests)
+ON CONFLICT(slot, project, key_id) DO UPDATE SET
+    cost_pico = cost_pico + excluded.cost_pico, requests = requests + excluded.requests
+"""
+SPENT = """
+SELECT coalesce(sum(cost_pico / 1000000), 0) AS micro,
+       coalesce(sum(cost_pico % 1000000), 0) AS pico,
+       coalesce(sum(requests), 0) AS requests
+FROM budget_tracking
+WHERE slot >= :since AND slot < :until
+  AND (:project IS NULL OR project = :project) AND (:key_id IS NULL OR key_id = :key_id)
+"""
+SPENT_BY_PROJECT = """
+SELECT project AS name, sum(cost_pico / 1000000) AS micro, sum(cost_pico % 1000000) AS pico
+FROM budget_tracking WHERE slot >= :since AND slot < :until GROUP BY project
+"""
+SPENT_BY_KEY = """
+SELECT key_id AS name, sum(cost_pico / 1000000) AS micro, sum(cost_pico % 1000000) AS pico
+FROM budget_tracking WHERE slot >= :since AND slot < :until GROUP BY key_id
+"""
+
+# ── quota windows ────────────────────────────────────────────────────────────
+
+WINDOW_PUT = """
+INSERT INTO quota_windows(key, provider, state, at, expires_at)
+VALUES (:key, :provider, :state, :at, :expires_at)
+ON CONFLICT(key) DO UPDATE SET provider = excluded.provider, state = excluded.state,
+    at = excluded.at, expires_at = excluded.expires_at
+"""
+WINDOWS = "SELECT * FROM quota_windows ORDER BY key"
+WINDOW_DELETE = "DELETE FROM quota_windows WHERE key = :key"
+WINDOWS_EXPIRED = "DELETE FROM quota_windows WHERE expires_at <= :now"
+
+# ── retention ────────────────────────────────────────────────────────────────
+
+USAGE_ROLL_UP = """
+INSERT INTO usage_daily(
+    day, provider, account, model, family, project, key_id, task, outcome, attempts, estimated,
+    requests, input, cache_read, cache_write, output, images, seconds, units, usd,
+    cost_pico, premium_pico, latency_ms)
+SELECT date(at, 'unixepoch'), provider, account, model, family, project, key_id, task, outcome,
+    count(*), sum(estimated), sum(requests), sum(input), sum(cache_read), sum(cache_write),
+    sum(output), sum(images), sum(seconds), sum(units), sum(usd),
+    sum(cost_pico), sum(coalesce(premium_pico, 0)), sum(coalesce(latency_ms, 0.0))
+FROM (SELECT * FROM usage WHERE at < :before ORDER BY at, id LIMIT :slice)
+WHERE true
+GROUP BY 1, provider, account, model, family, project, key_id, task, outcome
+ON CONFLICT(day, provider, account, model, family, project, key_id, task, outcome) DO UPDATE SET
+    attempts = attempts + excluded.attempts, estimated = estimated + excluded.estimated,
+    requests = requests + excluded.requests, input = input + excluded.input,
+    cache_read = cache_read + excluded.cache_read, cache_write = cache_write + excluded.cache_write,
+    output = output + excluded.output, images = images + excluded.images,
+    seconds = seconds + excluded.seconds, units = units + excluded.units, usd = usd + excluded.usd,
+    cost_pico = cost_pico + excluded.cost_pico,
+    premium_pico = premium_pico + excluded.premium_pico,
+    latency_ms = latency_ms + excluded.latency_ms
+"""
+USAGE_TRIM = """
+DELETE FROM usage WHERE id IN (
+    SELECT id FROM usage WHERE at < :before ORDER BY at, id LIMIT :slice)
+"""
+HOLDS_TRIM = """
+DELETE FROM holds WHERE hold_id IN (
+    SELECT hold_id FROM holds WHERE at < :before AND state != 'held' LIMIT :slice)
+"""
+DECISIONS_TRIM = """
+DELETE FROM decisions WHERE id IN (SELECT id FROM decisions WHERE at < :before LIMIT :slice)
+"""
+ATTEMPTS_TRIM = """
+DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE at < :before LIMIT :slice)
+"""
+PROMPTS_TRIM = """
+DELETE FROM prompts WHERE decision_id IN (
+    SELECT decision_id FROM prompts WHERE at < :before LIMIT :slice)
+"""
+# The moment of the newest row that is too many; none: there are not so many.
+USAGE_NTH = "SELECT at FROM usage ORDER BY at DESC LIMIT 1 OFFSET :keep"
+DECISIONS_NTH = "SELECT at FROM decisions ORDER BY at DESC LIMIT 1 OFFSET :keep"
+
+# ── accounts, keys, settings, jobs, audit ────────────────────────────────────
+
+ACCOUNTS = "SELECT data FROM accounts ORDER BY provider, idx"
+ACCOUNT_GET = "SELECT data FROM accounts WHERE provider = :provider AND idx = :idx"
+ACCOUNT_PUT = """
+INSERT INTO accounts(provider, idx, enabled, created_at, data, updated_at)
+VALUES (:provider, :idx, :enabled, :now, :data, :now)
+ON CONFLICT(provider, idx) DO UPDATE SET
+    enabled = excluded.enabled, data = excluded.data, updated_at = excluded.updated_at
+"""
+ACCOUNT_DELETE = "DELETE FROM accounts WHERE provider = :provider AND idx = :idx"
+
+KEYS = "SELECT * FROM app_keys ORDER BY created_at, id"
+KEY_INSERT = """
+INSERT INTO app_keys(id, hash, role, project, name, rate_limit, budget, created_at, revoked_at)
+VALUES (:id, :hash, :role, :project, :name, :rate_limit, :budget, :created_at, :revoked_at)
+"""
+KEY_REVOKE = "UPDATE app_keys SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL"
+
+CONFIG_INSERT = """
+INSERT INTO config_history(at, who, what, config) VALUES (:at, :who, :what, :config)
+RETURNING version
+"""
+CONFIG_LIST = """
+SELECT version, at, who, what FROM config_history ORDER BY version DESC LIMIT :limit
+"""
+CONFIG_GET = "SELECT * FROM config_history WHERE version = :version"
+
+JOBS = "SELECT * FROM jobs ORDER BY name"
+JOB_PUT = """
+INSERT INTO jobs(name, last_run, last_result, last_duration_ms, next_due, failures)
+VALUES (:name, :last_run, :last_result, :last_duration_ms, :next_due, :failures)
+ON CONFLICT(name) DO UPDATE SET last_run = excluded.last_run,
+    last_result = excluded.last_result, last_duration_ms = excluded.last_duration_ms,
+    next_due = excluded.next_due, failures = excluded.failures
+"""
+
+AUDIT_INSERT = """
+INSERT INTO audit(at, who, what, subject, detail) VALUES (:at, :who, :what, :subject, :detail)
+"""
+AUDIT_LIST = """
+SELECT * FROM audit WHERE (:before IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit
+"""
+
+# ── the journal ──────────────────────────────────────────────────────────────
+
+DECISION_PUT = """
+INSERT INTO decisions(
+    id, request_id, at, project, key_id, operation, requested, strategy, task, provider, model,
+    outcome, reason, attempts, cost_pico, latency_ms, detail)
+VALUES (
+    :id, :request_id, :at, :project, :key_id, :operation, :requested, :strategy, :task, :provider,
+    :model, :outcome, :reason, :attempts, :cost_pico, :latency_ms, :detail)
+ON CONFLICT(id) DO UPDATE SET request_id = excluded.request_id, at = excluded.at,
+    project = excluded.project, key_id = excluded.key_id, operation = excluded.operation,
+    requested = excluded.requested, strategy = excluded.strategy, task = excluded.task,
+    provider = excluded.provider, model = excluded.model, outcome = excluded.outcome,
+    reason = excluded.reason, attempts = excluded.attempts, cost_pico = excluded.cost_pico,
+    latency_ms = excluded.latency_ms, detail = excluded.detail
+"""
+ATTEMPT_PUT = """
+INSERT INTO attempts(
+    id, decision_id, request_id, number, at, deployment, outcome, status, reason, latency_ms,
+    first_ms, cost_pico, meters, detail)
+VALUES (
+    :id, :decision_id, :request_id, :number, :at, :deployment, :outcome, :status, :reason,
+    :latency_ms, :first_ms, :cost_pico, :meters, :detail)
+ON CONFLICT(id) DO UPDATE SET outcome = excluded.outcome, status = excluded.status,
+    reason = excluded.reason, latency_ms = excluded.latency_ms, first_ms = excluded.first_ms,
+    cost_pico = excluded.cost_pico, meters = excluded.meters, detail = excluded.detail
+"""
+PROMPT_PUT = """
+INSERT INTO prompts(decision_id, at, prompt, response)
+VALUES (:decision_id, :at, :prompt, :response)
+ON CONFLICT(decision_id) DO UPDATE SET prompt = coalesce(excluded.prompt, prompt),
+    response = coalesce(excluded.response, response)
+"""
+DECISIONS = """
+SELECT id, request_id, at, project, key_id, operation, requested, strategy, task, provider, model,
+    outcome, reason, attempts, cost_pico, latency_ms
+FROM decisions
+WHERE (:before IS NULL OR at < :before) AND (:since IS NULL OR at >= :since)
+  AND (:outcome IS NULL OR outcome = :outcome)
+ORDER BY at DESC, id DESC LIMIT :limit
+"""
+DECISIONS_OF_PROJECT = """
+SELECT id, request_id, at, project, key_id, operation, requested, strategy, task, provider, model,
+    outcome, reason, attempts, cost_pico, latency_ms
+FROM decisions
+WHERE project = :project AND (:before IS NULL OR at < :before) AND (:since IS NULL OR at >= :since)
+  AND (:outcome IS NULL OR outcome = :outcome)
+ORDER BY at DESC, id DESC LIMIT :limit
+"""
+DECISION_GET = "SELECT * FROM decisions WHERE id = :id"
+ATTEMPTS_OF = "SELECT * FROM attempts WHERE decision_id = :id ORDER BY number, at"
+PROMPT_OF = "SELECT prompt, response FROM prompts WHERE decision_id = :id"

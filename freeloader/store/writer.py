@@ -1,0 +1,335 @@
+"""The one writer of a database file: a thread, a bounded queue, group commit.
+
+Whatever is queued goes into one ``BEGIN IMMEDIATE … COMMIT``, each piece under
+its own savepoint, so that one bad piece never takes the others with it. A fault
+of the file fails the waiting writes, becomes ``problem``, and is probed until it
+is over. Nothing here knows what is written; pieces must be plain SQL without
+side effects, because a kept one may run again.
+
+::
+
+    submit(fn)             waits until it is on disk; fails at once while there is a problem
+    submit(fn, keep=True)  the same, but after a failure it stays queued until it succeeds
+    post(fn)               does not wait; stays queued until it succeeds
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from freeloader.store.faults import file_fault, unavailable
+
+T = TypeVar("T")
+Piece = Callable[[sqlite3.Connection], T]
+log = logging.getLogger(__name__)
+
+BATCH_MAX = 256
+IDLE_S = 1.0
+RETRY_FIRST_S, RETRY_MAX_S = 0.1, 1.0
+CLOSE_TRIES = 3
+CLOSE_S = 15.0
+
+
+@dataclass(slots=True)
+class _Item:
+    """One queued piece. ``waiter`` is the loop and future to tell, until it has been told."""
+
+    piece: Piece[Any]
+    keep: bool
+    waiter: tuple[asyncio.AbstractEventLoop, asyncio.Future[Any]] | None = None
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a writer has done; read from any thread, written by one."""
+
+    commits: int = 0
+    written: int = 0
+    failed: int = 0
+    lost: int = 0
+    faults: int = 0
+
+
+class Writer:
+    """See the module. ``connect`` opens the file for writing; ``probe`` is a tiny real write.
+
+    ``queue_max`` bounds the queue; when it is full, ``submit`` raises Unavailable
+    and ``post`` drops the oldest posted piece (``drop_oldest``) or the new one,
+    counted in ``counters.lost``. ``linger_s`` is how long posted pieces may wait
+    for company; a submitted one never waits.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[], sqlite3.Connection],
+        probe: Piece[None],
+        *,
+        queue_max: int = 20_000,
+        linger_s: float = 0.05,
+        drop_oldest: bool = False,
+    ) -> None:
+        self._name = name
+        self._connect = connect
+        self._probe = probe
+        self._queue_max = queue_max
+        self._linger_s = linger_s
+        self._drop_oldest = drop_oldest
+        self._queue: deque[_Item] = deque()
+        self._ready = threading.Condition()
+        self._urgent = False
+        self._working = False
+        self._closing = False
+        self._retry_s = RETRY_FIRST_S
+        self._conn: sqlite3.Connection | None = None
+        self.problem: str | None = None
+        self.last_error: str | None = None
+        self.counters = Counters()
+        self._thread = threading.Thread(target=self._run, name=f"writer {name}", daemon=True)
+        self._thread.start()
+
+    # ── called from the event loop ───────────────────────────────────────────
+
+    async def submit(self, piece: Piece[T], *, keep: bool = False) -> T:
+        """Run ``piece`` in the next commit; its result once that is durable.
+
+        Raises what ``piece`` raises, or Unavailable. After a cancelled wait the
+        write may still happen.
+        """
+        if self.problem is not None and not keep:
+            raise unavailable(self.problem)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        with self._ready:
+            if self._closing:
+                raise unavailable(f"{self._name} is closed", retry_after=None)
+            if len(self._queue) >= self._queue_max:
+                raise unavailable(f"{self._name} has too many writes waiting")
+            self._queue.append(_Item(piece, keep, (loop, future)))
+            self._urgent = True
+            self._ready.notify()
+        return await future
+
+    def post(self, piece: Piece[Any]) -> bool:
+        """Queue ``piece`` and go on. False if it was not taken (counted as lost)."""
+        with self._ready:
+            if self._closing or (len(self._queue) >= self._queue_max and not self._make_room()):
+                self.counters.lost += 1
+                return False
+            self._queue.append(_Item(piece, keep=True))
+            # The first wakes the writer, which then lingers; a full batch ends the lingering.
+            if len(self._queue) in (1, BATCH_MAX):
+                self._ready.notify()
+        return True
+
+    async def flush(self) -> None:
+        """Return when everything queued before is durable; Unavailable while it cannot be."""
+        with self._ready:
+            idle = not self._queue and not self._working
+        if not idle:
+            await self.submit(_nothing)
+
+    @property
+    def waiting(self) -> int:
+        """Pieces queued and not yet durable (those in a running commit not counted)."""
+        return len(self._queue)
+
+    def close(self) -> int:
+        """Write what is queued, end the thread; how many pieces were lost. Blocks; idempotent."""
+        with self._ready:
+            self._closing = True
+            self._ready.notify()
+        self._thread.join(CLOSE_S)
+        return self.counters.lost
+
+    def _make_room(self) -> bool:
+        """Drop the oldest posted piece, where that is the rule."""
+        if not self._drop_oldest:
+            return False
+        for index, item in enumerate(self._queue):
+            if item.waiter is None:
+                del self._queue[index]
+                self.counters.lost += 1
+                return True
+        return False
+
+    # ── the thread ───────────────────────────────────────────────────────────
+
+    def _run(self) -> None:
+        batch: list[_Item] | None = None
+        try:
+            batch = self._work()
+        finally:
+            # Also after what nobody foresaw: nobody may wait for a thread that is gone.
+            self._end(batch or [])
+
+    def _work(self) -> list[_Item] | None:
+        """Until closed; the batch that could not be written in the end."""
+        dirty = False
+        tries = 0
+        while True:
+            batch = self._take(IDLE_S if dirty else None)
+            if batch is None or (self._closing and tries >= CLOSE_TRIES):
+                return batch
+            if batch or self.problem is not None:
+                dirty = True
+                tries = 0 if self._write(batch) else tries + 1
+                self._working = False
+            else:
+                dirty = False
+                self._checkpoint()
+
+    def _take(self, idle_s: float | None) -> list[_Item] | None:
+        """The next batch; empty: idle, or time to probe; None: closed and all done."""
+        with self._ready:
+            if self.problem is not None:
+                self._ready.wait_for(lambda: self._closing, self._retry_s)
+            else:
+                self._ready.wait_for(lambda: self._closing or self._queue, idle_s)
+                if self._queue and not self._urgent and not self._closing:
+                    self._ready.wait_for(self._enough, self._linger_s)
+            if self._closing and not self._queue:
+                return None
+            batch = [self._queue.popleft() for _ in range(min(BATCH_MAX, len(self._queue)))]
+            self._urgent = any(item.waiter for item in self._queue)
+            self._working = bool(batch)
+            return batch
+
+    def _enough(self) -> bool:
+        return self._urgent or self._closing or len(self._queue) >= BATCH_MAX
+
+    def _write(self, batch: list[_Item]) -> bool:
+        """One commit. False after a fault of the file."""
+        try:
+            if self._conn is None:
+                self._conn = self._connect()
+            results = self._commit(self._conn, batch)
+        except (sqlite3.Error, OSError) as error:
+            self._fault(batch, error)
+            return False
+        if self.problem is not None:
+            log.warning("%s works again", self._name)
+            self.problem = None
+            self._retry_s = RETRY_FIRST_S
+        self.counters.commits += 1
+        self.counters.written += len(batch)
+        _tell(batch, results)
+        return True
+
+    def _commit(self, conn: sqlite3.Connection, batch: list[_Item]) -> list[Any]:
+        conn.execute("BEGIN IMMEDIATE")
+        try:
+            if self.problem is not None:
+                self._probe(conn)
+            results = [self._one(conn, item) for item in batch]
+            conn.execute("COMMIT")
+        except BaseException:
+            if conn.in_transaction:
+                conn.execute("ROLLBACK")
+            raise
+        return results
+
+    def _one(self, conn: sqlite3.Connection, item: _Item) -> Any:
+        """The piece's result, or its own error as a value; a fault of the file is raised."""
+        conn.execute("SAVEPOINT piece")
+        try:
+            result = item.piece(conn)
+        except Exception as error:
+            if file_fault(error, self._name):
+                raise
+            conn.execute("ROLLBACK TO piece")
+            conn.execute("RELEASE piece")
+            self.counters.failed += 1
+            if item.waiter is None:
+                self.last_error = f"{self._name}: {type(error).__name__} in a posted write"
+                log.error("%s", self.last_error, exc_info=error)
+            return _Failure(error)
+        conn.execute("RELEASE piece")
+        return result
+
+    def _fault(self, batch: list[_Item], error: sqlite3.Error | OSError) -> None:
+        problem = file_fault(error, self._name) or f"{self._name} failed: {error}"
+        if self.problem is None:
+            log.error("%s", problem)
+        else:
+            self._retry_s = min(self._retry_s * 2, RETRY_MAX_S)
+        self.counters.faults += 1
+        with self._ready:
+            self.problem = problem
+            affected = [*batch, *self._queue]
+            self._queue.clear()
+            self._queue.extend(item for item in affected if item.keep)
+        failure = _Failure(unavailable(problem, retry_after=RETRY_MAX_S))
+        _tell(affected, [failure] * len(affected))
+        self._disconnect()
+
+    def _checkpoint(self) -> None:
+        """In a quiet moment, so that a busy one need not."""
+        if self._conn is None:
+            return
+        try:
+            self._conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            self._fault([], error)
+
+    def _disconnect(self) -> None:
+        """Close the connection: after an I/O error it must not be trusted, and locks must go."""
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            try:
+                conn.close()
+            except sqlite3.Error as error:
+                log.warning("%s: closing failed: %s", self._name, type(error).__name__)
+
+    def _end(self, batch: list[_Item]) -> None:
+        with self._ready:
+            self._closing = True
+            left = [*batch, *self._queue]
+            self._queue.clear()
+        self.counters.lost += len(left)
+        if left:
+            log.error("%s: %d writes lost: %s", self._name, len(left), self.problem)
+        closed = _Failure(unavailable(self.problem or f"{self._name} is closed"))
+        _tell(left, [closed] * len(left))
+        self._disconnect()
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: BaseException
+
+
+def _nothing(conn: sqlite3.Connection) -> None:
+    """Rides in a commit to learn when it is done."""
+
+
+def _tell(items: list[_Item], results: list[Any]) -> None:
+    """Wake all waiters, one call per event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    for item, result in zip(items, results, strict=True):
+        if item.waiter is not None:
+            loop, future = item.waiter
+            item.waiter = None
+            by_loop.setdefault(loop, []).append((future, result))
+    for loop, told in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_resolve, told)
+        except RuntimeError:
+            log.debug("a waiter's event loop is closed: nobody is left to tell")
+
+
+def _resolve(told: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, result in told:
+        if future.done():
+            continue
+        if isinstance(result, _Failure):
+            future.set_exception(result.error)
+        else:
+            future.set_result(result)
