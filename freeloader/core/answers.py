@@ -1,0 +1,184 @@
+"""Reading a failed answer: status, headers, message and text, whoever wrapped it.
+
+Knows JSON, SSE chunks, Python reprs and LiteLLM's ``litellm.RateLimitError:
+GroqException - {…}`` wrapping. Judges nothing; never raises; bodies are at most
+4 KB and may be cut off in the middle.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from freeloader.core import durations
+from freeloader.core.events import Answer
+from freeloader.core.headers import plain
+
+_MOST = 16384
+_WRAPPED = re.compile(r"litellm\.|Exception - |Error code: \d{3}")
+_STATUS_BY_CLASS = {
+    "AuthenticationError": 401,
+    "PermissionDeniedError": 403,
+    "NotFoundError": 404,
+    "Timeout": 408,
+    "RateLimitError": 429,
+    "ServiceUnavailableError": 503,
+    "InternalServerError": 500,
+    "APIConnectionError": 500,
+    "BadGatewayError": 502,
+    "BadRequestError": 400,
+    "ContextWindowExceededError": 400,
+    "ContentPolicyViolationError": 400,
+    "UnprocessableEntityError": 422,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An answer laid open. ``statuses`` holds every status it may truly have had;
+    ``text`` the body and all that was wrapped in it; ``error``: it holds an error
+    object although the status says success."""
+
+    status: int | None
+    statuses: frozenset[int]
+    headers: Mapping[str, str]
+    text: str
+    message: str
+    error: bool
+    success: bool
+
+    def retry_after(self, now: float) -> float | None:
+        """Seconds by Retry-After (seconds or a date) or Retry-After-Ms."""
+        millis = durations.number(self.headers.get("retry-after-ms", ""))
+        if millis is not None:
+            return durations.bounded(millis / 1000)
+        text = self.headers.get("retry-after")
+        return None if text is None else durations.wait(text, now)
+
+    def reset_after(self, now: float) -> float | None:
+        """Seconds to X-RateLimit-Reset, in the headers or quoted in the body; past: None."""
+        names = [n for n in self.headers if re.search(r"ratelimit.*reset", n)]
+        values = [self.headers[n] for n in names]
+        quoted = re.search(r"x-ratelimit-reset[\"']\s*:\s*[\"']?(\d{1,16})", self.text, re.I)
+        if quoted:
+            values.append(quoted[1])
+        waits = [w for v in values if (w := durations.wait(v, now))]
+        return max(waits, default=None)
+
+
+def read(answer: Answer) -> Reading:
+    """Lay an answer open."""
+    body = answer.body[:_MOST]
+    parts = _unwrap(body)
+    text = "\n".join([body, *(p if isinstance(p, str) else _dump(p) for p in parts)])
+    if answer.error_class:
+        text += f"\n{answer.error_class}"
+    if answer.code:
+        text += f'\n"code": "{answer.code}"'
+    inner = [s for p in parts if isinstance(p, dict) and (s := _status_in(p))]
+    error = any(isinstance(p, dict) and _error_in(p) for p in parts)
+    status = answer.status
+    if status is None and answer.error_class in _STATUS_BY_CLASS:
+        status = _STATUS_BY_CLASS[answer.error_class]
+    success = status is not None and 200 <= status < 300
+    wrapped = bool(_WRAPPED.search(text)) or answer.error_class is not None
+    if inner and (success or wrapped):
+        status, success = inner[-1], False
+    statuses = frozenset(x for x in (answer.status, status, *inner) if x is not None)
+    return Reading(status, statuses, plain(answer.headers), text, _message(parts), error, success)
+
+
+def _unwrap(body: str) -> list[Any]:
+    """The parsed body, then every message in it and whatever object hides in that."""
+    found: list[Any] = []
+    pending: list[tuple[str, int]] = [(body, 0)]
+    while pending and len(found) < 12:
+        text, depth = pending.pop(0)
+        value = _object_in(text)
+        if value is None:
+            continue
+        found.append(value)
+        if depth >= 3:
+            continue
+        for message in _strings(value):
+            found.append(message)
+            if "{" in message:
+                pending.append((message, depth + 1))
+    return found
+
+
+def _object_in(text: str) -> dict[str, Any] | None:
+    """The first object in a text: JSON, an SSE chunk, a list of one, or a Python repr."""
+    start = text.find("{")
+    if start < 0:
+        return None
+    rest = text[start:]
+    if "\\n" in rest and re.search(r"b['\"]$", text[:start]):
+        rest = rest.replace("\\n", "\n")
+    try:
+        value, _ = json.JSONDecoder(strict=False).raw_decode(rest)
+    except ValueError:
+        end = rest.rfind("}")
+        try:
+            value = ast.literal_eval(rest[: end + 1])
+        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+            return None
+    except RecursionError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _strings(value: dict[str, Any]) -> list[str]:
+    """The texts in which an error object says what happened, outermost first."""
+    out: list[str] = []
+    error = value.get("error")
+    nodes = [value, error if isinstance(error, dict) else {}]
+    errors = value.get("errors")
+    if isinstance(errors, list) and errors and isinstance(errors[0], dict):
+        nodes.append(errors[0])
+    if isinstance(error, str):
+        out.append(error)
+    for node in nodes:
+        for key in ("message", "detail", "details", "title"):
+            text = node.get(key)
+            if isinstance(text, str) and text and text not in out:
+                out.append(text)
+    return out
+
+
+def _message(parts: list[Any]) -> str:
+    texts = [p for p in parts if isinstance(p, str)]
+    wrapped = [t for t in texts if not _WRAPPED.search(t)]
+    chosen = (wrapped or texts or [""])[0]
+    return " ".join(chosen.split())[:300]
+
+
+def _status_in(value: dict[str, Any]) -> int | None:
+    error = value.get("error")
+    nodes = [error if isinstance(error, dict) else {}, value]
+    for node in nodes:
+        for key in ("code", "status", "status_code", "raw_status_code"):
+            raw = node.get(key)
+            if isinstance(raw, str) and raw.isdigit() and len(raw) == 3:
+                raw = int(raw)
+            if isinstance(raw, int) and not isinstance(raw, bool) and 400 <= raw <= 599:
+                return raw
+    return None
+
+
+def _error_in(value: dict[str, Any]) -> bool:
+    if value.get("error") or value.get("errors"):
+        return True
+    base = value.get("base_resp")
+    return isinstance(base, dict) and base.get("status_code") not in (None, 0)
+
+
+def _dump(value: object) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        return ""

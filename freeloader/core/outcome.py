@@ -1,0 +1,293 @@
+"""Whose fault a failed answer is, what it says of limits, and when to come back.
+
+Pure: raw status, headers and body in, ``Outcome`` out. It neither retries nor
+remembers. The provider's own error rules come first, then rules that hold
+everywhere (``core.refusals``), then the status. It reads the provider's answer as
+it came, and also what LiteLLM makes of one. Facts: the free-tier study of 2026-11-20.
+
+A rule's ``wait``: ``message`` (words in the body), ``header`` (Retry-After),
+``reset`` (X-RateLimit-Reset, also inside the body), ``window`` (until the window
+begins anew), ``midnight ZONE`` (a stated wait counts only above an hour),
+``message ZONE`` (times printed without a zone are in that one), ``none``, or
+seconds. Without it: header, message, then what is usual for the window.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from freeloader.core import durations
+from freeloader.core.answers import Reading, read
+from freeloader.core.events import Answer
+from freeloader.core.model import ErrorRule, Limit
+from freeloader.core.periods import period, window_seconds
+from freeloader.core.refusals import GENERIC
+
+KINDS = (
+    "ok, slow_down, spent, credits_gone, not_on_plan, request_too_large, key_bad, overloaded, "
+    "incompatible_history, our_fault, their_fault, client_fault, model_gone"
+).split(", ")
+_HOUR = 3600.0
+_DAY = 86400.0
+#: retry and blame by kind; ``their_fault`` and the like may be set apart below.
+_MEANING = {
+    "ok": ("none", "provider"),
+    "slow_down": ("other", "account"),
+    "spent": ("other", "account"),
+    "credits_gone": ("other", "account"),
+    "not_on_plan": ("other", "account"),
+    "request_too_large": ("other", "client"),
+    "key_bad": ("other", "account"),
+    "overloaded": ("other", "provider"),
+    "incompatible_history": ("other", "us"),
+    "our_fault": ("other", "us"),
+    "their_fault": ("other", "provider"),
+    "client_fault": ("none", "client"),
+    "model_gone": ("other", "provider"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one failed attempt means.
+
+    ``until``: wall seconds at which it may work again; None where waiting does not
+    help, or nobody knows. ``window`` and ``metric`` name the limit that was hit.
+    ``scope``: ``request | model | account | provider``. ``retry``: ``same | other | none``.
+    ``blame``: ``client | provider | account | lane | us``.
+    """
+
+    kind: str
+    reason: str
+    until: float | None = None
+    window: str | None = None
+    metric: str | None = None
+    scope: str = "model"
+    retry: str = "other"
+    blame: str = "provider"
+
+
+def classify(
+    answer: Answer, rules: Sequence[ErrorRule], limits: Sequence[Limit], now: float
+) -> Outcome:
+    """Judge a failed answer. ``limits`` are the deployment's, ``now`` wall seconds."""
+    if answer.lane_fault:
+        return _plain("our_fault", answer.body or "the lane broke", "request", "same", "lane")
+    reading = read(answer)
+    for rule in _all(rules):
+        if _holds(rule, reading):
+            return _by_rule(rule, reading, limits, now)
+    return _by_status(answer, reading, limits, now)
+
+
+def _all(rules: Sequence[ErrorRule]) -> Iterator[ErrorRule]:
+    yield from rules
+    yield from GENERIC
+
+
+def _holds(rule: ErrorRule, reading: Reading) -> bool:
+    if rule.status is not None and rule.status not in reading.statuses:
+        return False
+    if reading.success and not rule.match:
+        return False
+    if rule.match and not _pattern(rule.match).search(reading.text):
+        return False
+    if not rule.header:
+        return True
+    name, _, wanted = rule.header.partition(":")
+    value = reading.headers.get(name.strip().lower())
+    return value is not None and (not wanted or bool(_pattern(wanted.strip()).search(value)))
+
+
+@lru_cache(maxsize=1024)
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text, re.IGNORECASE | re.DOTALL)
+
+
+def _by_rule(rule: ErrorRule, reading: Reading, limits: Sequence[Limit], now: float) -> Outcome:
+    window = rule.window
+    metric = rule.metric or _metric(reading.text, rule.kind)
+    limit = _limit(limits, window, metric)
+    scope = rule.scope or _scope(limit)
+    seconds = _seconds(rule, reading, limit, now)
+    kind = rule.kind
+    if rule.kind == "slow_down" and window is None and seconds is not None and seconds > 90:
+        kind, window = "spent", _guess(limits, seconds)
+    return _finish(kind, reading, window, metric, scope, seconds, now)
+
+
+def _finish(
+    kind: str,
+    reading: Reading,
+    window: str | None,
+    metric: str | None,
+    scope: str,
+    seconds: float | None,
+    now: float,
+) -> Outcome:
+    retry, blame = _MEANING[kind]
+    until = None if seconds is None else now + seconds
+    return Outcome(kind, _reason(kind, reading), until, window, metric, scope, retry, blame)
+
+
+def _seconds(rule: ErrorRule, reading: Reading, limit: Limit | None, now: float) -> float | None:
+    """How long to wait by a rule; never negative, never longer than the window."""
+    form, _, zone = (rule.wait or "").partition(" ")
+    if form == "none" or (not form and rule.kind not in ("slow_down", "spent", "overloaded")):
+        return None
+    fixed = durations.number(form) if form else None
+    if fixed is not None:
+        stated = reading.retry_after(now)
+        return _capped(fixed if stated is None else stated, rule.window)
+    if form == "midnight":
+        return _until_midnight(reading, zone or "UTC", now)
+    if form == "window":
+        return _usual(rule.kind, rule.window, limit, now)
+    said = _said(form, zone or "UTC", reading, now)
+    if said is None and rule.kind == "overloaded":
+        return None
+    if said is None or _useless(said, rule.window, limit):
+        return _usual(rule.kind, rule.window, limit, now)
+    return _capped(said, rule.window)
+
+
+def _said(form: str, zone: str, reading: Reading, now: float) -> float | None:
+    """The wait that the answer itself states, looked for first where the rule says."""
+    header = reading.retry_after(now)
+    message = durations.wait_in_message(reading.text, now, zone)
+    reset = reading.reset_after(now)
+    order = {"message": (message, header, reset), "reset": (reset, header, message)}
+    return next((x for x in order.get(form, (header, message, reset)) if x is not None), None)
+
+
+def _useless(said: float, window: str | None, limit: Limit | None) -> bool:
+    """A few seconds on a limit that begins anew at midnight: known to be wrong (Gemini)."""
+    calendar = limit is not None and limit.reset == "calendar"
+    return calendar and said < _HOUR and window_seconds(window or "1m") >= _DAY
+
+
+def _until_midnight(reading: Reading, zone: str, now: float) -> float:
+    said = _said("message", "UTC", reading, now)
+    if said is not None and said > _HOUR:
+        return min(said, _DAY + 2 * _HOUR)
+    return period("1d", zone, now).end - now
+
+
+def _capped(seconds: float, window: str | None) -> float:
+    """A refusal lasts no longer than its window; of unknown windows a day is believed."""
+    longest = _DAY if window in (None, "once") else window_seconds(window or "1m")
+    return min(durations.bounded(seconds), longest)
+
+
+def _usual(kind: str, window: str | None, limit: Limit | None, now: float) -> float | None:
+    """What to wait where the answer says nothing (providers' habits, see the facts)."""
+    if kind == "overloaded" or window == "once":
+        return None
+    if window is None:
+        return 60.0
+    length = window_seconds(window)
+    if length <= 2 * _HOUR:
+        return length
+    reset = limit.reset if limit else "unknown"
+    if reset in ("refill", "rolling"):  # some of it is back long before the whole is
+        return min(length, _HOUR)
+    if window in ("1d", "month"):
+        return period(window, limit.timezone if limit else "UTC", now).end - now
+    return length
+
+
+def _limit(limits: Sequence[Limit], window: str | None, metric: str | None) -> Limit | None:
+    same = [x for x in limits if x.window == window]
+    return next((x for x in same if x.metric == metric), same[0] if same else None)
+
+
+def _guess(limits: Sequence[Limit], seconds: float) -> str:
+    """The shortest known window that can explain a long wait."""
+    lengths = {x.window: window_seconds(x.window) for x in limits if x.window != "once"}
+    fitting = [(n, w) for w, n in lengths.items() if n >= seconds]
+    return min(fitting)[1] if fitting else "1h" if seconds <= _HOUR else "1d"
+
+
+def _scope(limit: Limit | None) -> str:
+    return "account" if limit is not None and limit.scope in ("account", "ip") else "model"
+
+
+def _metric(text: str, kind: str) -> str | None:
+    if kind not in ("slow_down", "spent"):
+        return None
+    if re.search(r"input[ _]token", text, re.IGNORECASE):
+        return "input"
+    if re.search(r"\bTP[MD]\b|tokens? (?:per|limit|rate)|too many tokens", text, re.IGNORECASE):
+        return "tokens"
+    if re.search(r"\bRP[MD]\b|requests?\b|calls\b", text, re.IGNORECASE):
+        return "requests"
+    return None
+
+
+def _by_status(answer: Answer, reading: Reading, limits: Sequence[Limit], now: float) -> Outcome:
+    status = reading.status
+    if status is None or answer.timeout:
+        what = "it did not answer in time" if answer.timeout else "no connection"
+        return _plain("their_fault", answer.body or what, "model")
+    if reading.success:
+        if answer.phase == "stream" or reading.error:
+            return _plain("their_fault", reading.message or "the answer broke off", "model")
+        return _plain("ok", "ok", "request")
+    if status == 429:
+        said = _said("header", "UTC", reading, now)
+        seconds = _capped(60.0 if said is None else said, None)
+        long = seconds > 90
+        window = _guess(limits, seconds) if long else "1m"
+        metric = _metric(reading.text, "slow_down")
+        scope = _scope(_limit(limits, window, metric))
+        kind = "spent" if long else "slow_down"
+        return _finish(kind, reading, window, metric, scope, seconds, now)
+    if status >= 500 or status in (408, 425, 499):
+        return _plain("their_fault", reading.message or f"status {status}", "model")
+    return _client_or_gone(status, reading)
+
+
+_MODEL = re.compile(r"model|deployment|endpoint|function", re.IGNORECASE)
+_REGION = re.compile(r"country|region|location is not supported|territory", re.IGNORECASE)
+_MODERATED = re.compile(r"moderation|flagged|content[ _]policy|content filter", re.IGNORECASE)
+_KEYS = re.compile(r"api[ _-]?key|token|credential|unauthor|authentic|forbidden", re.IGNORECASE)
+
+
+def _client_or_gone(status: int, reading: Reading) -> Outcome:
+    said = reading.message or f"status {status}"
+    if status == 401:
+        return _plain("key_bad", said, "account")
+    if status == 403:
+        if _MODERATED.search(said):
+            return _plain("client_fault", said, "request")
+        if _REGION.search(said):
+            return _plain("not_on_plan", said, "provider")
+        if not reading.message or (_KEYS.search(said) and not _MODEL.search(said)):
+            return _plain("key_bad", said, "account")
+        return _plain("not_on_plan", said, "model")
+    if status in (404, 410):
+        return _plain("model_gone", said, "model")
+    if status in (405, 406, 415, 426) or 300 <= status < 400:
+        return _plain("our_fault", said, "provider")
+    return _plain("client_fault", said, "request")
+
+
+def _plain(
+    kind: str, reason: str, scope: str, retry: str | None = None, blame: str | None = None
+) -> Outcome:
+    usual_retry, usual_blame = _MEANING[kind]
+    return Outcome(
+        kind,
+        reason[:300],
+        scope=scope,
+        retry=retry or usual_retry,
+        blame=blame or usual_blame,
+    )
+
+
+def _reason(kind: str, reading: Reading) -> str:
+    status = "" if reading.status is None else f"{reading.status} "
+    return f"{status}{reading.message or kind.replace('_', ' ')}"[:300]
