@@ -7,6 +7,6 @@ in ``commands/``.
 
 from __future__ import annotations
 
-from freeloader.cli.main import main
+from freeloader.cli.entry import main
 
 __all__ = ["main"]

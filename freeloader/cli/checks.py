@@ -74,7 +74,9 @@ def check_home(patient: Patient) -> Iterator[Finding]:
         return
     mode = stat.S_IMODE(home.stat().st_mode)
     if home.stat().st_uid != os.getuid():
-        yield Finding("home", FAIL, f"{home} belongs to someone else", "set XSWARM_HOME to your own")
+        yield Finding(
+            "home", FAIL, f"{home} belongs to someone else", "set XSWARM_HOME to your own"
+        )
     elif mode & 0o077:
         yield Finding("home", WARN, f"{home} is open to others ({mode:04o})", f"chmod 700 {home}")
     elif not os.access(home, os.W_OK):
@@ -101,8 +103,12 @@ def check_keys(patient: Patient) -> Iterator[Finding]:
             continue
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
-            yield Finding(f"{role} key", FAIL, f"{path} is open to others ({mode:04o})",
-                          f"chmod 600 {path}, and make a new one: xswarm key create")
+            yield Finding(
+                f"{role} key",
+                FAIL,
+                f"{path} is open to others ({mode:04o})",
+                f"chmod 600 {path}, and make a new one: xswarm key create",
+            )
         elif not path.read_text(encoding="utf-8").strip():
             yield Finding(f"{role} key", FAIL, f"{path} is empty", f"rm {path} && xswarm init")
         else:
@@ -124,8 +130,9 @@ def check_secrets(patient: Patient) -> Iterator[Finding]:
     if found["serves"] == "keyring":
         yield Finding("secret store", OK, "the system's keyring")
     else:
-        yield Finding("secret store", OK,
-                      f"an encrypted file in the home (keyring: {found['keyring']})")
+        yield Finding(
+            "secret store", OK, f"an encrypted file in the home (keyring: {found['keyring']})"
+        )
 
 
 def check_port(patient: Patient) -> Iterator[Finding]:
@@ -134,8 +141,12 @@ def check_port(patient: Patient) -> Iterator[Finding]:
         if status == 200:
             yield Finding("port", OK, f"the daemon answers at {patient.record.address}")
         else:
-            yield Finding("port", FAIL, f"pid {patient.record.pid} does not answer at "
-                          f"{patient.record.address}", "xswarm logs, then xswarm restart --force")
+            yield Finding(
+                "port",
+                FAIL,
+                f"pid {patient.record.pid} does not answer at {patient.record.address}",
+                "xswarm logs, then xswarm restart --force",
+            )
     elif patient.record is not None:
         yield Finding("port", WARN, f"pid {patient.record.pid} does not listen yet", "xswarm logs")
     elif patient.settings is not None:
@@ -166,12 +177,20 @@ def child_finding(child: Mapping[str, Any]) -> Finding:
     """The state of the LiteLLM child, as `/v1/health` has it."""
     state, restarts = str(child.get("state", "unknown")), int(child.get("restarts") or 0)
     if state == "fatal":
-        return Finding("child", FAIL, "LiteLLM does not start: it crashed again and again",
-                       "xswarm logs --source child, then xswarm restart")
+        return Finding(
+            "child",
+            FAIL,
+            "LiteLLM does not start: it crashed again and again",
+            "xswarm logs --source child, then xswarm restart",
+        )
     if state in ("ready", "draining"):
         crashed = f", {restarts} restarts" if restarts else ""
-        return Finding("child", WARN if restarts > 3 else OK, f"{state}{crashed}",
-                       "xswarm logs --source child" if restarts > 3 else "")
+        return Finding(
+            "child",
+            WARN if restarts > 3 else OK,
+            f"{state}{crashed}",
+            "xswarm logs --source child" if restarts > 3 else "",
+        )
     return Finding("child", WARN, f"LiteLLM is {state}", "wait a moment; xswarm status")
 
 
@@ -184,8 +203,12 @@ def check_litellm(patient: Patient) -> Iterator[Finding]:
         yield Finding("litellm", FAIL, "LiteLLM is not installed", remedy)
         return
     if version in TROJANED:
-        yield Finding("litellm", FAIL, f"{version} was published by thieves and steals keys",
-                      f"{remedy}; change every key this machine has")
+        yield Finding(
+            "litellm",
+            FAIL,
+            f"{version} was published by thieves and steals keys",
+            f"{remedy}; change every key this machine has",
+        )
     elif version != LITELLM:
         yield Finding("litellm", WARN, f"{version}; tested with {LITELLM}", remedy)
     else:
@@ -193,16 +216,17 @@ def check_litellm(patient: Patient) -> Iterator[Finding]:
 
 
 def check_databases(patient: Patient) -> Iterator[Finding]:
-    from freeloader.store.integrity import integrity
+    from freeloader.store.integrity import journal_integrity, ledger_integrity
 
-    for name in ("freeloader.db", "journal.db"):
+    looks = {"freeloader.db": ledger_integrity, "journal.db": journal_integrity}
+    for name, look in looks.items():
         path = patient.home / name
         if not path.exists():
             yield Finding(name, OK, "not there yet; made at the first start")
             continue
-        found = integrity(path)
+        found = look(path)
         if found:
-            yield Finding(name, FAIL, found[0], f"restore a copy of {path} with the daemon stopped")
+            yield Finding(name, FAIL, found, f"restore a copy of {path} with the daemon stopped")
         else:
             yield Finding(name, OK, f"sound, {path.stat().st_size / 2**20:.1f} MB")
 
@@ -214,8 +238,12 @@ def check_clock(patient: Patient) -> Iterator[Finding]:
         return
     newest = max((file.stat().st_mtime for file in _files(patient.home)), default=0.0)
     if newest > wall + FUTURE_SECONDS:
-        yield Finding("clock", WARN, f"the home was written to at {iso(newest)}, which is to come",
-                      "set the time: quotas and budgets go by days")
+        yield Finding(
+            "clock",
+            WARN,
+            f"the home was written to at {iso(newest)}, which is to come",
+            "set the time: quotas and budgets go by days",
+        )
         return
     yield Finding("clock", OK, iso(wall))
 
@@ -238,11 +266,16 @@ def check_registry(patient: Patient) -> Iterator[Finding]:
     overlays = patient.home / "registry"
     catalog = load(overlays if overlays.is_dir() else None)
     for problem in catalog.problems:
-        yield Finding("registry", WARN, f"{problem.file}: {problem.key}: {problem.reason}",
-                      "correct or remove that file; it is skipped until then")
+        yield Finding(
+            "registry",
+            WARN,
+            f"{problem.file}: {problem.key}: {problem.reason}",
+            "correct or remove that file; it is skipped until then",
+        )
     if not catalog.problems:
-        yield Finding("registry", OK,
-                      f"{len(catalog.providers)} providers, {len(catalog.models)} models")
+        yield Finding(
+            "registry", OK, f"{len(catalog.providers)} providers, {len(catalog.models)} models"
+        )
 
 
 def _files(home: Path) -> Iterator[Path]:

@@ -69,9 +69,7 @@ class Client:
         finally:
             connection.close()
 
-    def stream(
-        self, path: str, body: Any, *, seconds: float = 600.0
-    ) -> Iterator[dict[str, Any]]:
+    def stream(self, path: str, body: Any, *, seconds: float = 600.0) -> Iterator[dict[str, Any]]:
         """The events of a streamed answer, without the closing ``[DONE]``.
 
         ``seconds`` bounds the silence between two pieces. An error before or in

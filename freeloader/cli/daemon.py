@@ -114,7 +114,7 @@ class Launch:
             while banner is None:
                 self._check_time(began, seconds, "starting")
                 banner = self._banner()
-            client = Client(banner.address, None)
+            client = Client(banner.address, self._admin_key())
             while (state := self._readiness(client)) != "ready":
                 self._check_time(began, seconds, state)
                 self._banner()
@@ -145,17 +145,23 @@ class Launch:
 
     def _readiness(self, client: Client) -> str:
         """``ready``, or in a word what it still waits for."""
-        status, answer = client.probe("/ready")
-        if status == 200:
+        if client.probe("/ready")[0] == 200:
             return "ready"
-        child = answer.get("child") if isinstance(answer, Mapping) else None
-        state = child.get("state") if isinstance(child, Mapping) else child
+        health = client.probe("/v1/health")[1]
+        child = health.get("child") if isinstance(health, Mapping) else None
+        state = child.get("state") if isinstance(child, Mapping) else None
         if state == "fatal":
             raise Failure(
                 "LiteLLM does not start; the daemon runs on without it. `xswarm status` shows its "
                 "last words, `xswarm doctor` what to do."
             )
         return f"LiteLLM is {state}" if state else "starting"
+
+    def _admin_key(self) -> str | None:
+        try:
+            return (self._home / "admin.key").read_text(encoding="utf-8").strip() or None
+        except OSError:
+            return None  # only the reason of a long wait is lost
 
     def _check_time(self, began: Instant, seconds: float, state: str) -> None:
         age = self._clock.now().mono - began.mono

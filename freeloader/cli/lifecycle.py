@@ -74,7 +74,7 @@ def alive(record: Record) -> bool:
 
 
 class Lock:
-    """``run/daemon.lock`` of one home. Held until ``release``, or the last process holding it ends."""
+    """``run/daemon.lock`` of one home, held until ``release`` or the end of all who share it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -214,9 +214,7 @@ def spawn(body: Callable[[int], int], console: Path, directory: Path) -> tuple[i
     return pid, reader
 
 
-def _become_daemon(
-    body: Callable[[int], int], writer: int, console: Path, directory: Path
-) -> None:
+def _become_daemon(body: Callable[[int], int], writer: int, console: Path, directory: Path) -> None:
     """In the grandchild: loses the terminal, runs ``body``, and never returns."""
     code = 70
     try:
@@ -228,7 +226,7 @@ def _become_daemon(
         for source, target in ((nothing, 0), (output, 1), (output, 2)):
             os.dup2(source, target)
         code = body(writer)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the end of a process: nobody is left to catch it
         import traceback
 
         traceback.print_exc()

@@ -46,14 +46,15 @@ def holder(port: int) -> str:
     import psutil
 
     try:
-        pids = {
+        pids: set[int] = {
             connection.pid
             for connection in psutil.net_connections(kind="tcp")
             if connection.status == psutil.CONN_LISTEN
+            and connection.pid is not None
             and connection.laddr
             and connection.laddr.port == port
         }
-        names = [f"{psutil.Process(pid).name()} (pid {pid})" for pid in sorted(pids - {None})]
+        names = [f"{psutil.Process(pid).name()} (pid {pid})" for pid in sorted(pids)]
     except psutil.Error:
         names = []
     return ", ".join(names) or "a process that this user may not see"

@@ -116,7 +116,7 @@ def money(value: Any) -> str:
 def duration(seconds: float) -> str:
     """Seconds as ``3 d 4 h``, ``5 min 2 s`` or ``8 s``: the two largest units."""
     rest = max(0, int(seconds))
-    parts = []
+    parts: list[str] = []
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
         count, rest = divmod(rest, size)
         if count or (unit == "s" and not parts):

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from freeloader.cli.backend import Backend, Row, open_backend
 from freeloader.cli.shell import Failure, emit, home_path, json_option, note, secret_from, table
 
-WINDOW = re.compile(r"(?P<metric>[A-Za-z]+)=(?P<amount>[0-9]+)/(?P<window>[0-9]+[smhd]|month|once)")
+if TYPE_CHECKING:
+    from freeloader.core.model import Provider
+
+WINDOW = re.compile(
+    r"(?P<metric>[A-Za-z]+)=(?P<amount>[0-9]+(?:[.][0-9]+)?)/(?P<window>[0-9]+[smhd]|month|once)"
+)
 
 
 @click.group()
@@ -24,19 +29,33 @@ def account() -> None:
 @click.option("--tier", metavar="NAME", help="free, paid, pro …: whose limits and prices hold.")
 @click.option("--endpoint", metavar="URL", help="Where it answers: local servers, Azure.")
 @click.option("--priority", type=int, metavar="N", help="Smaller goes first.")
-@click.option("--field", "fields", multiple=True, metavar="NAME=VALUE",
-              help="Another part of the credential, e.g. api_version=…; VALUE - asks for it.")
-@click.option("--limit", "limits", multiple=True, metavar="METRIC=AMOUNT/WINDOW",
-              help="A limit of its own, e.g. requests=1000/1d; they replace the registry's.")
-@click.option("--same-account-as", type=click.IntRange(0), metavar="IDX",
-              help="A second key of that account: they share its limits.")
+@click.option(
+    "--param",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Another part of the credential, e.g. api_version=…; VALUE - asks for it.",
+)
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="METRIC=AMOUNT/WINDOW",
+    help="A limit of its own, e.g. requests=1000/1d; they replace the registry's.",
+)
+@click.option(
+    "--same-account-as",
+    type=click.IntRange(0),
+    metavar="IDX",
+    help="A second key of that account: they share its limits.",
+)
 @json_option
 def add(
     words: tuple[str, ...],
     tier: str | None,
     endpoint: str | None,
     priority: int | None,
-    fields: tuple[str, ...],
+    params: tuple[str, ...],
     limits: tuple[str, ...],
     same_account_as: int | None,
     as_json: bool,
@@ -53,7 +72,7 @@ def add(
             "tier": tier,
             "endpoint": endpoint,
             "priority": priority,
-            "fields": _fields(fields) or None,
+            "params": _params(params) or None,
             "limits": [_limit(text) for text in limits] or None,
             "sameAccountAs": same_account_as,
         }
@@ -157,22 +176,29 @@ def _provider_and_key(words: tuple[str, ...]) -> tuple[str, str | None]:
 def _key(provider: str, given: str | None, endpoint: str | None) -> str | None:
     """The key as given or asked for; None where the provider needs none."""
     if given is None:
-        from freeloader.catalog import load
-
-        known = load(home_path() / "registry").providers.get(provider)
-        if known is not None and known.signup_url and not known.keyless:
-            note(f"{known.display_name} gives keys at {known.signup_url}")
-        if (known is None and endpoint) or (known is not None and known.keyless):
+        known = _provider(provider)
+        if known.keyless or (endpoint and known.local):
             return None
+        if known.signup_url:
+            note(f"{known.display_name} gives keys at {known.signup_url}")
     return secret_from(given, f"{provider} key")
 
 
-def _fields(given: tuple[str, ...]) -> dict[str, str]:
+def _provider(name: str) -> Provider:
+    """What the registry says of a provider, whether the daemon runs or not."""
+    from freeloader.catalog import load
+    from freeloader.manage.forms import find_provider
+
+    overlays = home_path() / "registry"
+    return find_provider(load(overlays if overlays.is_dir() else None), name)
+
+
+def _params(given: tuple[str, ...]) -> dict[str, str]:
     out: dict[str, str] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise click.UsageError(f"--field {name}… is not NAME=VALUE.")
+            raise click.UsageError(f"--param {name}… is not NAME=VALUE.")
         out[name] = secret_from(None, name) if value == "-" else value
     return out
 
@@ -180,8 +206,11 @@ def _fields(given: tuple[str, ...]) -> dict[str, str]:
 def _limit(text: str) -> dict[str, Any]:
     found = WINDOW.fullmatch(text)
     if found is None:
-        raise click.UsageError(f"--limit {text} is not METRIC=AMOUNT/WINDOW, e.g. requests=1000/1d.")
-    return {**found.groupdict(), "amount": int(found["amount"])}
+        raise click.UsageError(
+            f"--limit {text} is not METRIC=AMOUNT/WINDOW, e.g. requests=1000/1d."
+        )
+    amount = found["amount"]
+    return {**found.groupdict(), "amount": float(amount) if "." in amount else int(amount)}
 
 
 def _which(backend: Backend, name: str) -> tuple[str, int]:

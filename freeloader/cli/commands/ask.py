@@ -14,13 +14,18 @@ from freeloader.cli.shell import Failure, emit, json_option, money, note, rows_o
 STRATEGIES = "balanced, cost-first, speed-first, quality-first …"
 PROMPT_BYTES_MAX = 16 * 1024 * 1024
 
-model_option = click.option("--model", default="auto", show_default=True,
-                            help="A model, a provider/model, a family, an alias, or auto.")
+model_option = click.option(
+    "--model",
+    default="auto",
+    show_default=True,
+    help="A model, a provider/model, a family, an alias, or auto.",
+)
 strategy_option = click.option("--strategy", metavar="NAME", help=f"One of {STRATEGIES}")
 project_option = click.option("--project", metavar="NAME", help="Whose budget and rules apply.")
 system_option = click.option("--system", metavar="TEXT", help="A system message before it.")
-max_tokens_option = click.option("--max-tokens", type=click.IntRange(1), metavar="N",
-                                 help="The longest answer.")
+max_tokens_option = click.option(
+    "--max-tokens", type=click.IntRange(1), metavar="N", help="The longest answer."
+)
 
 
 @click.command()

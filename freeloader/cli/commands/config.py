@@ -59,8 +59,13 @@ def get(name: str, as_json: bool) -> None:
 @click.option("--daily-budget", metavar="USD", help="Dollars per day, a hard limit.")
 @click.option("--monthly-budget", metavar="USD", help="Dollars per month, a hard limit.")
 @click.option("--per-request-budget", metavar="USD", help="Dollars per request, a hard limit.")
-@click.option("--alias", "aliases", multiple=True, metavar="NAME=MODEL",
-              help="Let NAME mean MODEL; an empty MODEL takes the alias away.")
+@click.option(
+    "--alias",
+    "aliases",
+    multiple=True,
+    metavar="NAME=MODEL",
+    help="Let NAME mean MODEL; an empty MODEL takes the alias away.",
+)
 @json_option
 def set_values(
     pair: tuple[str, ...],

@@ -14,7 +14,9 @@ from freeloader.cli.shell import emit, json_option, money, rows_of, table
 
 @click.command()
 @click.argument("decision_id", metavar="[ID]", required=False)
-@click.option("--tail", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many.")
+@click.option(
+    "--tail", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many."
+)
 @click.option("--project", metavar="NAME", help="Only this project's.")
 @json_option
 def decisions(decision_id: str | None, tail: int, project: str | None, as_json: bool) -> None:

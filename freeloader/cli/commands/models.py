@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from freeloader.cli.backend import online
-from freeloader.cli.shell import emit, json_option, money, rows_of, table
+from freeloader.cli.shell import emit, home_path, json_option, money, rows_of, table
 
 
 @click.command()
@@ -18,6 +18,7 @@ from freeloader.cli.shell import emit, json_option, money, rows_of, table
 @click.option("--min-intelligence", type=float, metavar="N", help="At least this, 1 to 10.")
 @click.option("--free", is_flag=True, help="Only what a free tier covers.")
 @click.option("--local", is_flag=True, help="Only what runs on this machine.")
+@click.option("--providers", is_flag=True, help="Instead: every provider one can add.")
 @json_option
 def models(
     available: bool | None,
@@ -26,9 +27,13 @@ def models(
     min_intelligence: float | None,
     free: bool,
     local: bool,
+    providers: bool,
     as_json: bool,
 ) -> None:
     """List the models of your accounts: how good, how dear, and what is left."""
+    if providers:
+        _show_providers(as_json)
+        return
     answer = online().get(
         "/v1/models",
         {
@@ -48,6 +53,30 @@ def models(
         ("MODEL", "INT", "SPEED", "IN $/M", "OUT $/M", "CONTEXT", "LEFT", "STATE"),
         empty="no model fits; add an account: xswarm account add PROVIDER",
     )
+
+
+def _show_providers(as_json: bool) -> None:
+    """What the registry knows; asks no daemon."""
+    from freeloader.catalog import load
+
+    overlays = home_path() / "registry"
+    catalog = load(overlays if overlays.is_dir() else None)
+    rows = [
+        {
+            "provider": one.id,
+            "kind": one.kind,
+            "status": one.status,
+            "freeTier": one.free_type,
+            "models": sum(1 for provider, _ in catalog.models if provider == one.id),
+            "signupUrl": one.signup_url,
+        }
+        for one in sorted(catalog.providers.values(), key=lambda one: one.id)
+    ]
+    if as_json:
+        emit({"providers": rows})
+        return
+    headers = ("PROVIDER", "KIND", "STATUS", "FREE TIER", "MODELS", "KEYS AT")
+    table((tuple(row.values()) for row in rows), headers, empty="the registry is empty.")
 
 
 def _row(row: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -35,9 +35,7 @@ def show(project: str | None, as_json: bool) -> None:
         note(f"{alert.get('type', 'alert')}: {alert.get('message', '')}")
 
 
-budget.add_command(
-    planned("set", "Set daily, monthly and per-request limits.", parent="budget")
-)
+budget.add_command(planned("set", "Set daily, monthly and per-request limits.", parent="budget"))
 
 
 def _budget_rows(answer: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
@@ -50,7 +48,9 @@ def _spans(name: str, spans: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
     for span in ("daily", "monthly"):
         row = spans.get(span)
         if isinstance(row, Mapping):
-            amounts = (money(row.get(k)) for k in ("limit", "softLimit", "spent", "held", "remaining"))
+            amounts = (
+                money(row.get(k)) for k in ("limit", "softLimit", "spent", "held", "remaining")
+            )
             yield (f"{name} {span}", *amounts, row.get("resetsAt"))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from freeloader.cli import daemon, lifecycle, ports
 from freeloader.cli.backend import online
 from freeloader.cli.lifecycle import Record, RunFiles
 from freeloader.cli.shell import (
-
     Failure,
     NotRunning,
     duration,
@@ -125,11 +123,22 @@ def status(as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--tail", "count", type=click.IntRange(0, 100_000), default=50, show_default=True,
-              help="How many of the last lines.")
+@click.option(
+    "--tail",
+    "count",
+    type=click.IntRange(0, 100_000),
+    default=50,
+    show_default=True,
+    help="How many of the last lines.",
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is added, until Ctrl-C.")
-@click.option("--source", type=click.Choice(sorted(FILES)), default="daemon", show_default=True,
-              help="The daemon's log, LiteLLM's, or what a background daemon printed.")
+@click.option(
+    "--source",
+    type=click.Choice(sorted(FILES)),
+    default="daemon",
+    show_default=True,
+    help="The daemon's log, LiteLLM's, or what a background daemon printed.",
+)
 def logs(count: int, follow: bool, source: str) -> None:
     """Show the last log lines; works with the daemon stopped too."""
     path = home_path() / "logs" / FILES[source]
@@ -288,6 +297,3 @@ def _last_exit(last: Any) -> str:
     if isinstance(last, Mapping):
         return ", ".join(f"{name} {value}" for name, value in last.items() if value is not None)
     return str(last)
-
-
-

@@ -25,7 +25,14 @@ does not run.
 """
 
 
-@click.group(help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+class InOrder(click.Group):
+    """Lists commands as they are used: first steps first."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=InOrder, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="xswarm")
 def cli() -> None:
     pass
@@ -52,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("xswarm: interrupted.", err=True)
         return 130
-    except Exception as error:  # noqa: BLE001 - the command line's only boundary
+    except Exception as error:  # the boundary: nothing leaves as a traceback
         if os.environ.get("XSWARM_TRACEBACK"):
             raise
         return tell(error)

@@ -1,0 +1,131 @@
+"""ask and explain: the answer on standard output, the reasons on standard error."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+ROUTING = {"provider": "groq", "model": "groq/llama", "reason": "groq/llama: best score; free"}
+
+
+def sse(*events: object) -> bytes:
+    return (
+        b"".join(b"data: " + json.dumps(e).encode() + b"\n\n" for e in events) + b"data: [DONE]\n\n"
+    )
+
+
+@pytest.fixture()
+def streaming(daemon):
+    daemon.on(
+        "POST",
+        "/v1/chat/completions",
+        sse(
+            {"routing": ROUTING, "choices": [{"delta": {"role": "assistant", "content": ""}}]},
+            {"choices": [{"delta": {"content": "Hel"}}]},
+            {"choices": [{"delta": {"content": "lo"}}]},
+            {
+                "choices": [],
+                "usage": {"tokensIn": 3, "tokensOut": 2, "costUsd": 0.00012, "latencyMs": 1500},
+            },
+        ),
+    )
+    return daemon
+
+
+def test_streams_the_answer_and_says_who_and_why(xswarm, streaming):
+    ran = xswarm("ask", "say", "hello")
+    assert ran.code == 0
+    assert ran.out == "Hello\n"
+    assert "→ groq/llama: best score; free" in ran.err
+    assert "3 tokens in, 2 out" in ran.err
+    assert "$0.00012" in ran.err
+    asked = streaming.asked[0]
+    assert asked["key"] == "Bearer xsw-client-key"
+    assert asked["body"] == {
+        "model": "auto",
+        "messages": [{"role": "user", "content": "say hello"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+def test_directives_are_sent(xswarm, streaming):
+    xswarm("ask", "--model", "groq/x", "--strategy", "cost-first", "--project", "p",
+           "--system", "be brief", "--max-tokens", "9", "hi")  # fmt: skip
+    body = streaming.asked[0]["body"]
+    assert body["model"] == "groq/x"
+    assert (body["strategy"], body["project"], body["max_tokens"]) == ("cost-first", "p", 9)
+    assert body["messages"][0] == {"role": "system", "content": "be brief"}
+
+
+def test_a_dash_reads_standard_input(xswarm, streaming, stdin):
+    stdin("from a pipe\n")
+    assert xswarm("ask", "-").code == 0
+    assert streaming.asked[0]["body"]["messages"][0]["content"] == "from a pipe\n"
+
+
+def test_an_empty_prompt_is_refused_before_anything_is_sent(xswarm, streaming, stdin):
+    stdin("\n")
+    ran = xswarm("ask", "-")
+    assert ran.code == 1
+    assert streaming.asked == []
+
+
+def test_whole_answers(xswarm, daemon):
+    answer = {
+        "routing": ROUTING,
+        "choices": [{"message": {"content": "Hello"}}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 2, "estimated": True},
+    }
+    daemon.on("POST", "/v1/chat/completions", answer)
+    plain = xswarm("ask", "--no-stream", "hi")
+    assert (plain.code, plain.out) == (0, "Hello\n")
+    assert "counted here" in plain.err
+    assert "stream" not in daemon.asked[0]["body"]
+    assert xswarm("ask", "--json", "hi").json == answer
+
+
+def test_a_refusal_is_one_line(xswarm, daemon):
+    refusal = {"error": {"message": "No model passes.", "code": "no_model_passes_gates"}}
+    daemon.on("POST", "/v1/chat/completions", refusal, 422)
+    ran = xswarm("ask", "hi")
+    assert (ran.code, ran.out, ran.err) == (1, "", "xswarm: No model passes.\n")
+
+
+def test_a_stream_that_breaks_keeps_what_came_and_fails(xswarm, daemon):
+    daemon.on(
+        "POST",
+        "/v1/chat/completions",
+        sse({"choices": [{"delta": {"content": "Hel"}}]}, {"error": {"message": "cut off"}}),
+    )
+    ran = xswarm("ask", "hi")
+    assert ran.code == 1
+    assert ran.out.startswith("Hel")
+    assert "cut off" in ran.err
+
+
+def test_explain_lists_candidates_and_refusals(xswarm, daemon):
+    terms = [{"name": "cost", "value": 1, "weight": 0.4}]
+    answer = {
+        "candidates": [
+            {"deployment": "groq@0/llama", "score": 0.8, "terms": terms, "passes": True},
+            {
+                "deployment": "x@0/y",
+                "score": 0.1,
+                "passes": False,
+                "refusedBy": "minIntelligence",
+                "reason": "2 is below 7",
+            },
+        ],
+        "routing": ROUTING,
+    }
+    daemon.on("POST", "/v1/router/debug", answer)
+    short = xswarm("explain", "hi")
+    assert "groq@0/llama" in short.out
+    assert "cost 1.00×0.40" in short.out
+    assert "x@0/y" not in short.out
+    assert "1 candidates were refused" in short.err
+    assert "minIntelligence: 2 is below 7" in xswarm("explain", "--all", "hi").out
+    assert xswarm("explain", "--json", "hi").json == answer
+    assert {call["path"] for call in daemon.asked} == {"/v1/router/debug"}

@@ -1,0 +1,140 @@
+"""Exit codes, one-line errors, and the same program under both names."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from freeloader.cli.commands.planned import TABLE
+
+
+def test_help_and_version(xswarm):
+    assert xswarm("--help").code == 0
+    assert xswarm("-h").out == xswarm("--help").out
+    assert "0.1.0" in xswarm("--version").out
+
+
+def test_first_steps_come_first_in_help(xswarm):
+    out = xswarm("--help").out
+    assert out.index("  init ") < out.index("  start ") < out.index("  account ")
+
+
+@pytest.mark.parametrize("words", [["nonsense"], ["account", "add"], ["start", "--what"], ["key"]])
+def test_usage_is_exit_code_2_and_one_line(xswarm, home, words):
+    ran = xswarm(*words)
+    assert ran.code == 2
+    assert ran.out == ""
+    if words != ["key"]:  # a bare group shows its help
+        assert len(ran.err.splitlines()) == 1
+        assert "--help" in ran.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["models"],
+        ["ask", "hello"],
+        ["explain", "hello"],
+        ["decisions"],
+        ["decisions", "d1"],
+        ["jobs", "list"],
+        ["jobs", "run", "retention"],
+        ["budget", "show"],
+        ["free"],
+        ["status"],
+        ["stop"],
+    ],
+)
+def test_without_a_daemon_exit_code_3_and_the_next_step(xswarm, home, words):
+    ran = xswarm(*words)
+    assert ran.code == 3
+    assert ran.err.startswith("xswarm: ")
+    assert len(ran.err.splitlines()) == 1
+    assert "xswarm start" in ran.err
+
+
+@pytest.mark.parametrize("name", sorted(TABLE))
+@pytest.mark.parametrize("rest", [[], ["run", "--flag", "x"]])
+def test_what_is_not_built_says_so(xswarm, home, name, rest):
+    ran = xswarm(name, *rest)
+    assert ran.code == 1
+    assert "not built yet" in ran.err
+    assert len(ran.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [["budget", "set"], ["free", "reset"], ["doctor", "--repair"]])
+def test_parts_that_are_not_built_say_so(xswarm, home, words):
+    ran = xswarm(*words)
+    assert (ran.code, ran.out) == (1, "")
+    assert "not built yet" in ran.err
+
+
+def test_a_defect_is_one_line_and_a_traceback_only_when_asked(xswarm, home, daemon, monkeypatch):
+    daemon.on("GET", "/v1/jobs", {"jobs": [{"name": "a"}]})
+
+    def broken(*_args, **_options):
+        raise KeyError("inside")
+
+    monkeypatch.setattr(sys.modules["freeloader.cli.commands.jobs"], "table", broken)
+    ran = xswarm("jobs", "list")
+    assert ran.code == 1
+    assert "Traceback" not in ran.err
+    assert "KeyError" in ran.err
+    monkeypatch.setenv("XSWARM_TRACEBACK", "1")
+    with pytest.raises(KeyError):
+        xswarm("jobs", "list")
+
+
+def test_a_home_that_is_not_there(xswarm, tmp_path, monkeypatch):
+    monkeypatch.setenv("XSWARM_HOME", str(tmp_path / "nowhere"))
+    for words in (["env"], ["account", "list"], ["config", "show"]):
+        ran = xswarm(*words)
+        assert ran.code == 1
+        assert "xswarm init" in ran.err
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_the_module_is_the_same_program(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "freeloader", "status", "--json"],
+        env={"XSWARM_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 3
+    assert '"running": false' in done.stdout
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys, freeloader.cli.entry as m; m.main(['--help']);"
+        "heavy = {'pydantic', 'aiohttp', 'litellm', 'psutil', 'http.client', 'tabulate', 'asyncio',"
+        " 'keyring', 'sqlite3', 'tomlkit'} & set(sys.modules);"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_reader_that_goes_away_makes_no_noise():
+    code = "from freeloader.cli import main; import sys; sys.exit(main(['--help']))"
+    done = subprocess.run(
+        ["bash", "-c", f'{sys.executable} -c "{code}" | true'],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stderr == ""

@@ -1,0 +1,282 @@
+"""start, stop, restart, status, logs: with a stand-in for what the daemon serves."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from freeloader.banner import Banner
+from freeloader.cli import banner as greeting
+from freeloader.cli import daemon as daemons
+from freeloader.cli import lifecycle, ports
+from freeloader.cli.commands.service import Follower
+from freeloader.cli.lifecycle import RunFiles
+from freeloader.clock import SystemClock
+
+ROOT = Path(__file__).parents[2]
+BANNER = Banner("http://127.0.0.1:3000", "xsw-key", "/h/client.key", "/h")
+
+# The real command line around a daemon that only answers /ready, in a process of its own.
+PROGRAM = """
+import os, signal, sys, threading, types
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from freeloader.banner import Banner
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        ok = self.path == "/ready" and MODE != "never-ready"
+        body = b'{"status": "x", "child": {"state": "STATE"}}'.replace(b"STATE", STATE)
+        self.send_response(200 if ok or self.path == "/v1/health" else 503)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args):
+        pass
+
+MODE = os.environ.get("MODE", "")
+STATE = b"fatal" if MODE == "never-ready" else b"ready"
+
+def run(home, *, announce):
+    if MODE == "dies":
+        print("the roof fell in", file=sys.stderr)
+        return 1
+    if MODE == "raises":
+        from freeloader.errors import ConfigError
+        raise ConfigError("no such port")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *a: stop.set())
+    announce(Banner(f"http://127.0.0.1:{server.server_port}", "xsw-key"))
+    stop.wait(60)
+    print("stopped nicely", flush=True)
+    return 0
+
+sys.modules["freeloader.app"] = app = types.ModuleType("freeloader.app")
+app.run = run
+import freeloader
+freeloader.app = app
+from freeloader.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture()
+def cli(home):
+    """Runs the program above on the home; whatever it left running is stopped afterwards."""
+    (home / "config.toml").write_text("[server]\nport = 0\n")
+
+    def run(*words: str, mode: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", PROGRAM, *words],
+            cwd=ROOT,
+            env={**os.environ, "XSWARM_HOME": str(home), "MODE": mode},
+            capture_output=True,
+            text=True,
+            timeout=90,
+        )
+
+    yield run
+    record = RunFiles(home).running()
+    if record is not None:
+        assert lifecycle.stop(record, 10, SystemClock(), force=True)
+
+
+def test_a_daemon_starts_once_restarts_and_stops(cli, home):
+    first = cli("start", "--daemon")
+    assert first.returncode == 0, first.stderr
+    assert "curl" in first.stdout
+    assert "ready (pid" in first.stderr
+    record = RunFiles(home).running()
+    assert record is not None
+    assert record.address is not None
+    assert record.address in first.stdout
+
+    second = cli("start", "--daemon")
+    assert second.returncode == 1
+    assert f"pid {record.pid}" in second.stderr
+    assert record.address in second.stderr
+    assert len(second.stderr.splitlines()) == 1
+    assert cli("start").returncode == 1
+
+    again = cli("restart")
+    assert again.returncode == 0, again.stderr
+    now = RunFiles(home).running()
+    assert now is not None
+    assert now.pid != record.pid
+    assert not lifecycle.alive(record)
+
+    stopped = cli("stop")
+    assert stopped.returncode == 0
+    assert not lifecycle.alive(now)
+    assert "stopped nicely" in (home / "logs" / "console.log").read_text()
+    assert not (home / "run" / "daemon.json").exists()
+    assert cli("stop").returncode == 3
+    assert cli("status").returncode == 3
+
+
+def test_a_daemon_that_dies_while_starting_says_why(cli, home):
+    done = cli("start", "--daemon", mode="dies")
+    assert done.returncode == 1
+    assert "the roof fell in" in done.stderr
+    assert RunFiles(home).running() is None
+
+
+def test_an_error_of_ours_while_starting_is_one_line(cli):
+    done = cli("start", "--daemon", mode="raises")
+    assert done.returncode == 1
+    assert "no such port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_in_the_foreground_an_error_is_an_exit_code(cli):
+    done = cli("start", mode="raises")
+    assert (done.returncode, done.stderr) == (1, "xswarm: no such port\n")
+
+
+def test_a_child_that_never_comes_ends_the_wait_but_not_the_daemon(cli, home):
+    done = cli("start", "--daemon", mode="never-ready")
+    assert done.returncode == 1
+    assert "LiteLLM does not start" in done.stderr
+    assert RunFiles(home).running() is not None
+
+
+def test_the_wait_for_ready_is_bounded(cli, home):
+    done = cli("start", "--daemon", "--timeout", "0.1", mode="never-ready")
+    assert done.returncode == 1
+    assert RunFiles(home).running() is not None
+
+
+def test_a_taken_port_names_its_holder(xswarm, home):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        (home / "config.toml").write_text(f"[server]\nport = {port}\n")
+        assert ports.trouble("127.0.0.1", port) is not None
+        ran = xswarm("start")
+    assert ran.code == 1
+    assert f"port {port} is taken by" in ran.err
+    assert f"pid {os.getpid()}" in ran.err
+    assert "config set server.port" in ran.err
+    assert ports.trouble("127.0.0.1", port) is None
+
+
+def test_a_host_that_is_none_is_named():
+    problem = ports.trouble("no.such.host.invalid", 3000)
+    assert problem is not None
+    assert "no.such.host.invalid" in problem
+
+
+def test_status_shows_child_and_providers(xswarm, daemon, home):
+    child = {"state": "fatal", "restarts": 5, "lastExit": {"code": 1}, "logTail": ["boom"]}
+    health = {"status": "down", "providers": {"groq": "ok"}, "requestsToday": 7, "child": child}
+    daemon.on("GET", "/v1/health", health)
+    ran = xswarm("status")
+    assert ran.code == 0
+    for text in ("down", daemon.address, f"pid        {os.getpid()}", "7 requests", "groq"):
+        assert text in ran.out
+    assert "5 restarts, last exit: code 1" in ran.out
+    assert "boom" in ran.err
+    shown = xswarm("status", "--json").json
+    assert shown["running"] is True
+    assert shown["pid"] == os.getpid()
+    assert shown["child"] == child
+    assert daemon.asked[0]["key"] == "Bearer xsw-admin-key"
+
+
+def test_status_of_one_that_only_starts(xswarm, home):
+    files = RunFiles(home)
+    files.prepare()
+    files.claim("0.1.0")
+    ran = xswarm("status", "--json")
+    assert (ran.code, ran.json["state"]) == (0, "starting")
+    assert xswarm("models").code == 3
+
+
+def test_stopped_status_is_json_too(xswarm, home):
+    ran = xswarm("status", "--json")
+    assert ran.code == 3
+    assert ran.json == {"running": False, "state": "stopped", "home": str(home)}
+
+
+def test_logs_show_the_tail(xswarm, home):
+    assert xswarm("logs").code == 1
+    lines = [f"line {n}" for n in range(100)]
+    (home / "logs" / "freeloader.log").write_text("\n".join(lines) + "\n")
+    assert xswarm("logs", "--tail", "2").out == "line 98\nline 99\n"
+    assert xswarm("logs", "--tail", "0").out == ""
+    assert len(xswarm("logs").out.splitlines()) == 50
+
+
+def test_the_tail_of_a_long_log_is_whole_lines(tmp_path):
+    path = tmp_path / "long.log"
+    path.write_text("".join(f"{n:09d}\n" for n in range(40_000)))
+    found = daemons.tail(path, 100_000)
+    assert len(found) < 40_000
+    assert all(len(line) == 9 for line in found)
+    assert found[-1] == "000039999"
+
+
+def test_a_follower_survives_rotation_and_emptying(tmp_path):
+    path = tmp_path / "a.log"
+    follower = Follower(path)
+    assert follower.more() == ""
+    path.write_text("one\n")
+    assert follower.more() == "one\n"
+    with path.open("a") as file:
+        file.write("two\n")
+    assert follower.more() == "two\n"
+    path.rename(tmp_path / "a.log.1")
+    path.write_text("3\n")
+    assert follower.more() == "3\n"
+    path.write_text("")
+    assert follower.more() == ""
+    path.write_text("4\n")
+    assert follower.more() == "4\n"
+
+
+def test_the_greeting_has_a_curl_that_a_shell_reads_back(home):
+    import shlex
+
+    command = greeting.curl("http://127.0.0.1:3000", "xsw-'odd key")
+    words = shlex.split(command)
+    assert words[0] == "curl"
+    assert "Authorization: Bearer xsw-'odd key" in words
+    assert json.loads(words[words.index("-d") + 1])["model"] == "auto"
+    assert "\n" not in command
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_the_greeting_says_when_answers_are_pretend(simulated):
+    banner = Banner(
+        **{
+            name: getattr(BANNER, name)
+            for name in ("address", "client_key", "client_key_file", "home")
+        },
+        found=("groq: key from GROQ_API_KEY", "ollama at 11434"),
+        problems=("overlay x.json: broken",),
+        simulated=simulated,
+    )
+    text = "\n".join(greeting.lines(banner))
+    assert ("simulator" in text) is simulated
+    for part in ("xsw-key", "GROQ_API_KEY", "ollama at 11434", "x.json", "/h/client.key"):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:1"),
+        ("0.0.0.0", "http://127.0.0.1:1"),
+        ("::", "http://[::1]:1"),
+        ("::1", "http://[::1]:1"),
+        ("box", "http://box:1"),
+    ],
+)
+def test_the_address_is_one_that_can_be_called(host, url):
+    assert daemons.url(host, 1) == url
