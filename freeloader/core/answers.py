@@ -63,7 +63,9 @@ class Reading:
         """Seconds to X-RateLimit-Reset, in the headers or quoted in the body; past: None."""
         names = [n for n in self.headers if re.search(r"ratelimit.*reset", n)]
         values = [self.headers[n] for n in names]
-        quoted = re.search(r"x-ratelimit-reset[\"']\s*:\s*[\"']?(\d{1,16})", self.text, re.I)
+        quoted = re.search(
+            r"x-ratelimit-reset[\"']\s*:\s*[\"']?(\d{1,16})", self.text, re.IGNORECASE
+        )
         if quoted:
             values.append(quoted[1])
         waits = [w for v in values if (w := durations.wait(v, now))]

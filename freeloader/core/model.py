@@ -110,7 +110,9 @@ class Provider:
 
     ``kind``: ``cloud | aggregator | local | simulated``. ``prefix`` is LiteLLM's,
     ``params`` go into its config entry as they are. ``wire`` is the API the
-    provider speaks (``openai``, ``anthropic``, ``gemini`` …).
+    provider speaks (``openai``, ``anthropic``, ``gemini`` …). ``field_env`` names the
+    environment variables of single fields (``account_id``, ``endpoint`` …); those in
+    ``auth_env`` hold the key. ``base_url`` may hold ``{field}`` for an account's params.
     """
 
     id: str
@@ -124,6 +126,7 @@ class Provider:
     auth_env: tuple[str, ...] = ()
     auth_format: str | None = None
     auth_fields: tuple[str, ...] = ("api_key",)
+    field_env: Mapping[str, tuple[str, ...]] = EMPTY
     keyless: bool = False
     models_path: str | None = None
     quota_path: str | None = None

@@ -26,10 +26,6 @@ from freeloader.core.model import ErrorRule, Limit
 from freeloader.core.periods import period, window_seconds
 from freeloader.core.refusals import GENERIC
 
-KINDS = (
-    "ok, slow_down, spent, credits_gone, not_on_plan, request_too_large, key_bad, overloaded, "
-    "incompatible_history, our_fault, their_fault, client_fault, model_gone"
-).split(", ")
 _HOUR = 3600.0
 _DAY = 86400.0
 #: retry and blame by kind; ``their_fault`` and the like may be set apart below.
@@ -48,6 +44,7 @@ _MEANING = {
     "client_fault": ("none", "client"),
     "model_gone": ("other", "provider"),
 }
+KINDS = tuple(_MEANING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ _CREDITS = (
 )
 _TOO_LARGE = (
     r"request too large|context_length_exceeded|ContextWindowExceeded|maximum context length"
-    r"|prompt is too long|input is too long|too many (?:input )?tokens in (?:the )?(?:prompt|request)"
+    r"|prompt is too long|input is too long"
+    r"|too many (?:input )?tokens in (?:the )?(?:prompt|request)"
     r"|exceeds? (?:the )?(?:model'?s )?(?:maximum )?(?:context|max_model_len)"
     r"|input token count .{0,60}exceeds the maximum|reduce the length of the (?:messages|prompt)"
     r"|request entity too large|string_above_max_length"
