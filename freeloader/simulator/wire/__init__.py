@@ -1,0 +1,1 @@
+"""How pretend providers sound: refusals, headers, answers, streams. No limits in here."""
