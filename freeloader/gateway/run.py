@@ -17,7 +17,7 @@ from freeloader.clock import Instant
 from freeloader.core import explain, fallback, routing
 from freeloader.core.events import Delta, End, Event, Fault, Usage
 from freeloader.core.fallback import Failed, Stop
-from freeloader.core.model import Attempt, Caller, Policy, Profile, Resolution, Verdict
+from freeloader.core.model import EMPTY, Attempt, Caller, Policy, Profile, Resolution, Verdict
 from freeloader.errors import FreeloaderError
 from freeloader.gateway import refusal
 from freeloader.gateway.attempts import Watch
@@ -285,7 +285,7 @@ class Run:
             work = self._settle(watch, hold)
             await asyncio.shield(tools.tasks.start(work, f"settle {attempt.id}"))
         if watch.fault is None:
-            await self._finish()
+            await self._finish(watch)
             return None
         if watch.first_at is not None or self._settled is None or self._settled.outcome is None:
             return None
@@ -300,10 +300,11 @@ class Run:
             elif isinstance(event, Fault):
                 await self._queue.put(event)
 
-    async def _finish(self) -> None:
-        settled = self._settled
+    async def _finish(self, watch: Watch) -> None:
+        settled, told = self._settled, watch.usage
         if settled is not None:
-            await self._queue.put(Usage(settled.used, settled.basis == "reported"))
+            raw = told.raw if told is not None else EMPTY
+            await self._queue.put(Usage(settled.used, settled.basis == "reported", raw))
         await self._queue.put(End())
 
     async def _settle(self, watch: Watch, hold: Hold) -> None:

@@ -1,0 +1,96 @@
+"""What changes after a failed attempt, as a table; nothing picks a successor by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from houses import deployment
+
+from freeloader.core.fallback import Failed, Retry, Stop, next_step
+from freeloader.core.model import FallbackPlan, Level
+from freeloader.core.outcome import Outcome
+from freeloader.core.policy import combine
+
+A = deployment("a", "x")
+A_OTHER = deployment("a", "y")
+A_SECOND = deployment("a", "x", idx=2)
+B = deployment("b", "x")
+ALL = (A, A_OTHER, A_SECOND, B)
+
+
+def failed(kind: str, *, timeout: bool = False, **fields: Any) -> Failed:
+    return Failed(A, Outcome(kind, "said so", **fields), timeout)
+
+
+def policy(**plan: Any) -> Any:
+    return combine([Level("request", fallback=FallbackPlan(**plan))] if plan else [])
+
+
+@pytest.mark.parametrize(
+    ("scope", "ruled_out"),
+    [
+        ("model", {A.id}),
+        ("request", {A.id}),
+        ("account", {A.id, A_OTHER.id}),
+        ("provider", {A.id, A_OTHER.id, A_SECOND.id}),
+    ],
+)
+def test_an_outcome_rules_out_what_it_speaks_of(scope: str, ruled_out: set[str]) -> None:
+    step = next_step(policy(), [failed("their_fault", scope=scope)], ALL)
+    assert isinstance(step, Retry)
+    assert step.tried == ruled_out
+
+
+def test_what_was_ruled_out_stays_ruled_out() -> None:
+    second = Failed(B, Outcome("their_fault", "x"))
+    step = next_step(policy(), [failed("spent", scope="account"), second], ALL)
+    assert isinstance(step, Retry)
+    assert step.tried == {A.id, A_OTHER.id, B.id}
+
+
+def test_the_clients_own_fault_is_final() -> None:
+    assert isinstance(next_step(policy(), [failed("client_fault")], ALL), Stop)
+
+
+@pytest.mark.parametrize("mode", ["fail", "error"])
+def test_a_user_may_want_no_fallback(mode: str) -> None:
+    assert isinstance(next_step(policy(mode=mode), [failed("their_fault")], ALL), Stop)
+
+
+def test_a_strategys_own_error_mode_still_moves_on() -> None:
+    quality = combine([Level("request", strategy="quality-first")])
+    assert isinstance(next_step(quality, [failed("their_fault")], ALL), Retry)
+
+
+@pytest.mark.parametrize("retries", [0, 1, 3])
+def test_retries_are_bounded(retries: int) -> None:
+    plan = policy(max_retries=retries)
+    failures = [failed("their_fault")] * retries
+    if failures:
+        assert isinstance(next_step(plan, failures, ALL), Retry)
+    assert isinstance(next_step(plan, [*failures, failed("their_fault")], ALL), Stop)
+
+
+def test_a_broken_lane_is_tried_once_more_and_then_left() -> None:
+    broken = failed("our_fault", retry="same", blame="lane")
+    again = next_step(policy(), [broken], ALL)
+    assert isinstance(again, Retry)
+    assert A.id not in again.tried
+    assert again.delay > 0
+    third = next_step(policy(), [broken, broken], ALL)
+    assert isinstance(third, Retry)
+    assert A.id in third.tried
+
+
+def test_after_a_time_out_a_faster_model_is_preferred() -> None:
+    step = next_step(policy(), [failed("their_fault", timeout=True)], ALL)
+    assert isinstance(step, Retry)
+    assert step.policy.weights.speed > policy().weights.speed
+
+
+def test_falling_back_to_local_keeps_every_other_constraint() -> None:
+    step = next_step(policy(mode="local"), [failed("their_fault")], ALL)
+    assert isinstance(step, Retry)
+    assert step.policy.gates.local_only
+    assert step.policy.gates.max_latency == policy().gates.max_latency

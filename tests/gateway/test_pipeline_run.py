@@ -1,0 +1,398 @@
+"""One request's life against a scripted lane: what is sent, relayed, settled and said."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
+from houses import PlainSnapshot, deployment, profile
+
+from freeloader.books.ports import Hold, Settlement
+from freeloader.clock import Instant, SystemClock
+from freeloader.core.events import Answer, Delta, End, Event, Fault, Headers, Usage
+from freeloader.core.model import (
+    Attempt,
+    Caller,
+    Deployment,
+    FallbackPlan,
+    Level,
+    Resolution,
+    Timeouts,
+    Verdict,
+)
+from freeloader.errors import (
+    FreeloaderError,
+    InvalidRequest,
+    NoModelPassesGates,
+    QuotaExhausted,
+    UpstreamFailed,
+    UpstreamTimeout,
+)
+from freeloader.gateway.pipeline import Pipeline
+from freeloader.gateway.tools import Tasks, Tools
+from freeloader.money import Meters, Price
+
+OWNER = Caller("k", "client")
+PAID = Price(1_000_000, 2_000_000)
+
+
+def chunk(text: str = "", **more: Any) -> Delta:
+    delta = {"content": text} if text else {"role": "assistant"}
+    return Delta({"model": "raw", "choices": [{"index": 0, "delta": delta, **more}]}, bool(text))
+
+
+def whole(text: str = "hi") -> Delta:
+    message = {"role": "assistant", "content": text}
+    return Delta({"model": "raw", "choices": [{"index": 0, "message": message}]}, True)
+
+
+def used(input_: int = 10, output: int = 5, *, reported: bool = True) -> Usage:
+    return Usage(Meters(requests=1, input=input_, output=output), reported)
+
+
+def fault(status: int | None = 500, phase: str = "head", **more: Any) -> Fault:
+    return Fault(Answer(status, phase=phase, **more))
+
+
+GOOD = [Headers(200, {}), chunk(), chunk("hel"), chunk("lo"), used(), End()]
+
+
+@dataclass
+class Lane:
+    """Plays one list of events per attempt, by deployment; an exhausted one hangs."""
+
+    scripts: dict[str, list[list[Event]]]
+    sent: list[Attempt] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+
+    async def send(self, attempt: Attempt) -> AsyncIterator[Event]:
+        self.sent.append(attempt)
+        try:
+            for event in self.scripts[attempt.deployment.id].pop(0):
+                await asyncio.sleep(0)
+                yield event
+            if not isinstance(event, End | Fault):
+                await asyncio.Event().wait()
+        finally:
+            self.closed.append(attempt.deployment.id)
+
+
+@dataclass
+class Books(PlainSnapshot):
+    """A snapshot that also notes what is reserved, settled and released."""
+
+    refuse: dict[str, Verdict] = field(default_factory=dict)
+    log: list[tuple[Any, ...]] = field(default_factory=list)
+
+    async def reserve(self, attempt_id: str, *args: Any) -> Hold | Verdict:
+        request_id, what, upper, project, key_id, _policy, now = args
+        if what.id in self.refuse:
+            return self.refuse[what.id]
+        self.log.append(("hold", what.id))
+        cost = what.model.price.ceiling(upper) if what.billable else 0
+        return Hold(attempt_id, request_id, what, project, key_id, upper, cost, now)
+
+    async def settle(self, hold: Hold, meters: Meters, basis: str, now: Instant) -> Settlement:
+        self.log.append(("settle", hold.deployment.id, basis, meters))
+        price = hold.deployment.model.price
+        cost = price.cost(meters) if price and hold.deployment.billable else 0
+        return Settlement(hold.attempt_id, cost, hold.cost, 0, meters, basis, basis != "reported")
+
+    async def release(self, hold: Hold, now: Instant, *, sent: bool = False) -> Settlement:
+        self.log.append(("release", hold.deployment.id, sent))
+        return Settlement(hold.attempt_id, 0, hold.cost, 0, Meters(), "released", False)
+
+    def observe(self, *args: Any) -> None:
+        self.log.append(("observe", *args[:1]))
+
+    def record(self, what: Deployment, outcome: Any, *args: Any) -> None:
+        self.log.append(("record", what.id, outcome.kind if outcome else "ok"))
+
+    def budget_view(self, project: str | None, now: Instant) -> dict[str, Any]:
+        return {"daily": {"spent": 0.0, "remaining": None}}
+
+    def said(self, what: str) -> list[tuple[Any, ...]]:
+        return [row[1:] for row in self.log if row[0] == what]
+
+
+@dataclass
+class Rules:
+    resolution: Resolution = Resolution("auto", "auto")
+    level: Level = Level("settings", max_wait_ms=0)
+    limits: Timeouts = Timeouts()
+
+    def names(self) -> Rules:
+        return self
+
+    def resolve(self, wanted: str, needs: frozenset[str]) -> Resolution:
+        return self.resolution
+
+    def levels(self, project: str | None) -> Sequence[Level]:
+        return [self.level]
+
+    def timeouts(self, provider: str | None = None) -> Timeouts:
+        return self.limits
+
+    def catalog_version(self) -> str:
+        return "test"
+
+
+@dataclass
+class Journal:
+    decisions: list[Any] = field(default_factory=list)
+    attempts: list[Any] = field(default_factory=list)
+
+    def decision(self, row: Any) -> None:
+        self.decisions.append(row)
+
+    def attempt(self, row: Any) -> None:
+        self.attempts.append(row)
+
+
+@dataclass
+class World:
+    books: Books
+    lane: Lane
+    rules: Rules = field(default_factory=Rules)
+    journal: Journal = field(default_factory=Journal)
+    tasks: Tasks = field(default_factory=Tasks)
+
+    def begin(self, **asked: Any) -> Any:
+        counter = itertools.count()
+
+        async def credentials(_: Deployment) -> Mapping[str, str]:
+            return {"api_key": "hush-hush"}
+
+        tools = Tools(
+            self.books,  # type: ignore[arg-type]
+            self.lane,
+            self.rules,  # type: ignore[arg-type]
+            self.journal,
+            SystemClock(),
+            self.tasks,
+            credentials,
+            lambda kind: f"{kind}-{next(counter)}",
+        )
+        return Pipeline(tools).begin(profile(**asked), OWNER, "r")
+
+
+FIRST = deployment("a", "m", speed=9.0)
+SECOND = deployment("b", "m", speed=2.0)
+
+
+def world(scripts: dict[str, list[list[Event]]], *every: Deployment, **rules: Any) -> World:
+    return World(Books.of(every or (FIRST, SECOND)), Lane(scripts), Rules(**rules))
+
+
+async def collect(run: Any) -> list[Event]:
+    return [event async for event in run.events()]
+
+
+async def test_an_answer_is_relayed_settled_and_journalled() -> None:
+    house = world({FIRST.id: [list(GOOD)]})
+    run = house.begin(stream=True)
+    assert await run.first(5)
+    events = await collect(run)
+    assert [type(e) for e in events] == [Delta, Delta, Delta, Usage, End]
+    assert all(e.data["model"] == "a/m" for e in events if isinstance(e, Delta))
+    assert house.books.said("settle") == [(FIRST.id, "reported", Meters(1, 10, output=5))]
+    assert house.books.said("record") == [(FIRST.id, "ok")]
+    assert run.accounting()["tokensOut"] == 5
+    assert run.accounting()["estimated"] is False
+    (decision,) = house.journal.decisions
+    assert (decision.outcome, decision.attempts) == ("answered", 1)
+    assert house.lane.sent[0].credentials == {"api_key": "hush-hush"}
+    assert "hush" not in repr(house.lane.sent[0])
+
+
+async def test_the_second_provider_answers_when_the_first_fails_before_content() -> None:
+    house = world({FIRST.id: [[Headers(200, {}), chunk(), fault(500)]], SECOND.id: [list(GOOD)]})
+    run = house.begin(stream=True)
+    assert await run.first(5)
+    await collect(run)
+    assert run.headers()["X-Freeloader-Attempts"] == "2"
+    assert run.routing()["provider"] == "b"
+    assert [a.deployment for a in house.journal.attempts] == [FIRST.id, SECOND.id]
+    assert house.books.said("record") == [(FIRST.id, "their_fault"), (SECOND.id, "ok")]
+
+
+async def test_after_the_first_content_there_is_no_second_provider() -> None:
+    house = world({FIRST.id: [[chunk("x"), fault(None, "stream")]]})
+    run = house.begin(stream=True)
+    assert await run.first(5)
+    events = await collect(run)
+    assert isinstance(events[-1], Fault)
+    assert len(house.lane.sent) == 1
+    (settled,) = house.books.said("settle")
+    assert settled[1] == "counted"
+    assert settled[2].input == profile().upper.input
+    assert settled[2].output > 0
+    assert house.journal.decisions[0].outcome == "broken"
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (fault(None, "connect"), ("release", False)),
+        (fault(429), ("release", True)),
+        (fault(500), ("release", True)),
+        (fault(None, "head", timeout=True), ("settle", "hold")),
+        (fault(None, "head"), ("settle", "hold")),
+        (fault(None, "head", lane_fault=True), ("settle", "hold")),
+    ],
+)
+async def test_a_hold_is_released_only_where_nothing_can_have_been_consumed(
+    end: Fault, expected: tuple[str, Any]
+) -> None:
+    plan = Level("settings", fallback=FallbackPlan(mode="fail"), max_wait_ms=0)
+    house = world({FIRST.id: [[end]]}, FIRST, level=plan)
+    with pytest.raises(FreeloaderError):
+        await house.begin().first(5)
+    what, detail = expected
+    (row,) = house.books.said(what)
+    assert row[1] == detail
+    assert len(house.books.said("settle") + house.books.said("release")) == 1
+
+
+async def test_missing_usage_is_counted_and_marked_never_free() -> None:
+    events = [chunk("some words"), End()]
+    house = world({FIRST.id: [events]})
+    run = house.begin(stream=True)
+    await run.first(5)
+    await collect(run)
+    (settled,) = house.books.said("settle")
+    assert settled[1] == "counted"
+    assert run.accounting()["estimated"] is True
+    whole_answer = world({FIRST.id: [[whole(), End()]]})
+    run = whole_answer.begin()
+    await run.first(5)
+    await collect(run)
+    assert whole_answer.books.said("settle")[0][1] == "hold"
+
+
+async def test_a_client_that_leaves_ends_the_upstream_call_and_is_still_charged() -> None:
+    paid = deployment("a", "m", tier="paid", price=PAID)
+    house = world({paid.id: [[chunk("one"), chunk("two")]]}, paid)
+    run = house.begin(stream=True)
+    assert await run.first(5)
+    run.abandon()
+    assert await house.tasks.drain(5) == 0
+    assert house.lane.closed == [paid.id]
+    (settled,) = house.books.said("settle")
+    assert settled[1] == "counted"
+    assert house.journal.decisions[0].outcome == "abandoned"
+    assert house.journal.decisions[0].cost_pico > 0
+    assert house.books.said("record") == []
+
+
+async def test_leaving_before_anything_came_charges_the_hold() -> None:
+    paid = deployment("a", "m", tier="paid", price=PAID)
+    house = world({paid.id: [[Headers(200, {})]]}, paid)
+    run = house.begin()
+    assert not await run.first(0.05)
+    run.abandon()
+    await house.tasks.drain(5)
+    assert house.books.said("settle")[0][1] == "hold"
+
+
+async def test_what_the_books_refuse_is_decided_again() -> None:
+    house = world({SECOND.id: [list(GOOD)]})
+    house.books.refuse[FIRST.id] = Verdict("quota", "quota_exhausted", "raced", until=9e9)
+    run = house.begin(stream=True)
+    assert await run.first(5)
+    assert run.routing()["provider"] == "b"
+    assert "quota: raced" in str(run.routing()["alternatives"])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "error", "code"),
+    [
+        (fault(500), fault(503), UpstreamFailed, "upstream_failed"),
+        (fault(None, timeout=True), fault(None, timeout=True), UpstreamTimeout, None),
+        (fault(429), fault(429), QuotaExhausted, "quota_exhausted"),
+        (fault(400, body='{"error": {"message": "odd"}}'), None, InvalidRequest, None),
+    ],
+)
+async def test_how_failure_is_called(
+    first: Fault, second: Fault | None, error: type[FreeloaderError], code: str | None
+) -> None:
+    scripts: dict[str, list[list[Event]]] = {FIRST.id: [[first]]}
+    if second is not None:
+        scripts[SECOND.id] = [[second]]
+    house = world(scripts)
+    with pytest.raises(error) as caught:
+        await house.begin().first(5)
+    assert code in (None, caught.value.code)
+    assert len(caught.value.details["attempts"]) == len(scripts)
+    assert caught.value.details["decisionId"]
+
+
+async def test_nobody_may_serve() -> None:
+    house = world({})
+    with pytest.raises(NoModelPassesGates) as caught:
+        await house.begin(needs=frozenset({"vision"})).first(5)
+    assert caught.value.details["gates"][0]["refused"] == 2
+    house.books.full = frozenset({FIRST.id, SECOND.id})
+    with pytest.raises(QuotaExhausted) as busy:
+        await house.begin().first(5)
+    assert busy.value.retry_after is not None
+    assert house.journal.decisions[-1].outcome == "quota_exhausted"
+
+
+async def test_a_momentary_refusal_is_waited_out() -> None:
+    house = world({FIRST.id: [list(GOOD)]}, FIRST, level=Level("settings", max_wait_ms=5_000))
+
+    class Soon(dict[str, Verdict]):
+        asked = 0
+
+        def get(self, key: str, default: Any = None) -> Any:
+            self.asked += 1
+            if self.asked > 4:
+                return None
+            now = SystemClock().now().wall
+            return Verdict("breaker", "quota_exhausted", "soon", until=now + 0.02)
+
+    house.books.pauses = Soon()
+    run = house.begin(stream=True)
+    assert await run.first(5)
+    assert len(house.lane.sent) == 1
+
+
+async def test_a_requests_cap_bounds_the_sum_of_its_attempts() -> None:
+    one = deployment("a", "m", tier="paid", price=PAID, speed=9.0)
+    two = deployment("b", "m", tier="paid", price=PAID, speed=2.0)
+    hold = PAID.ceiling(profile().upper)
+    lost = fault(None, "head", timeout=True)
+    capped = Level("request", max_cost=hold + hold // 2)
+    house = world({one.id: [[lost]], two.id: [list(GOOD)]}, one, two)
+    with pytest.raises(FreeloaderError):
+        await house.begin(level=capped).first(5)
+    assert len(house.lane.sent) == 1
+    assert house.books.said("settle") == [(one.id, "hold", profile().upper)]
+
+
+async def test_explain_sends_and_holds_nothing() -> None:
+    house = world({})
+    tools = Tools(
+        house.books,  # type: ignore[arg-type]
+        house.lane,
+        house.rules,  # type: ignore[arg-type]
+        house.journal,
+        SystemClock(),
+        house.tasks,
+        lambda d: asyncio.sleep(0, {}),  # type: ignore[arg-type,return-value]
+        lambda kind: kind,
+    )
+    shown = Pipeline(tools).explain(profile(), OWNER)
+    assert shown["winner"]["deployment"] == FIRST.id
+    assert [c["deployment"] for c in shown["candidates"]] == [FIRST.id, SECOND.id]
+    assert house.lane.sent == []
+    assert house.books.log == []
