@@ -1,0 +1,1 @@
+"""What keeps strangers and oversized requests out, before any route runs."""

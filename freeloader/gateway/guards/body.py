@@ -1,0 +1,141 @@
+"""Reads a JSON body within limits of size, time, depth and count. Knows no field.
+
+Everything is checked before it is held: encoded bodies are refused (zip bombs),
+the declared length before the first byte, the real one while reading, the
+number of values before they become objects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from freeloader.errors import BodyTooLarge, InvalidRequest
+
+#: orjson writes 254 levels and reads 1,024: what we could not write again is refused.
+MAX_DEPTH = 100
+MAX_VALUES = 200_000
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """Seconds that a body may take: between two pieces, and altogether."""
+
+    idle_seconds: float = 10.0
+    total_seconds: float = 120.0
+
+
+async def read_json(request: web.Request, max_bytes: int, limits: BodyLimits) -> dict[str, Any]:
+    """The body as a JSON object; its content type is checked with ``check_content`` on the way in.
+
+    Raises InvalidRequest (``request_timeout``, or what is wrong with the JSON) or BodyTooLarge.
+    """
+    if "Content-Type" not in request.headers:
+        check_content(request)
+    raw = await read_bytes(request, max_bytes, limits)
+    return parse_object(raw)
+
+
+def check_content(request: web.Request) -> None:
+    """Refuses encoded bodies and any content type but JSON."""
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise InvalidRequest(
+            "Encoded request bodies are not accepted: send the JSON as it is, "
+            "without Content-Encoding.",
+            code="unsupported_media_type",
+        )
+    if request.content_type != "application/json":
+        raise InvalidRequest(
+            "The body must be JSON: send it with the header Content-Type: application/json.",
+            code="unsupported_media_type",
+        )
+    if request.charset not in (None, "utf-8", "utf8", "UTF-8"):
+        raise InvalidRequest("JSON bodies are UTF-8.", code="unsupported_media_type")
+
+
+async def read_bytes(request: web.Request, max_bytes: int, limits: BodyLimits) -> bytes:
+    """The raw body. Raises BodyTooLarge, or InvalidRequest ``request_timeout``."""
+    declared = request.content_length
+    if declared is not None and declared > max_bytes:
+        raise _too_large(max_bytes)
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(limits.total_seconds):
+            while True:
+                async with asyncio.timeout(limits.idle_seconds):
+                    piece = await request.content.readany()
+                if not piece:
+                    return b"".join(pieces)
+                size += len(piece)
+                if size > max_bytes:
+                    raise _too_large(max_bytes)
+                pieces.append(piece)
+    except TimeoutError as error:
+        raise InvalidRequest(
+            "The request's body did not arrive in time; send it again.", code="request_timeout"
+        ) from error
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """JSON bytes → object. Raises InvalidRequest for anything else, naming what is wrong."""
+    if not raw.strip():
+        raise InvalidRequest("The body is empty; a JSON object is needed.")
+    _check_count(raw)
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise InvalidRequest("The body must be a JSON object.")
+    if _count_keys(value) != raw.count(b":") and _has_duplicates(raw, value):
+        raise InvalidRequest("The body names the same key twice in one object.")
+    return value
+
+
+def _too_large(max_bytes: int) -> BodyTooLarge:
+    return BodyTooLarge(
+        f"The body is larger than {max_bytes} bytes; "
+        "send less, or raise server.body_bytes_max in the settings.",
+        details={"maxBytes": max_bytes},
+    )
+
+
+def _check_count(raw: bytes) -> None:
+    if raw.count(b",") <= MAX_VALUES:
+        return
+    keys = raw.count(b'":') - raw.count(b'\\":')
+    if keys > MAX_VALUES or _STRING.sub(b"", raw).count(b",") > MAX_VALUES:
+        raise InvalidRequest(f"The body holds more than {MAX_VALUES} values.")
+
+
+def _count_keys(value: dict[str, Any]) -> int:
+    """Keys of all objects inside; raises InvalidRequest beyond MAX_DEPTH."""
+    keys = 0
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for item in level:
+            if type(item) is dict:
+                keys += len(item)
+                below.extend(v for v in item.values() if type(v) in (dict, list))
+            else:
+                below.extend(v for v in item if type(v) in (dict, list))
+        if not below:
+            return keys
+        level = below
+    raise InvalidRequest(f"The body is nested deeper than {MAX_DEPTH} levels.")
+
+
+def _has_duplicates(raw: bytes, value: dict[str, Any]) -> bool:
+    """True where the text has more keys than the object; colons inside strings do not count."""
+    if len(orjson.dumps(value)) == len(raw):
+        return False  # the usual case: compact JSON that reads back to the same size
+    return _STRING.sub(b"", raw).count(b":") != _count_keys(value)

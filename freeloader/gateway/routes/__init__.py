@@ -1,0 +1,36 @@
+"""Information and management, one module per noun. They translate; `manage` and the books do."""
+
+from __future__ import annotations
+
+from freeloader.gateway.routes import (
+    accounts,
+    config,
+    decisions,
+    describe,
+    health,
+    inference,
+    jobs,
+    keys,
+    later,
+    models,
+    quota,
+)
+from freeloader.gateway.routes.table import Route
+from freeloader.gateway.services import Services
+
+
+def build(services: Services) -> list[Route]:
+    """Every route there is, in the order of contract §5 and §7."""
+    table = [
+        *inference.routes(services),
+        *health.routes(services),
+        *models.routes(services),
+        *quota.routes(services),
+        *decisions.routes(services),
+        *config.routes(services),
+        *accounts.routes(services),
+        *keys.routes(services),
+        *jobs.routes(services),
+        *later.routes(),
+    ]
+    return [*table, describe.route(services.version, table)]

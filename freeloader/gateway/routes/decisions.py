@@ -1,0 +1,57 @@
+"""What was decided and why, from the journal; a key with a project sees its own only."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from freeloader.errors import NotFound
+from freeloader.gateway.keys import INFO, own_project
+from freeloader.gateway.routes.table import (
+    CALLER,
+    Query,
+    Route,
+    json_response,
+    known_query,
+    number_query,
+    text_query,
+)
+from freeloader.gateway.services import Services
+
+_LIST = (
+    Query("limit", {"type": "integer", "minimum": 1, "maximum": 500}, "How many; default 50"),
+    Query("project", {"type": "string"}, "Only this project's"),
+    Query("before", {"type": "string"}, "Only older than this decision id"),
+)
+
+
+def routes(services: Services) -> list[Route]:
+    noun = Decisions(services)
+    return [
+        Route("GET", "/v1/decisions", noun.all, INFO, "Decisions, newest first", "decisions",
+              answer="#Decisions", query=_LIST),
+        Route("GET", "/v1/decisions/{id}", noun.one, INFO, "One decision with its attempts",
+              "decisions", answer="#Object"),
+    ]  # fmt: skip
+
+
+class Decisions:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def all(self, request: web.Request) -> web.Response:
+        known_query(request, _LIST)
+        limit = int(number_query(request, "limit", 1, 500) or 50)
+        rows = await self._services.journal.list_decisions(
+            project=own_project(request[CALLER], text_query(request, "project")),
+            limit=limit,
+            before=text_query(request, "before"),
+        )
+        return json_response({"decisions": rows})
+
+    async def one(self, request: web.Request) -> web.Response:
+        row = await self._services.journal.get_decision(request.match_info["id"][:128])
+        caller = request[CALLER]
+        hidden = caller.role != "admin" and caller.project is not None
+        if row is None or (hidden and row.get("project") != caller.project):
+            raise NotFound("There is no such decision; GET /v1/decisions lists the latest.")
+        return json_response(row)

@@ -1,0 +1,107 @@
+"""How the daemon is: two tiny routes for probes, one full view for people.
+
+Reports what the books and the keeper say; it measures nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from freeloader.core.model import Deployment, Verdict
+from freeloader.gateway.keys import INFO, PUBLIC
+from freeloader.gateway.routes.table import CALLER, Route, json_response
+from freeloader.gateway.services import Row, Services
+from freeloader.money import Meters
+
+_ONE = Meters(requests=1, input=1, output=1)
+_QUOTA_CODES = frozenset({"quota_exhausted", "rate_limited", "budget_busy"})
+
+
+def routes(services: Services) -> list[Route]:
+    noun = Health(services)
+    return [
+        Route("GET", "/health", noun.alive, PUBLIC, "The process answers", "health",
+              answer="#Status"),
+        Route("GET", "/ready", noun.ready, PUBLIC, "Requests can be answered (503 until then)",
+              "health", answer="#Status"),
+        Route("GET", "/v1/health", noun.full, INFO, "Providers, child, uptime", "health",
+              answer="#Health"),
+    ]  # fmt: skip
+
+
+class Health:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def alive(self, request: web.Request) -> web.Response:
+        return json_response({"status": "ok"})
+
+    async def ready(self, request: web.Request) -> web.Response:
+        state = self._services.state()
+        return json_response({"status": state}, 200 if state == "ready" else 503)
+
+    async def full(self, request: web.Request) -> web.Response:
+        services = self._services
+        now = services.clock.now()
+        providers = await self._providers()
+        child = services.child.status()
+        state = services.state()
+        daily = services.books.budget_view(None, now).get("daily", {})
+        body: Row = {
+            "status": _overall(state, str(child.get("state")), providers.values()),
+            "providers": providers,
+            "uptime": round(now.mono - services.started.mono, 3),
+            "requestsToday": daily.get("requests", 0),
+            "child": child if request[CALLER].role == "admin" else _public_child(child),
+            "state": state,
+            "version": services.version,
+            "startedAt": services.started.iso(),
+        }
+        return json_response(body)
+
+    async def _providers(self) -> dict[str, str]:
+        """Per provider with an account: the best that any of its deployments can say."""
+        services = self._services
+        now = services.clock.now().wall
+        said: dict[str, list[str]] = defaultdict(list)
+        for deployment in services.books.deployments.values():
+            verdict = services.books.paused(deployment, now)
+            verdict = verdict or services.books.quota(deployment, _ONE, now)
+            said[deployment.provider.id].append(_word(deployment, verdict))
+        out = {name: _best(words) for name, words in said.items()}
+        for account in await services.accounts.list_accounts():
+            enabled = account.get("enabled", True)
+            out.setdefault(str(account.get("provider")), "error" if enabled else "disabled")
+        return dict(sorted(out.items()))
+
+
+def _word(deployment: Deployment, verdict: Verdict | None) -> str:
+    if not deployment.account.enabled:
+        return "disabled"
+    if verdict is None:
+        return "ok"
+    return "quota_exceeded" if verdict.code in _QUOTA_CODES else "error"
+
+
+def _best(words: Iterable[str]) -> str:
+    ranked = ("ok", "quota_exceeded", "error", "disabled")
+    return min(words, key=ranked.index)
+
+
+def _overall(state: str, child: str, providers: Iterable[str]) -> str:
+    words = list(providers)
+    usable = any(word == "ok" for word in words)
+    if state == "stopping" or child == "fatal" or (words and not usable):
+        return "down"
+    if state != "ready" or not words or any(word == "error" for word in words):
+        return "degraded"
+    return "healthy"
+
+
+def _public_child(child: Row) -> Row:
+    """Without log lines, which only the owner should read."""
+    names = ("state", "pid", "rssBytes", "restarts", "lastExit")
+    return {name: child.get(name) for name in names}

@@ -1,0 +1,198 @@
+"""What can be asked for: OpenAI's list, and beside it the seed's with numbers.
+
+Reads deployments and books; a model unknown in some respect is shown as null,
+never as zero or unlimited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from freeloader.clock import Instant, iso
+from freeloader.core.model import Deployment, Verdict
+from freeloader.errors import ModelNotFound
+from freeloader.gateway.keys import INFO
+from freeloader.gateway.routes.table import (
+    Query,
+    Route,
+    flag_query,
+    json_response,
+    known_query,
+    number_query,
+    text_query,
+)
+from freeloader.gateway.services import BooksView, Row, Services
+from freeloader.money import MICRO_PER_USD, Meters
+
+_ONE = Meters(requests=1, input=1, output=1)
+_FILTERS = (
+    Query("available", {"type": "boolean"}, "Only models that could answer now (or could not)"),
+    Query("minIntelligence", {"type": "number"}, "At least this intelligence (1-10)"),
+    Query("capability", {"type": "string"}, "Having all of these, separated by commas"),
+    Query("provider", {"type": "string"}, "Of these providers, separated by commas"),
+    Query("free", {"type": "boolean"}, "Covered by a free tier or local (or not)"),
+    Query("local", {"type": "boolean"}, "On this machine (or not)"),
+)
+
+
+def routes(services: Services) -> list[Route]:
+    noun = Models(services)
+    return [
+        Route("GET", "/v1/models", noun.all, INFO, "Models that accounts serve", "models",
+              answer="#ModelList", query=_FILTERS),
+        Route("GET", "/v1/models/{id:.+}", noun.one, INFO, "One model", "models",
+              answer="#Model"),
+    ]  # fmt: skip
+
+
+class Models:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def all(self, request: web.Request) -> web.Response:
+        known_query(request, _FILTERS)
+        wanted = Filter(request)
+        rows = [row for row in self._rows() if wanted.takes(row)]
+        data = [self._listed(row) for row in rows]
+        return json_response({"object": "list", "data": data, "models": rows})
+
+    async def one(self, request: web.Request) -> web.Response:
+        wanted = request.match_info["id"]
+        for row in self._rows():
+            if wanted in (_id(row), row["name"]):
+                return json_response({**self._listed(row), **row})
+        raise ModelNotFound(
+            f"No account serves a model named {wanted[:128]!r}; GET /v1/models lists all.",
+            param="id",
+        )
+
+    def _rows(self) -> list[Row]:
+        now = self._services.clock.now()
+        books = self._services.books
+        groups: dict[tuple[str, str], list[Deployment]] = {}
+        for deployment in books.deployments.values():
+            key = (deployment.provider.id, deployment.model.id)
+            groups.setdefault(key, []).append(deployment)
+        windows = _windows(books.windows_view(now))
+        return [model_row(groups[key], books, windows, now) for key in sorted(groups)]
+
+    def _listed(self, row: Mapping[str, Any]) -> Row:
+        return {
+            "id": _id(row),
+            "object": "model",
+            "created": int(self._services.started.wall),
+            "owned_by": row["provider"],
+        }
+
+
+def model_row(
+    deployments: list[Deployment],
+    books: BooksView,
+    windows: Mapping[str, list[Row]],
+    now: Instant,
+) -> Row:
+    """One line of ``models[]``: a model at a provider, over all accounts that serve it."""
+    first = deployments[0]
+    verdicts = [_refusal(one, books, now.wall) for one in deployments]
+    verdict = None if None in verdicts else verdicts[0]
+    remaining, resets = _quota(deployments, windows)
+    if verdict is not None and verdict.until is not None and resets is None:
+        resets = iso(verdict.until)
+    price = first.model.price
+    latencies = [ms for one in deployments if (ms := books.health(one.id).latency_ms) is not None]
+    return {
+        "provider": first.provider.id,
+        "name": first.model.id,
+        "family": first.model.family,
+        "intelligence": first.model.intelligence,
+        "speed": first.model.speed,
+        "costPer1M": None if price is None and not first.local else {
+            "input": price.input / MICRO_PER_USD if price is not None else 0.0,
+            "output": price.output / MICRO_PER_USD if price is not None else 0.0,
+        },
+        "context": first.model.context,
+        "maxOutput": first.model.max_output,
+        "capabilities": sorted(first.model.capabilities),
+        "quotaRemaining": remaining,
+        "quotaResets": resets,
+        "available": verdict is None,
+        "unavailableReason": None if verdict is None else verdict.reason,
+        "estimatedLatency": min(latencies, default=None),
+        "free": any(not one.billable for one in deployments),
+        "local": first.local,
+        "accounts": [one.account.idx for one in deployments],
+    }  # fmt: skip
+
+
+class Filter:
+    """The query's filters; raises InvalidRequest for values that are none."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._available = flag_query(request, "available")
+        self._free = flag_query(request, "free")
+        self._local = flag_query(request, "local")
+        self._floor = number_query(request, "minIntelligence", 0, 10)
+        self._capabilities = _words(text_query(request, "capability"))
+        self._providers = _words(text_query(request, "provider"))
+
+    def takes(self, row: Mapping[str, Any]) -> bool:
+        flags = (
+            (self._available, row["available"]),
+            (self._free, row["free"]),
+            (self._local, row["local"]),
+        )
+        if any(wanted is not None and wanted != value for wanted, value in flags):
+            return False
+        if self._floor is not None and (
+            row["intelligence"] is None or row["intelligence"] < self._floor
+        ):
+            return False
+        if self._providers and row["provider"] not in self._providers:
+            return False
+        return self._capabilities <= frozenset(row["capabilities"])
+
+
+def _refusal(deployment: Deployment, books: BooksView, wall: float) -> Verdict | None:
+    return books.paused(deployment, wall) or books.quota(deployment, _ONE, wall)
+
+
+def _windows(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Windows by the deployment, or the account, that they count for."""
+    out: dict[str, list[Row]] = {}
+    for row in rows:
+        for name in (row.get("deployment"), row.get("account")):
+            if isinstance(name, str):
+                out.setdefault(name, []).append(row)
+    return out
+
+
+def _quota(
+    deployments: list[Deployment], windows: Mapping[str, list[Row]]
+) -> tuple[Any, str | None]:
+    """What is left of the tightest known request window of the roomiest account, and its reset."""
+    best: tuple[float, str | None] | None = None
+    for one in deployments:
+        known = [
+            row
+            for row in (*windows.get(one.id, ()), *windows.get(one.account.name, ()))
+            if row.get("metric") == "requests"
+            and isinstance(row.get("remaining"), (int, float))
+            and row.get("model") in (None, "", one.model.id)
+        ]
+        if not known:
+            continue
+        tight = min(known, key=lambda row: float(row["remaining"]))
+        if best is None or tight["remaining"] > best[0]:
+            best = (tight["remaining"], tight.get("resetsAt"))
+    return best if best is not None else (None, None)
+
+
+def _id(row: Mapping[str, Any]) -> str:
+    return f"{row['provider']}/{row['name']}"
+
+
+def _words(value: str | None) -> frozenset[str]:
+    return frozenset(word.strip() for word in (value or "").split(",") if word.strip())

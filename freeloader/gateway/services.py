@@ -1,0 +1,152 @@
+"""What the HTTP front is given to work with, as small Protocols. No behaviour here.
+
+The composition root fills one ``Services``; a route takes the parts it uses.
+Bodies and answers of the managers are the JSON of contract §7 and §10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from freeloader.clock import Clock, Instant
+from freeloader.core.model import Caller, Deployment, Profile, Verdict
+from freeloader.core.snapshot import Health
+from freeloader.gateway.guards.body import BodyLimits
+from freeloader.gateway.surfaces.answer import Run
+from freeloader.gateway.surfaces.sse import StreamLimits
+from freeloader.money import Meters
+
+Row = dict[str, Any]
+
+
+class PipelinePort(Protocol):
+    """One request's life (``gateway.pipeline``)."""
+
+    def begin(self, profile: Profile, caller: Caller, request_id: str) -> Run: ...
+
+    def explain(self, profile: Profile, caller: Caller) -> Row: ...
+
+
+class BooksView(Protocol):
+    """What is true right now (``freeloader.books``), read only."""
+
+    @property
+    def deployments(self) -> Mapping[str, Deployment]: ...
+
+    def health(self, deployment: str) -> Health: ...
+
+    def paused(self, deployment: Deployment, now: float) -> Verdict | None: ...
+
+    def quota(self, deployment: Deployment, upper: Meters, now: float) -> Verdict | None: ...
+
+    def budget_view(self, project: str | None, now: Instant) -> Row: ...
+
+    def windows_view(self, now: Instant) -> list[Row]: ...
+
+
+class AccountsManager(Protocol):
+    async def list_accounts(self) -> list[Row]: ...
+
+    async def add_account(self, body: Mapping[str, Any], actor: str) -> Row: ...
+
+    async def change_account(
+        self, provider: str, idx: int, changes: Mapping[str, Any], actor: str
+    ) -> Row: ...
+
+    async def remove_account(self, provider: str, idx: int, actor: str) -> Row: ...
+
+    async def test_account(self, provider: str, idx: int, actor: str) -> Row: ...
+
+
+class KeysManager(Protocol):
+    def authenticate(self, token: str) -> Caller | None:
+        """The caller of a key, or None; constant time in the token."""
+        ...
+
+    async def list_keys(self) -> list[Row]: ...
+
+    async def create_key(self, body: Mapping[str, Any], actor: str) -> Row: ...
+
+    async def revoke_key(self, key_id: str, actor: str) -> Row: ...
+
+
+class ConfigManager(Protocol):
+    async def show_config(self) -> Row: ...
+
+    async def change_config(self, changes: Mapping[str, Any], actor: str) -> Row: ...
+
+    async def config_history(self, limit: int) -> list[Row]: ...
+
+    async def rollback_config(self, version: int, actor: str) -> Row: ...
+
+    async def import_config(self, document: Mapping[str, Any], actor: str) -> Row: ...
+
+
+class JournalView(Protocol):
+    """Decisions as kept; ``project`` None means all of them."""
+
+    async def list_decisions(
+        self, *, project: str | None, limit: int, before: str | None
+    ) -> list[Row]: ...
+
+    async def get_decision(self, decision_id: str) -> Row | None: ...
+
+
+class JobsView(Protocol):
+    def list_jobs(self) -> list[Row]: ...
+
+    async def run_now(self, name: str) -> Row:
+        """Raises NotFound for a name that no job has, Conflict where it runs already."""
+        ...
+
+
+class ChildView(Protocol):
+    def status(self) -> Row: ...
+
+
+class ServerSettings(Protocol):
+    """The ``[server]`` section, as far as the front reads it."""
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def allowed_hosts(self) -> Sequence[str]: ...
+
+    @property
+    def cors_origins(self) -> Sequence[str]: ...
+
+    @property
+    def body_bytes_max(self) -> int: ...
+
+    @property
+    def request_seconds_max(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything the front works with.
+
+    ``state`` says ``starting``, ``ready`` or ``stopping``; ``settings`` is asked
+    anew for each request, so that a reload is seen at once; ``new_id`` makes
+    request ids; ``started`` is when the daemon started.
+    """
+
+    pipeline: PipelinePort
+    books: BooksView
+    accounts: AccountsManager
+    keys: KeysManager
+    config: ConfigManager
+    journal: JournalView
+    jobs: JobsView
+    child: ChildView
+    clock: Clock
+    settings: Callable[[], ServerSettings]
+    state: Callable[[], str]
+    new_id: Callable[[], str]
+    version: str
+    started: Instant
+    body_limits: BodyLimits = field(default_factory=BodyLimits)
+    stream_limits: StreamLimits = field(default_factory=StreamLimits)
