@@ -1,0 +1,82 @@
+"""The first jobs: retention and expiry. Plain functions over what they need of the books.
+
+What is deleted, charged or rolled up is the store's doing; here is only when
+and how far back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from freeloader.clock import Clock
+from freeloader.workers.loop import Job, Progress
+
+DAY_S = 86_400.0
+
+
+class Trimmable(Protocol):
+    """A file with history: deletes what is older, or more than so many rows, in small slices."""
+
+    async def trim(self, before: float, max_rows: int | None = None) -> int: ...
+
+
+class Expiring(Protocol):
+    """A ledger with things that end by themselves (wall seconds)."""
+
+    async def settle_dead(self, now: float) -> Sequence[object]: ...
+
+    async def drop_expired_windows(self, now: float) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long history stays: days, and rows per file at most. None: as long as there is room."""
+
+    days: float | None = 30.0
+    max_rows: int | None = 1_000_000
+
+
+async def retention(
+    progress: Progress,
+    *,
+    ledger: Trimmable,
+    journal: Trimmable,
+    clock: Clock,
+    rules: Callable[[], Retention],
+) -> str:
+    """Roll up and delete what is older than the rules allow. Budgets keep their sums."""
+    rule = rules()
+    before = 0.0 if rule.days is None else clock.now().wall - rule.days * DAY_S
+    progress.say("usage")
+    usage = await ledger.trim(before, rule.max_rows)
+    progress.say(f"usage: {usage} rows rolled up; journal")
+    entries = await journal.trim(before, rule.max_rows)
+    return f"{usage} usage rows rolled up, {entries} journal rows deleted"
+
+
+async def expiry(progress: Progress, *, ledger: Expiring, clock: Clock) -> str:
+    """Charge holds that a dead daemon left, and drop rate windows that have ended."""
+    now = clock.now().wall
+    progress.say("holds")
+    holds = len(await ledger.settle_dead(now))
+    windows = await ledger.drop_expired_windows(now)
+    return f"{holds} dead holds charged, {windows} ended windows dropped"
+
+
+class LedgerUpkeep(Trimmable, Expiring, Protocol):
+    """What the first jobs need of the ledger."""
+
+
+def first_jobs(
+    ledger: LedgerUpkeep, journal: Trimmable, clock: Clock, rules: Callable[[], Retention]
+) -> tuple[Job, ...]:
+    """Retention every night, expiry every minute. ``rules`` is asked anew at each run."""
+    nightly = partial(retention, ledger=ledger, journal=journal, clock=clock, rules=rules)
+    minutely = partial(expiry, ledger=ledger, clock=clock)
+    return (
+        Job("retention", "17 3 * * *", nightly, timeout_s=3600.0, jitter_s=600.0),
+        Job("expiry", "* * * * *", minutely, timeout_s=50.0),
+    )
