@@ -124,7 +124,7 @@ def fits(window: Window, amount: int, now: float) -> float | None:
 
     Where only open holds are in the way the answer is soon: they may settle lower.
     """
-    blocked = _blocked_until(window, now)
+    blocked = blocked_until(window, now)
     used = window.counter.used(now)
     if used + window.held + amount <= window.amount + _EPSILON:
         return blocked
@@ -239,7 +239,7 @@ def reset(window: Window, now: float) -> None:
 def full_at(window: Window, now: float) -> float | None:
     """When the whole amount is there again (``resetsAt``); None: it is, or never will be."""
     free = window.counter.below(0, now)
-    blocked = _blocked_until(window, now)
+    blocked = blocked_until(window, now)
     if free <= now:
         return blocked
     free = free if blocked is None else max(free, blocked)
@@ -308,7 +308,7 @@ def _reset_at(window: Window, now: float) -> float:
     return now + window_seconds(window.limit.window)
 
 
-def _blocked_until(window: Window, now: float) -> float | None:
+def blocked_until(window: Window, now: float) -> float | None:
     """A refusal's pause, moved along when the clock was set back."""
     if window.blocked is None:
         return None

@@ -1,0 +1,360 @@
+"""The books: one attempt's holds, settlements and releases over quota, money and pauses.
+
+Memory changes without awaiting inside, so a decision and its hold see one state;
+where money is in play the hold is durable before it is given out. Nothing is
+sent, ranked by quota, or written in SQL here; the parts are in the modules beside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from freeloader.books import views
+from freeloader.books.alerts import Alerts
+from freeloader.books.breakers import Breakers, hanging
+from freeloader.books.durable import Durable
+from freeloader.books.health import HealthBook
+from freeloader.books.ports import Facts, Hold, LedgerPort, Settlement
+from freeloader.books.purse import Purse, charge, hold_cost, read_spent
+from freeloader.books.quotas import Quotas
+from freeloader.books.ranking import Ranking
+from freeloader.books.rows import believed
+from freeloader.clock import Clock, Instant
+from freeloader.core import budget
+from freeloader.core.budget import BudgetRules
+from freeloader.core.headers import Observation
+from freeloader.core.model import Account, Deployment, Policy, Verdict, Weights
+from freeloader.core.outcome import Outcome
+from freeloader.core.snapshot import Health
+from freeloader.errors import Unavailable
+from freeloader.money import Meters
+
+_NO_FACTS = Facts()
+_FAULTS = frozenset({"their_fault", "overloaded", "model_gone"})
+
+
+class Books:
+    """Implements ``core.snapshot.Snapshot``. One event loop owns it; no locks."""
+
+    def __init__(self, ledger: LedgerPort, clock: Clock, rules: BudgetRules) -> None:
+        """Raises ValueError for rules in a time zone that does not exist."""
+        self._ledger, self._clock = ledger, clock
+        self._deployments: Mapping[str, Deployment] = MappingProxyType({})
+        self._version = 0
+        self._skew = 0.0
+        self._health = HealthBook()
+        self._ranking = Ranking(self._health.of)
+        self._breakers = Breakers()
+        self._quotas = Quotas()
+        self._purse = Purse(rules)
+        self._alerts = Alerts()
+        self._open: dict[str, Hold] = {}
+        self._durable = Durable(ledger, self._quotas)
+        self._loaded = False
+        self._meanwhile: list[tuple[Hold, int]] | None = None  # settled while a ledger was read
+
+    # ── read-only: core.snapshot.Snapshot ────────────────────────────────────
+
+    @property
+    def version(self) -> int:
+        return self._version
+
+    @property
+    def deployments(self) -> Mapping[str, Deployment]:
+        return self._deployments
+
+    @property
+    def rules(self) -> BudgetRules:
+        return self._purse.rules
+
+    @property
+    def open_holds(self) -> Sequence[Hold]:
+        """Attempts that are neither settled nor released."""
+        return tuple(self._open.values())
+
+    def ranked(self, weights: Weights, prefer_local: bool) -> Sequence[str]:
+        """Ids, best first. A live list: read it before awaiting anything."""
+        return self._ranking.ranked(weights, prefer_local)
+
+    def health(self, deployment: str) -> Health:
+        return self._health.of(deployment)
+
+    def paused(self, deployment: Deployment, now: float) -> Verdict | None:
+        return self._breakers.refusal(deployment, now, now + self._skew)
+
+    def quota(self, deployment: Deployment, upper: Meters, now: float) -> Verdict | None:
+        return self._quotas.check(deployment, _counted(upper), now)
+
+    def budget(
+        self,
+        deployment: Deployment,
+        cost: int | None,
+        project: str | None,
+        policy: Policy,
+        now: float,
+        key_id: str | None = None,
+    ) -> Verdict | None:
+        """With ``key_id``, the key's own budget too (``reserve`` always looks at it)."""
+        return self._purse.check(deployment, cost, project, key_id, policy.max_cost, None, now)
+
+    # ── what exists, what is allowed ─────────────────────────────────────────
+
+    def set_deployments(self, deployments: Sequence[Deployment]) -> None:
+        """All enabled deployments. An account that changed is given another chance."""
+        before = {d.account.name: d.account for d in self._deployments.values()}
+        after = {d.account.name: d.account for d in deployments}
+        for name, account in after.items():
+            if name in before and not _same(before[name], account):
+                self._breakers.reset(account.provider, account.idx)
+        self._deployments = MappingProxyType({d.id: d for d in deployments})
+        self._health.keep_only(frozenset(self._deployments))
+        self._ranking.replace(self._deployments)
+        self._quotas.replaced()
+        self._version += 1
+
+    async def configure(self, rules: BudgetRules) -> None:
+        """Other limits, from the next request on. A new time zone reads the ledger again.
+
+        Raises ValueError for an unknown zone, Unavailable where the ledger cannot be
+        read; the old rules stay in force then.
+        """
+        if rules.timezone == self._purse.rules.timezone:
+            self._purse.rules = rules
+            return
+        now, self._meanwhile = self._clock.now(), []
+        try:
+            fresh = Purse(rules)
+            fresh.add(await read_spent(self._ledger, fresh.balances, now), now.wall)
+            fresh.inherit(self._purse, self._open.values(), self._meanwhile)
+        finally:
+            self._meanwhile = None
+        self._purse = fresh
+
+    def reset(self, provider: str | None, idx: int | None, now: Instant) -> int:
+        """Forgets pauses and quota counts of everything, a provider or an account; how many."""
+        self._breakers.reset(provider, idx)
+        return self._quotas.reset(provider, idx, now.wall)
+
+    # ── one attempt ──────────────────────────────────────────────────────────
+
+    async def reserve(
+        self,
+        attempt_id: str,
+        request_id: str,
+        deployment: Deployment,
+        upper: Meters,
+        project: str | None,
+        key_id: str,
+        policy: Policy,
+        now: Instant,
+    ) -> Hold | Verdict:
+        """All windows and all budgets of the candidate, or none.
+
+        The same attempt again gets the hold it has. Raises nothing for a ledger
+        that fails: that is the verdict ``ledger_unavailable``.
+        """
+        if attempt_id in self._open:
+            return self._open[attempt_id]
+        self._see(now)
+        upper = _counted(upper)
+        cost = hold_cost(deployment, upper)
+        if deployment.billable and not self._loaded:
+            return Verdict("budget", "ledger_unavailable", "what was spent is not known yet")
+        refused = (
+            self.paused(deployment, now.wall)
+            or self._quotas.check(deployment, upper, now.wall)
+            or self._purse.check(
+                deployment, cost, project, key_id, policy.max_cost, request_id, now.wall
+            )
+        )
+        if refused is not None:
+            return refused
+        hold = Hold(
+            attempt_id, request_id, deployment, project, key_id, upper, cost or 0, now, cost is None
+        )
+        self._claim(hold)
+        try:
+            await self._durable.hold(hold)
+        except (Unavailable, OSError) as problem:
+            self._undo(hold)
+            return Verdict("budget", "ledger_unavailable", f"paid calls wait: {problem}")
+        except BaseException:  # cancelled: the hold may be on disk, and must not stay there
+            self._undo(hold)
+            self._durable.forget(hold)
+            raise
+        return hold
+
+    async def settle(
+        self, hold: Hold, used: Meters, basis: str, now: Instant, facts: Facts = _NO_FACTS
+    ) -> Settlement:
+        """What was used, charged to the periods of the hold. Once: again gives the same answer.
+
+        ``basis``: ``reported`` (by the provider), ``counted`` (by us; never above the
+        hold), ``hold`` (nothing is known: all of it). While the ledger has a problem
+        memory is right, and the charge waits in the ledger's queue.
+        """
+        if hold.settlement is not None:
+            return hold.settlement
+        self._see(now)
+        said = _counted(used)
+        meters = believed(said)
+        cost = charge(hold.deployment, meters, basis, hold.cost)
+        guessed = basis != "reported" or hold.estimated or meters != said
+        overrun = max(0, cost - hold.cost)
+        done = Settlement(hold.attempt_id, cost, hold.cost, overrun, meters, basis, guessed)
+        hold.settlement = done
+        self._open.pop(hold.attempt_id, None)
+        self._quotas.settle(hold.reservations, hold.deployment, meters, now.wall)
+        budget.settle(hold.balances, hold.cost, cost)
+        if self._meanwhile is not None:
+            self._meanwhile.append((hold, cost))
+        self._alerts.notice(self._purse, hold.project, now.wall)
+        try:
+            await self._durable.settle(hold, done, facts, now.wall)
+        finally:
+            self._breakers.end(hold.deployment, hold.attempt_id)
+        return done
+
+    async def release(self, hold: Hold, now: Instant, *, sent: bool = True) -> Settlement:
+        """Provably nothing was consumed. ``sent``: it did reach the provider, and was refused.
+
+        Once, and never after a settlement.
+        """
+        if hold.settlement is not None:
+            return hold.settlement
+        self._see(now)
+        done = Settlement(hold.attempt_id, 0, hold.cost, 0, Meters(), "released", False)
+        hold.settlement = done
+        self._open.pop(hold.attempt_id, None)
+        self._quotas.release(hold.reservations, now.wall, sent=sent)
+        budget.release(hold.balances, hold.cost)
+        try:
+            await self._durable.release(hold, now.wall)
+        finally:
+            self._breakers.end(hold.deployment, hold.attempt_id)
+        return done
+
+    def observe(
+        self,
+        deployment: Deployment,
+        observations: Sequence[Observation],
+        now: Instant,
+        hold: Hold | None = None,
+    ) -> None:
+        """What an answer's headers say of quotas. ``hold``: of the attempt that got the answer;
+        without it counts are only ever raised, since nobody knows what was sent since."""
+        self._see(now)
+        holds = hold.reservations if hold is not None else ()
+        open_ = hold is not None and hold.settlement is None
+        self._quotas.observe(deployment, observations, now.wall, holds, open_=open_)
+
+    def record(
+        self,
+        deployment: Deployment,
+        outcome: Outcome | None,
+        latency_ms: float | None,
+        first_ms: float | None,
+        output_tokens: int,
+        now: Instant,
+    ) -> None:
+        """How an attempt ended (None: well): feeds health, breaker, and what is spent."""
+        self._see(now)
+        if outcome is None or outcome.kind == "ok":
+            self._health.answered(deployment.id, latency_ms, first_ms, output_tokens)
+            self._ranking.touch((deployment.id,))
+            self._breakers.succeeded(deployment, now)
+            return
+        if outcome.kind in _FAULTS:
+            self._health.failed(deployment.id)
+            self._ranking.touch((deployment.id,))
+        until = None
+        if outcome.kind == "spent":
+            until = self._quotas.exhaust(
+                deployment, outcome.metric, outcome.window, outcome.until, now.wall
+            )
+        hang = hanging(outcome, latency_ms, first_ms)
+        self._breakers.failed(deployment, outcome, until, hang, now)
+
+    # ── views ────────────────────────────────────────────────────────────────
+
+    def budget_view(self, project: str | None, now: Instant) -> dict[str, Any]:
+        """``GET /v1/budget`` (contract §10); with a project, its own day and month."""
+        purse = self._purse
+        alerts = self._alerts.current(purse, project, now.wall)
+        return views.budgets(purse.rules, purse.balances, project, alerts, now.wall)
+
+    def windows_view(self, now: Instant) -> list[dict[str, Any]]:
+        """Every quota window, and one row per account whose limits are unknown."""
+        known = list(self._quotas.all(self._deployments.values(), now.wall))
+        counted = {d.account.name for d in self._deployments.values() if d.limits}
+        without = {
+            d.account.name: d for d in self._deployments.values() if d.account.name not in counted
+        }
+        return views.windows(known, without.values(), now.wall)
+
+    def windows_of(self, deployment: Deployment, now: Instant) -> list[dict[str, Any]]:
+        """The windows that one deployment counts in."""
+        pairs = ((deployment, window) for window in self._quotas.bound(deployment, now.wall))
+        return views.windows(pairs, (), now.wall)
+
+    # ── the ledger ───────────────────────────────────────────────────────────
+
+    async def load(self) -> None:
+        """Once, at start, after the ledger's recovery: spent sums, and windows as last saved.
+
+        What was in flight when a window was saved counts as used. Raises Unavailable
+        where the ledger cannot be read; until it was, nothing is paid for: an unread
+        ledger is not an empty one.
+        """
+        now = self._clock.now()
+        self._see(now)
+        windows = await self._ledger.load_windows()
+        spent = await read_spent(self._ledger, self._purse.balances, now)
+        self._quotas.take(windows)
+        self._purse.add(spent, now.wall)
+        self._loaded = True
+
+    async def flush_dirty(self) -> int:
+        """Saves changed windows, soon; to be called every 250 ms. How many there were.
+
+        What fails stays dirty for the next call.
+        """
+        return await self._durable.save(self._clock.now().wall, wait=False)
+
+    async def flush(self) -> None:
+        """Everything that waits is on disk on return. Raises Unavailable where it is not."""
+        await self._durable.save(self._clock.now().wall, wait=True)
+
+    # ── parts ────────────────────────────────────────────────────────────────
+
+    def _see(self, now: Instant) -> None:
+        """How the two clocks relate just now: ``paused`` is asked in wall time only."""
+        self._skew = now.mono - now.wall
+
+    def _claim(self, hold: Hold) -> None:
+        now = hold.at.wall
+        hold.reservations = self._quotas.reserve(hold.deployment, hold.upper, now)
+        hold.balances = self._purse.claim(
+            hold.request_id, hold.project, hold.key_id, hold.cost, now
+        )
+        self._breakers.begin(hold.deployment, hold.attempt_id)
+        self._open[hold.attempt_id] = hold
+
+    def _undo(self, hold: Hold) -> None:
+        self._quotas.release(hold.reservations, hold.at.wall, sent=False)
+        budget.release(hold.balances, hold.cost)
+        self._breakers.end(hold.deployment, hold.attempt_id)
+        self._open.pop(hold.attempt_id, None)
+
+
+def _counted(meters: Meters) -> Meters:
+    """Every call is at least one request."""
+    return meters if meters.requests else replace(meters, requests=1)
+
+
+def _same(one: Account, other: Account) -> bool:
+    """True where nothing changed that a pause could have been about."""
+    return replace(one, priority=other.priority) == other

@@ -1,0 +1,161 @@
+"""Which breakers guard a deployment, and what an outcome does to which of them.
+
+The transitions are ``core.breaker``'s. A deployment is guarded on four levels:
+its provider, its account (the one whose quota it shares), its own key, and the
+model at that account. Breakers exist only where something went wrong.
+"""
+
+from __future__ import annotations
+
+from freeloader.clock import Instant
+from freeloader.core import breaker
+from freeloader.core.breaker import Breaker
+from freeloader.core.model import Deployment, Verdict
+from freeloader.core.outcome import Outcome
+from freeloader.core.periods import window_seconds
+from freeloader.core.quota import owner_of
+
+#: Faults without a first delta after so many ms are hangs.
+_HANG_MS = 10_000
+#: A spent quota of which neither the answer nor the registry tells the length.
+_SPENT_UNKNOWN = 3600.0
+
+
+class Breakers:
+    """All breakers, by what they guard."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, Breaker] = {}
+
+    def refusal(self, deployment: Deployment, now: float, mono: float) -> Verdict | None:
+        """The longest refusal of any level, or None."""
+        if not self._at:
+            return None
+        worst: Verdict | None = None
+        for guard in _guards(deployment):
+            found = self._at.get(guard)
+            verdict = None if found is None else breaker.refusal(found, now, mono)
+            if verdict is not None and (worst is None or _longer(verdict, worst)):
+                worst = verdict
+        return worst
+
+    def begin(self, deployment: Deployment, attempt: str) -> None:
+        """An attempt was admitted; where a breaker is half-open it is the one that tries."""
+        for guard in _guards(deployment) if self._at else ():
+            if guard in self._at:
+                breaker.begin(self._at[guard], attempt)
+
+    def end(self, deployment: Deployment, attempt: str) -> None:
+        """The attempt is over."""
+        for guard in _guards(deployment) if self._at else ():
+            if guard in self._at:
+                breaker.end(self._at[guard], attempt)
+
+    def succeeded(self, deployment: Deployment, now: Instant) -> None:
+        for guard in _guards(deployment) if self._at else ():
+            found = self._at.get(guard)
+            if found is not None:
+                breaker.succeed(found, now.wall, now.mono)
+                if found.idle:
+                    del self._at[guard]
+
+    def failed(
+        self,
+        deployment: Deployment,
+        outcome: Outcome,
+        spent_until: float | None,
+        hang: bool,
+        now: Instant,
+    ) -> None:
+        """``spent_until``: when the quota windows that the outcome names come back."""
+        wall, mono, reason = now.wall, now.mono, outcome.reason
+        guard = _guard(deployment, outcome.scope)
+        match outcome.kind:
+            case "their_fault":
+                breaker.fault(self._of(guard), wall, mono, reason, hang=hang)
+            case "overloaded":
+                breaker.overload(self._of(guard), wall, mono, reason, outcome.until)
+            case "slow_down":
+                until = _slow_until(outcome, wall)
+                breaker.pause(self._of(guard), until, wall, "quota_exhausted", reason)
+            case "spent":
+                until = spent_until or outcome.until or wall + _length(outcome, _SPENT_UNKNOWN)
+                breaker.pause(self._of(guard), until, wall, "quota_exhausted", reason)
+            case "credits_gone" | "not_on_plan":
+                breaker.stand(self._of(guard), wall, reason)
+            case "model_gone":
+                breaker.stand(self._of(_guard(deployment, "model")), wall, reason)
+            case "key_bad":
+                breaker.stand(self._of(_key_guard(deployment)), wall, reason)
+            case _:
+                return  # the request's, the client's or our own fault: nothing about the provider
+
+    def reset(self, provider: str | None = None, idx: int | None = None) -> None:
+        """Forgets pauses of everything, of one provider, or of one account."""
+        if provider is None:
+            self._at.clear()
+            return
+        prefixes = [f"{provider}@{idx}", f"key:{provider}@{idx}"]
+        if idx is None:
+            prefixes = [provider, f"key:{provider}@"]
+        for guard in list(self._at):
+            if any(_names(guard, prefix) for prefix in prefixes):
+                del self._at[guard]
+
+    def _of(self, guard: str) -> Breaker:
+        return self._at.setdefault(guard, Breaker())
+
+
+def hanging(outcome: Outcome, latency_ms: float | None, first_ms: float | None) -> bool:
+    """True for a fault that kept the caller waiting and gave nothing."""
+    return outcome.kind == "their_fault" and first_ms is None and (latency_ms or 0) >= _HANG_MS
+
+
+def _guards(deployment: Deployment) -> tuple[str, str, str, str]:
+    return (
+        deployment.provider.id,
+        owner_of("account", deployment),
+        _key_guard(deployment),
+        owner_of("model", deployment),
+    )
+
+
+def _guard(deployment: Deployment, scope: str) -> str:
+    if scope == "provider":
+        return deployment.provider.id
+    return owner_of("account" if scope == "account" else "model", deployment)
+
+
+def _key_guard(deployment: Deployment) -> str:
+    return f"key:{deployment.account.name}"
+
+
+def _names(guard: str, prefix: str) -> bool:
+    rest = guard.removeprefix(prefix)
+    return rest != guard and (not rest or rest[0] in "@/" or prefix.endswith("@"))
+
+
+def _longer(one: Verdict, other: Verdict) -> bool:
+    if one.until is None or other.until is None:
+        return one.until is None and other.until is not None
+    return one.until > other.until
+
+
+def _length(outcome: Outcome, unknown: float) -> float:
+    """Seconds of the window that the outcome names."""
+    if outcome.window is None:
+        return unknown
+    try:
+        return min(window_seconds(outcome.window), breaker.STANDING * 31)
+    except ValueError:
+        return unknown
+
+
+def _slow_until(outcome: Outcome, now: float) -> float:
+    """Never longer than the window that was overrun, whatever the answer says."""
+    length = _length(outcome, breaker.SLOW_DOWN)
+    if outcome.until is None:
+        return now + min(length, breaker.SLOW_DOWN)
+    if outcome.window is None:
+        return outcome.until
+    return min(outcome.until, now + length)

@@ -1,0 +1,102 @@
+"""Measured behaviour of deployments: decaying averages, and a p95 over the latest answers.
+
+Whose fault a failure is was decided before; here it only counts. Nothing is kept
+over a restart: priors serve until there are samples again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from freeloader.core.snapshot import UNMEASURED, Health
+
+#: Averages give the newest sample at least this weight.
+_DECAY = 1 / 32
+#: Latencies kept for the p95.
+_RECENT = 64
+#: Answers shorter than this say nothing about speed: start-up dominates.
+_TOKENS_MIN = 16
+
+
+class _Track:
+    """One deployment's samples."""
+
+    __slots__ = ("first", "latencies", "latency", "rate", "rates", "samples", "success")
+
+    def __init__(self) -> None:
+        self.samples = self.rates = 0
+        self.success = 1.0
+        self.latency: float | None = None
+        self.first: float | None = None
+        self.rate: float | None = None
+        self.latencies: deque[float] = deque(maxlen=_RECENT)
+
+    def view(self) -> Health:
+        return Health(self.samples, self.success, self.latency, self.first, self.rate)
+
+
+class HealthBook:
+    """Health by deployment id."""
+
+    def __init__(self) -> None:
+        self._tracks: dict[str, _Track] = {}
+        self._views: dict[str, Health] = {}
+
+    def of(self, deployment: str) -> Health:
+        return self._views.get(deployment, UNMEASURED)
+
+    def keep_only(self, deployments: frozenset[str]) -> None:
+        """Forgets those that are gone."""
+        self._tracks = {k: v for k, v in self._tracks.items() if k in deployments}
+        self._views = {k: v for k, v in self._views.items() if k in deployments}
+
+    def answered(
+        self,
+        deployment: str,
+        latency_ms: float | None,
+        first_ms: float | None,
+        output_tokens: int,
+    ) -> None:
+        """A good answer; milliseconds."""
+        track = self._tracks.setdefault(deployment, _Track())
+        _count(track, 1.0)
+        if latency_ms is not None and latency_ms > 0:
+            track.latencies.append(latency_ms)
+            ordered = sorted(track.latencies)
+            track.latency = ordered[max(0, -(-len(ordered) * 95 // 100) - 1)]
+            rate = _rate(latency_ms, first_ms, output_tokens)
+            if rate is not None:
+                track.rates += 1
+                track.rate = _average(track.rate, rate, track.rates)
+        if first_ms is not None:
+            track.first = _average(track.first, first_ms, track.samples)
+        self._views[deployment] = track.view()
+
+    def failed(self, deployment: str) -> None:
+        """A failure that was theirs."""
+        track = self._tracks.setdefault(deployment, _Track())
+        _count(track, 0.0)
+        self._views[deployment] = track.view()
+
+
+def _count(track: _Track, success: float) -> None:
+    track.samples += 1
+    track.success = _average(track.success, success, track.samples)
+
+
+def _average(before: float | None, value: float, count: int) -> float:
+    """The plain mean of the first samples, then a decaying one."""
+    if before is None:
+        return value
+    weight = max(_DECAY, 1 / count) if count > 0 else _DECAY
+    return before + weight * (value - before)
+
+
+def _rate(latency_ms: float, first_ms: float | None, output_tokens: int) -> float | None:
+    """Tokens a second while generating; of the whole answer where it came in one piece."""
+    if output_tokens < _TOKENS_MIN:
+        return None
+    span = latency_ms
+    if first_ms is not None and latency_ms - first_ms > latency_ms / 5:
+        span = latency_ms - first_ms
+    return output_tokens / span * 1000

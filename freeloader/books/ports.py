@@ -1,0 +1,169 @@
+"""What the books give out and what they need of a ledger: plain data and one Protocol.
+
+No behaviour. The rows carry the same fields as the store's, so that a ledger can
+take them as they are; money is integer picodollars, times are wall seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from freeloader.clock import Instant
+from freeloader.core.budget import Balance
+from freeloader.core.model import Deployment
+from freeloader.core.quota import Reservation
+from freeloader.money import Meters
+
+NOTHING = Meters()
+
+
+@dataclass(slots=True, eq=False)
+class Hold:
+    """What one attempt claims until it is settled or released. Only the books change it.
+
+    ``cost`` is what it can cost at most (0 where nothing can be billed), ``estimated``
+    that the price is unknown; ``settlement`` is set once it is over.
+    """
+
+    attempt_id: str
+    request_id: str
+    deployment: Deployment
+    project: str | None
+    key_id: str
+    upper: Meters
+    cost: int
+    at: Instant
+    estimated: bool = False
+    reservations: tuple[Reservation, ...] = field(default=(), repr=False)
+    balances: tuple[Balance, ...] = field(default=(), repr=False)
+    durable: bool = False
+    settlement: Settlement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of a hold. ``cost`` is charged; ``overrun`` is what it exceeds the hold by.
+
+    ``estimated``: the meters or the price are not the provider's own.
+    """
+
+    attempt_id: str
+    cost: int
+    held: int
+    overrun: int
+    used: Meters
+    basis: str
+    estimated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the pipeline knows of an attempt besides consumption: for the usage row alone."""
+
+    task: str = ""
+    outcome: str = "ok"
+    latency_ms: float | None = None
+    first_ms: float | None = None
+    premium_pico: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRow:
+    """One durable hold; ``at`` is when it was placed."""
+
+    hold_id: str
+    attempt_id: str
+    request_id: str
+    at: float
+    provider: str
+    account: int
+    model: str
+    amount_pico: int
+    family: str = ""
+    project: str | None = None
+    key_id: str = ""
+    task: str = ""
+    meters: Meters = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """What one attempt consumed. ``at`` is when it was held: that period is charged."""
+
+    request_id: str
+    attempt_id: str
+    at: float
+    provider: str
+    account: int
+    model: str
+    family: str = ""
+    project: str | None = None
+    key_id: str = ""
+    task: str = ""
+    meters: Meters = NOTHING
+    cost_pico: int = 0
+    premium_pico: int | None = None
+    basis: str = "reported"
+    latency_ms: float | None = None
+    first_ms: float | None = None
+    outcome: str = "ok"
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRow:
+    """The state of one quota window; after ``expires_at`` it says nothing any more."""
+
+    key: str
+    state: Mapping[str, Any]
+    at: float
+    provider: str = ""
+    expires_at: float | None = None
+
+
+class StoredWindow(Protocol):
+    """A window as the ledger gives it back."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def state(self) -> Mapping[str, Any]: ...
+
+
+class LedgerPort(Protocol):
+    """The durable side. Writes raise ``errors.Unavailable`` (or OSError) while it has a problem;
+    ``settle`` and ``release`` stay queued then, so that the caller need not repeat them."""
+
+    async def hold(self, rows: Sequence[HoldRow]) -> None:
+        """Places all or none; on disk when it returns. After a cancelled wait they may be there."""
+        ...
+
+    async def settle(
+        self, hold_id: str, usage: UsageRow, amount: int, basis: str, now: float
+    ) -> object:
+        """Charges ``amount`` and ends the hold, once however often it is called."""
+        ...
+
+    async def release(self, hold_id: str, now: float) -> object: ...
+
+    def record_usage(self, usage: UsageRow) -> bool:
+        """Notes an attempt that needed no hold, some time soon; never waits."""
+        ...
+
+    async def spent(self, since: float, until: float) -> int: ...
+
+    async def requests_since(self, since: float, until: float) -> int: ...
+
+    async def spent_by_project(self, since: float, until: float) -> Mapping[str, int]:
+        """By project; ``""`` for none."""
+        ...
+
+    async def spent_by_key(self, since: float, until: float) -> Mapping[str, int]: ...
+
+    async def save_windows(self, rows: Sequence[WindowRow], *, durable: bool = False) -> None:
+        """On disk on return if ``durable``, else soon."""
+        ...
+
+    async def load_windows(self) -> Sequence[StoredWindow]: ...

@@ -1,0 +1,161 @@
+"""The money of the books: who is charged, what one request may cost, what a restart knows.
+
+Sums and limits are ``core.budget``'s; durable rows are written by ``books.books``.
+Amounts are integer picodollars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from freeloader.books.ports import Hold, LedgerPort
+from freeloader.clock import Instant
+from freeloader.core import budget
+from freeloader.core.budget import Balance, Balances, BudgetRules
+from freeloader.core.model import Deployment, Verdict
+from freeloader.core.periods import Period
+from freeloader.money import Meters
+
+#: A million dollars: no single hold is larger, and no single charge.
+HOLD_MAX = 10**18
+#: Requests whose earlier attempts are remembered for the limit per request.
+_REQUESTS_KEPT = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """(picodollars, requests) by scope, of the current day and month."""
+
+    day: Mapping[str, tuple[int, int]]
+    month: Mapping[str, tuple[int, int]]
+
+
+class Purse:
+    """``balances`` are the sums in force; ``rules`` the owner's limits."""
+
+    def __init__(self, rules: BudgetRules) -> None:
+        self.rules = rules
+        self.balances = Balances(rules.timezone)
+        self._requests: dict[str, Balance] = {}
+
+    def check(
+        self,
+        deployment: Deployment,
+        cost: int | None,
+        project: str | None,
+        key_id: str | None,
+        max_cost: int | None,
+        request_id: str | None,
+        now: float,
+    ) -> Verdict | None:
+        """None if a hold of ``cost`` (None: price unknown) may be made.
+
+        ``max_cost`` is what the request may still cost; what other attempts of it
+        hold right now is counted against it, what they have cost already is not.
+        """
+        if not deployment.billable:
+            return None
+        if cost is None:
+            unknown = self.rules.in_force(project, key_id, max_cost)
+            return budget.price_unknown(deployment.public_model) if unknown else None
+        if cost > HOLD_MAX:
+            reason = f"may cost {budget.dollars(cost)}: more than any single hold may be"
+            return Verdict("budget", "budget_exceeded", reason)
+        mine = self._requests.get(request_id) if request_id is not None else None
+        mine = mine or Balance()
+        capped = budget.admit_request(max_cost, mine.held, cost, "request's own")
+        capped = capped or budget.admit_request(
+            self.rules.hard_per_request, mine.spent + mine.held, cost, "per-request"
+        )
+        return capped or budget.admit(self.rules, self.balances, cost, project, key_id, now)
+
+    def claim(
+        self, request_id: str, project: str | None, key_id: str, cost: int, now: float
+    ) -> tuple[Balance, ...]:
+        """Holds ``cost`` in every sum it touches; ``check`` was asked in the same breath."""
+        touched = [self._request(request_id)]
+        for scope in budget.scopes(project, key_id):
+            touched.extend(self.balances.both(scope, now))
+        found = tuple(touched)
+        budget.hold(found, cost)
+        return found
+
+    def add(self, spent: Spent, now: float) -> None:
+        """What the ledger says was spent in the current day and month."""
+        for pick, sums in ((self.balances.day, spent.day), (self.balances.month, spent.month)):
+            for scope, (amount, requests) in sums.items():
+                balance = pick(scope, now)
+                balance.spent += amount
+                balance.requests += requests
+
+    def inherit(
+        self, old: Purse, open_: Iterable[Hold], settled: Iterable[tuple[Hold, int]]
+    ) -> None:
+        """Takes over another purse's holds, and what was settled while the ledger was read.
+
+        The latter may be counted twice, never missed.
+        """
+        self._requests = old._requests
+        for hold in open_:
+            budget.release(hold.balances, hold.cost)
+            hold.balances = self.claim(
+                hold.request_id, hold.project, hold.key_id, hold.cost, hold.at.wall
+            )
+        for hold, cost in settled:
+            for scope in budget.scopes(hold.project, hold.key_id):
+                for balance in self.balances.both(scope, hold.at.wall):
+                    balance.spent += cost
+                    balance.requests += 1
+
+    def _request(self, request_id: str) -> Balance:
+        found = self._requests.pop(request_id, None) or Balance()
+        self._requests[request_id] = found
+        if len(self._requests) > _REQUESTS_KEPT:
+            idle = next((k for k, b in self._requests.items() if not b.held), None)
+            if idle is not None and idle != request_id:
+                del self._requests[idle]
+        return found
+
+
+def hold_cost(deployment: Deployment, upper: Meters) -> int | None:
+    """What to hold: 0 where nothing can be billed, list price at most; None: price unknown.
+
+    Also where a free quota should cover it: an account that can be billed holds.
+    """
+    if not deployment.billable:
+        return 0
+    price = deployment.model.price
+    return None if price is None else price.ceiling(upper)
+
+
+def charge(deployment: Deployment, used: Meters, basis: str, held: int) -> int:
+    """What a call is charged: list price of what was used; the hold where that is the basis.
+
+    What we counted ourselves never exceeds the hold; what the provider reports may.
+    """
+    price = deployment.model.price
+    if not deployment.billable or price is None:
+        return 0
+    if basis == "hold":
+        return held
+    cost = min(price.cost(used), HOLD_MAX)
+    return min(cost, held) if basis == "counted" else cost
+
+
+async def read_spent(ledger: LedgerPort, balances: Balances, now: Instant) -> Spent:
+    """The ledger's sums for the current periods. Raises Unavailable where it cannot be read."""
+    day = await _sums(ledger, balances.days.at(now.wall))
+    return Spent(day, await _sums(ledger, balances.months.at(now.wall)))
+
+
+async def _sums(ledger: LedgerPort, span: Period) -> dict[str, tuple[int, int]]:
+    whole = await ledger.spent(span.start, span.end)
+    requests = await ledger.requests_since(span.start, span.end)
+    sums = {budget.GLOBAL: (whole, requests)}
+    for project, amount in (await ledger.spent_by_project(span.start, span.end)).items():
+        sums[budget.project_scope(project or None)] = (amount, 0)
+    for key, amount in (await ledger.spent_by_key(span.start, span.end)).items():
+        if key:
+            sums[f"key:{key}"] = (amount, 0)
+    return sums

@@ -1,0 +1,279 @@
+"""All quota windows, and which of them each deployment counts in.
+
+Counting is ``core.quota``'s. Windows are bound to a deployment when it is first
+looked at, so that ten thousand deployments cost nothing until they are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import inf
+from typing import Any
+
+from freeloader.books.ports import StoredWindow, WindowRow
+from freeloader.core import quota
+from freeloader.core.headers import Observation
+from freeloader.core.model import Deployment, Limit, Verdict
+from freeloader.core.periods import window_seconds
+from freeloader.core.quota import Reservation, Window
+from freeloader.money import Meters
+
+#: Windows of fewer requests than this are on disk before a request is sent.
+SMALL = 100
+#: How long a saved state outlives its window, in seconds.
+_KEPT_AFTER = 86400.0
+
+
+class Quotas:
+    """``dirty`` holds the keys of windows that changed since they were last saved."""
+
+    def __init__(self) -> None:
+        self._windows: dict[str, Window] = {}
+        self._saved: dict[str, Mapping[str, Any]] = {}
+        self._bound: dict[str, tuple[Window, ...]] = {}
+        self._fresh: set[str] = set()  # windows bound since the deployments last changed
+        self.dirty: set[str] = set()
+
+    def replaced(self) -> None:
+        """The deployments changed: limits are looked up anew, counts stay."""
+        self._bound.clear()
+        self._fresh.clear()
+
+    def bound(self, deployment: Deployment, now: float) -> tuple[Window, ...]:
+        """The windows a deployment counts in."""
+        found = self._bound.get(deployment.id)
+        if found is None:
+            found = tuple(
+                self._window(limit, quota.key_of(limit, deployment), now)
+                for limit in deployment.limits
+            )
+            self._bound[deployment.id] = found
+        return found
+
+    def check(self, deployment: Deployment, upper: Meters, now: float) -> Verdict | None:
+        """None if all windows have room; else the refusal that lasts longest."""
+        worst: Verdict | None = None
+        windows = self.bound(deployment, now)
+        if not windows:
+            return None
+        meters = metered(deployment, upper, ceiling=True)
+        for window in windows:
+            verdict = quota.verdict(window, meters, now)
+            if verdict is not None and (worst is None or _end(verdict) > _end(worst)):
+                worst = verdict
+        return worst
+
+    def reserve(self, deployment: Deployment, upper: Meters, now: float) -> tuple[Reservation, ...]:
+        """Holds in all windows; ``check`` was asked before, in the same breath."""
+        windows = self.bound(deployment, now)
+        meters = metered(deployment, upper, ceiling=True)
+        self.dirty.update(window.key for window in windows)
+        return tuple(quota.reserve(window, quota.claim(window, meters), now) for window in windows)
+
+    def settle(
+        self, holds: Iterable[Reservation], deployment: Deployment, used: Meters, now: float
+    ) -> None:
+        meters = metered(deployment, used, ceiling=False)
+        for held in holds:
+            window = self._windows[held.key]
+            quota.settle(window, held, quota.need(window.limit, meters), now)
+            self.dirty.add(held.key)
+
+    def release(self, holds: Iterable[Reservation], now: float, *, sent: bool) -> None:
+        for held in holds:
+            quota.release(self._windows[held.key], held, now, sent=sent)
+            self.dirty.add(held.key)
+
+    def observe(
+        self,
+        deployment: Deployment,
+        seen: Sequence[Observation],
+        now: float,
+        holds: Iterable[Reservation],
+        *,
+        open_: bool,
+    ) -> None:
+        """What headers say. ``holds``: of the attempt whose answer carried them, if known."""
+        own = {held.key: held for held in holds}
+        pinned = bool(deployment.account.limits)
+        windows = self.bound(deployment, now)
+        for means in ("limit", "remaining", "used", "reset"):
+            for one in seen:
+                if one.means != means:
+                    continue
+                for window in quota.matching(windows, one.metric, one.window):
+                    self._observe(window, one, now, own.get(window.key), pinned, open_)
+                    self.dirty.add(window.key)
+        _spent_until(windows, seen, now)
+
+    def exhaust(
+        self,
+        deployment: Deployment,
+        metric: str | None,
+        span: str | None,
+        until: float | None,
+        now: float,
+    ) -> float | None:
+        """A refusal named a window. When it comes back; None: unknown or never."""
+        if metric is None and span is None:
+            return None
+        ends = []
+        for window in quota.matching(self.bound(deployment, now), metric, span):
+            if window.kind == "concurrency":
+                continue
+            ends.append(quota.exhaust(window, until, now))
+            self.dirty.add(window.key)
+        known = [end for end in ends if end is not None]
+        return max(known) if known else None
+
+    def reset(self, provider: str | None, idx: int | None, now: float) -> int:
+        """The owner says these are fresh; how many were reset."""
+        count = 0
+        for key, window in self._windows.items():
+            if provider is None or _belongs(key, provider, idx):
+                quota.reset(window, now)
+                self.dirty.add(key)
+                count += 1
+        for key in [k for k in self._saved if provider is None or _belongs(k, provider, idx)]:
+            del self._saved[key]
+        return count
+
+    def small(self, holds: Iterable[Reservation]) -> list[str]:
+        """Windows among these that must be on disk before a request is sent."""
+        return [
+            held.key
+            for held in holds
+            if (limit := self._windows[held.key].limit).metric == "requests"
+            and limit.amount < SMALL
+        ]
+
+    def rows(self, keys: Iterable[str], now: float) -> list[WindowRow]:
+        """Windows as they are now, for the ledger."""
+        return [_row(self._windows[key], now) for key in keys if key in self._windows]
+
+    def take(self, rows: Iterable[StoredWindow]) -> None:
+        """States of an earlier run; each is taken over when its window is first looked at."""
+        self._saved = {row.key: row.state for row in rows}
+
+    def all(
+        self, deployments: Iterable[Deployment], now: float
+    ) -> Iterator[tuple[Deployment, Window]]:
+        """Every window once, with one deployment that counts in it."""
+        seen: set[str] = set()
+        for deployment in deployments:
+            for window in self.bound(deployment, now):
+                if window.key not in seen:
+                    seen.add(window.key)
+                    yield deployment, window
+
+    def _window(self, limit: Limit, key: str, now: float) -> Window:
+        window = self._windows.get(key)
+        if window is None:
+            window = quota.window_for(limit, key, now)
+            self._windows[key] = window
+            self._restore(window, now)
+        elif key in self._fresh:
+            window.amount = min(window.amount, limit.amount)  # two limits share one bucket
+        elif window.limit != limit:
+            self._redescribe(window, limit, now)
+        self._fresh.add(key)
+        return window
+
+    def _redescribe(self, window: Window, limit: Limit, now: float) -> None:
+        """The limit of a known window was changed: the count stays, the frame is new."""
+        used = window.counter.used(now)
+        fresh = quota.window_for(limit, window.key, now)
+        if _shape(window.limit) != _shape(limit):
+            window.counter, window.kind = fresh.counter, fresh.kind
+            window.counter.put(min(used, float(limit.amount)), now)
+        if window.limit.amount != limit.amount or window.kind == "refill":
+            window.limit = limit
+            window.amount = -1
+            quota.learn_amount(window, limit.amount, now, pinned=False)
+        window.limit = limit
+
+    def _restore(self, window: Window, now: float) -> None:
+        state = self._saved.pop(window.key, None)
+        if state is None:
+            return
+        try:
+            quota.restore(window, state, now)
+        except (KeyError, TypeError, ValueError):
+            # Not a state we wrote: a window that cannot be read is not a window that is empty.
+            window.counter.put(float(window.amount), now)
+        self.dirty.add(window.key)
+
+    def _observe(
+        self,
+        window: Window,
+        one: Observation,
+        now: float,
+        own: Reservation | None,
+        pinned: bool,
+        open_: bool,
+    ) -> None:
+        value = int(one.value)
+        if one.means == "limit":
+            quota.learn_amount(window, value, now, pinned=pinned)
+        elif one.means == "remaining" and not pinned:
+            quota.observe(window, max(0, window.amount - value), now, own, open_=open_)
+        elif one.means == "used":
+            quota.observe(window, value, now, own, open_=open_)
+
+
+def metered(deployment: Deployment, meters: Meters, *, ceiling: bool) -> Meters:
+    """With the meters that follow from others: list price in ``usd``, a provider's own units.
+
+    ``ceiling``: the most it can be, for a hold; else what it was.
+    """
+    model = deployment.model
+    usd, units = meters.usd, meters.units
+    if not usd and model.price is not None:
+        usd = model.price.ceiling(meters) if ceiling else model.price.cost(meters)
+    if not units and model.neurons is not None:
+        read, written = model.neurons
+        whole = meters.input + meters.cache_read + meters.cache_write
+        units = -(-(whole * read + meters.output * written) // 1_000_000)
+    return replace(meters, usd=usd, units=units)
+
+
+def _spent_until(windows: Sequence[Window], seen: Sequence[Observation], now: float) -> None:
+    """Nothing remains, and the headers say until when: a window that does not refill waits."""
+    ends = {(one.metric, one.window): float(one.value) for one in seen if one.means == "reset"}
+    for one in seen:
+        end = ends.get((one.metric, one.window))
+        if one.means != "remaining" or one.value > 0 or end is None or end <= now:
+            continue
+        for window in quota.matching(windows, one.metric, one.window):
+            if window.kind in ("rolling", "calendar"):
+                quota.exhaust(window, end, now)
+
+
+def _row(window: Window, now: float) -> WindowRow:
+    span = inf if window.kind == "once" else _span(window.limit)
+    until = None if span == inf else now + span + _KEPT_AFTER
+    provider = window.key.removeprefix("ip:").partition("|")[0].partition("@")[0].partition("/")[0]
+    return WindowRow(window.key, quota.dump(window), now, provider, until)
+
+
+def _span(limit: Limit) -> float:
+    return 0.0 if limit.metric == "concurrency" else window_seconds(limit.window)
+
+
+def _shape(limit: Limit) -> tuple[object, ...]:
+    return (limit.metric, limit.window, limit.reset, limit.timezone, limit.expires_days)
+
+
+def _end(verdict: Verdict) -> float:
+    return inf if verdict.until is None else verdict.until
+
+
+def _belongs(key: str, provider: str, idx: int | None) -> bool:
+    owner = key.partition("|")[0]
+    if owner.startswith("ip:"):
+        return owner.removeprefix("ip:").partition("/")[0] == provider
+    account = owner.partition("/")[0]
+    return account == f"{provider}@{idx}" or (
+        idx is None and account.rpartition("@")[0] == provider
+    )

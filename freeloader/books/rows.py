@@ -1,0 +1,59 @@
+"""What is written down of an attempt, and which reports of consumption are believed. Pure."""
+
+from __future__ import annotations
+
+from freeloader.books.ports import Facts, Hold, HoldRow, Settlement, UsageRow
+from freeloader.money import METERS, Meters
+
+#: No attempt consumes more of any one meter; a report above it is not believed.
+_METER_MAX = 10**9
+#: The same for a report in picodollars: a million dollars.
+_USD_MAX = 10**18
+
+
+def believed(meters: Meters) -> Meters:
+    """No report is negative or beyond all measure."""
+    kept = {name: min(max(getattr(meters, name), 0), _METER_MAX) for name in METERS}
+    return Meters(**{**kept, "usd": min(max(meters.usd, 0), _USD_MAX)})
+
+
+def hold_row(hold: Hold) -> HoldRow:
+    deployment = hold.deployment
+    return HoldRow(
+        hold.attempt_id,
+        hold.attempt_id,
+        hold.request_id,
+        hold.at.wall,
+        deployment.provider.id,
+        deployment.account.idx,
+        deployment.model.id,
+        hold.cost,
+        family=deployment.model.family,
+        project=hold.project,
+        key_id=hold.key_id,
+        meters=hold.upper,
+    )
+
+
+def usage_row(hold: Hold, done: Settlement, facts: Facts) -> UsageRow:
+    deployment = hold.deployment
+    return UsageRow(
+        hold.request_id,
+        hold.attempt_id,
+        hold.at.wall,
+        deployment.provider.id,
+        deployment.account.idx,
+        deployment.model.id,
+        family=deployment.model.family,
+        project=hold.project,
+        key_id=hold.key_id,
+        task=facts.task,
+        meters=done.used,
+        cost_pico=done.cost,
+        premium_pico=facts.premium_pico,
+        basis=done.basis,
+        latency_ms=facts.latency_ms,
+        first_ms=facts.first_ms,
+        outcome=facts.outcome,
+        estimated=done.estimated,
+    )
