@@ -5,7 +5,7 @@ holds a secret.
 """
 
 from freeloader.settings.directives import CARRIED, DIRECTIVES, parse_gates, parse_level
-from freeloader.settings.edit import choose_port, replace, save
+from freeloader.settings.edit import choose_port, place_of, replace, save
 from freeloader.settings.home import Home
 from freeloader.settings.load import from_mapping, load
 from freeloader.settings.model import Settings
@@ -24,6 +24,7 @@ __all__ = [
     "load",
     "parse_gates",
     "parse_level",
+    "place_of",
     "replace",
     "save",
 ]

@@ -21,6 +21,7 @@ from freeloader.settings.home import Home
 from freeloader.settings.load import file_values, from_mapping, refusal
 from freeloader.settings.model import Settings
 from freeloader.settings.sources import Problem, merge, tidy
+from freeloader.settings.spelling import snake
 
 _PORTS_TRIED = 100
 _HEADER = "# xSwarm-Freeloader. Every value can also be set as XSWARM_<SECTION>__<NAME>.\n"
@@ -40,7 +41,7 @@ def save(home: Home, changes: Mapping[str, Any]) -> Settings:
         before = file_values(home)
         wanted = merge(before, kept.values)
         for place in dropped:
-            _take_out(wanted, tidy_place(place))
+            _take_out(wanted, place_at(place))
         return _write(home, wanted)
 
 
@@ -68,7 +69,12 @@ def choose_port(home: Home, settings: Settings, tried: int = _PORTS_TRIED) -> Se
     )
 
 
-def tidy_place(place: tuple[str, ...]) -> tuple[str, ...]:
+def place_of(dotted: str) -> tuple[str, ...]:
+    """``budget.alertAt`` as ``("budget", "alert_at")``. Raises ConfigError for an unknown key."""
+    return place_at(tuple(dotted.split(".")))
+
+
+def place_at(place: tuple[str, ...]) -> tuple[str, ...]:
     """A key's place spelt our way. Raises ConfigError for an unknown one."""
     nested: Any = {}
     for name in reversed(place):
@@ -86,8 +92,6 @@ def tidy_place(place: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _snake_place(place: tuple[str, ...]) -> tuple[str, ...]:
-    from freeloader.settings.spelling import snake
-
     return tuple(snake(name) for name in place)
 
 
@@ -139,8 +143,6 @@ def _lay(table: MutableMapping[str, Any], wanted: Mapping[str, Any]) -> None:
 
 
 def _our_spelling(key: str, wanted: Mapping[str, Any]) -> str:
-    from freeloader.settings.spelling import snake
-
     return key if key in wanted else snake(key)
 
 

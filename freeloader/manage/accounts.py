@@ -1,0 +1,334 @@
+"""Accounts: add, list, test, change, remove; their credentials go to the secret store.
+
+Answers are the JSON of the management routes (contract §10) and never hold a
+credential. What an account's models mean for routing is the catalog's business;
+``changed`` tells the rest of the daemon that something is different now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from freeloader.clock import Clock
+from freeloader.core.model import Account, Limit, Provider
+from freeloader.errors import Conflict, InvalidRequest, SecretStoreError
+from freeloader.manage import answers, forms
+from freeloader.manage.bodies import wanted
+from freeloader.manage.ports import (
+    AccountLedger,
+    Catalog,
+    Changed,
+    Fetch,
+    Listing,
+    SecretKeeper,
+    secret_name,
+    unchanged,
+)
+from freeloader.settings import read
+from freeloader.store.rows import AuditRow
+
+ACCOUNTS_MAX = 1000
+Row = dict[str, Any]
+
+_ADD = {
+    "provider": read.text,
+    "key": lambda value: value,
+    "api_key": lambda value: value,
+    "tier": read.text,
+    "priority": read.integer(0, 1_000_000),
+    "endpoint": read.text,
+    "fields": read.mapping,
+    "params": read.mapping,
+    "limits": forms.parse_limits,
+    "same_account_as": read.integer(0, 1_000_000),
+    "enabled": read.flag,
+}
+_CHANGE = {name: reader for name, reader in _ADD.items() if name != "provider"}
+
+
+class Accounts:
+    """The owner's accounts. ``fetch`` asks a provider for its models (``manage.fetch``)."""
+
+    def __init__(
+        self,
+        ledger: AccountLedger,
+        secrets: SecretKeeper,
+        catalog: Callable[[], Catalog],
+        fetch: Fetch,
+        clock: Clock,
+        changed: Changed = unchanged,
+    ) -> None:
+        self._ledger = ledger
+        self._secrets = secrets
+        self._catalog = catalog
+        self._fetch = fetch
+        self._clock = clock
+        self._changed = changed
+        self._turn = asyncio.Lock()  # one change at a time, so that no idx is given twice
+
+    # ── the routes' and commands' view: bodies in, JSON out ──────────────────
+
+    async def add_account(self, body: Mapping[str, Any], actor: str) -> Row:
+        """Contract §10's answer, with ``warnings`` and, where not verified, ``reason``."""
+        found = wanted(body, _ADD)
+        provider = found.pop("provider", None)
+        if provider is None:
+            raise InvalidRequest("Name the provider.", param="provider")
+        key = _one(found, "key", "api_key")
+        params = _one(found, "fields", "params")
+        return await self.add(provider, key, params=params, actor=actor, **found)
+
+    async def change_account(
+        self, provider: str, idx: int, changes: Mapping[str, Any], actor: str
+    ) -> Row:
+        """Change ``enabled, tier, priority, limits, endpoint, fields, key, sameAccountAs``."""
+        # A null takes an own value away; ``wanted`` leaves nulls out.
+        cleared = {name for name, value in changes.items() if value is None}
+        found = wanted(changes, _CHANGE)
+        if not found and not cleared:
+            raise InvalidRequest("Nothing to change was named.")
+        async with self._turn:
+            account = forms.existing(await self._ledger.accounts(), provider, idx)
+            account, key = await self._apply(account, found, cleared)
+            if key is not None:
+                account = replace(account, secret_backend=await self._store(account, key))
+            await self._ledger.put_account(account, self._clock.now().wall)
+            await self._audit(actor, "account.change", account, {"changed": sorted(changes)})
+        await self._changed()
+        return answers.shown(account, self._known(account))
+
+    async def list_accounts(self) -> list[Row]:
+        return [
+            answers.shown(account, self._known(account))
+            for account in await self._ledger.accounts()
+        ]
+
+    async def test_account(self, provider: str, idx: int, actor: str) -> Row:
+        """Ask the provider again; what it says is kept."""
+        account = forms.existing(await self._ledger.accounts(), provider, idx)
+        listing = await self._ask(account, await self.credentials(account))
+        account = await self._ledger.update_account(
+            provider, idx, answers.learnt(account, listing), self._clock.now().wall
+        )
+        await self._audit(actor, "account.test", account, {"verified": listing.ok})
+        await self._changed()
+        answer = {
+            "provider": provider,
+            "idx": idx,
+            **answers.checked(account, self._known(account), listing),
+        }
+        return answer | {"tier": account.tier, "enabled": account.enabled}
+
+    async def remove_account(self, provider: str, idx: int, actor: str) -> Row:
+        """Forget the account and its credentials; its usage stays in the ledger."""
+        async with self._turn:
+            account = forms.existing(await self._ledger.accounts(), provider, idx)
+            warnings: list[str] = []
+            await self._ledger.delete_account(provider, idx)
+            try:
+                await self._forget(account)
+            except SecretStoreError as error:
+                warnings.append(f"Its key could not be deleted: {error.message}")
+            await self._audit(actor, "account.remove", account, {})
+        await self._changed()
+        return {"removed": True, "provider": provider, "idx": idx, "warnings": warnings}
+
+    # ── for other rooms ──────────────────────────────────────────────────────
+
+    async def add(
+        self,
+        provider: str,
+        key: str | None = None,
+        *,
+        tier: str | None = None,
+        priority: int = 100,
+        endpoint: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        limits: tuple[Limit, ...] = (),
+        same_account_as: int | None = None,
+        enabled: bool = True,
+        actor: str = "owner",
+    ) -> Row:
+        """Add one account. Raises InvalidRequest, Conflict, SecretStoreError."""
+        if provider.strip().lower() == "local" and key is not None:
+            provider, key = key, None
+        known = forms.find_provider(self._catalog(), provider)
+        _usable(known)
+        key = forms.check_key(key)
+        where = endpoint or (params or {}).get("endpoint")
+        draft = Account(
+            provider=known.id,
+            idx=0,
+            tier=forms.check_tier(known, tier),
+            priority=priority,
+            enabled=enabled,
+            endpoint=forms.check_endpoint(known, where),
+            limits=limits,
+            same_account_as=same_account_as,
+        )
+        credentials, public = forms.split_fields(known, key, params)
+        draft = replace(draft, params=public)
+        if draft.endpoint is None and "endpoint" in known.auth_fields:
+            raise InvalidRequest(
+                f"{known.display_name} needs the address of your resource: --endpoint URL",
+                param="endpoint",
+            )
+        await self._not_there_yet(draft, credentials)
+        listing = await self._fetch(known, draft, credentials)
+        account, pooled = await self._keep(
+            replace(draft, **answers.learnt(draft, listing)), credentials
+        )
+        details = {"tier": account.tier, "verified": account.verified}
+        await self._audit(actor, "account.add", account, details)
+        await self._changed()
+        answer: Row = {"added": True, "provider": account.provider, "idx": account.idx}
+        answer |= answers.checked(account, self._known(account), listing)
+        answer["warnings"] = answers.warnings(known, account, key) + pooled + answer["warnings"]
+        return answer | {"tier": account.tier}
+
+    async def credentials(self, account: Account) -> dict[str, str]:
+        """The secret fields of an account; empty for a keyless one. Raises SecretStoreError."""
+        if account.secret_backend is None:
+            return {}
+        name = secret_name(account.provider, account.idx)
+        found = await self._secrets.get(name, account.secret_backend)
+        if found is None:
+            raise SecretStoreError(
+                f"The key of {account.name} is gone from the {account.secret_backend}. Remove the "
+                "account and add it again."
+            )
+        return dict(found)
+
+    # ── inside ───────────────────────────────────────────────────────────────
+
+    async def _keep(
+        self, draft: Account, credentials: Mapping[str, str]
+    ) -> tuple[Account, list[str]]:
+        """Give the account its number and write it down, the credentials first."""
+        async with self._turn:
+            await self._not_there_yet(draft, credentials)  # the same may have come meanwhile
+            there = await self._ledger.accounts()
+            if len(there) >= ACCOUNTS_MAX:
+                raise Conflict(f"There are {ACCOUNTS_MAX} accounts already.")
+            if draft.same_account_as is not None:
+                forms.existing(there, draft.provider, draft.same_account_as)
+            account = replace(draft, idx=forms.lowest_free(there, draft.provider))
+            pooled = answers.pooled(self._provider(account), account, there)
+            if credentials:
+                account = replace(account, secret_backend=await self._store(account, credentials))
+            try:
+                await self._ledger.put_account(account, self._clock.now().wall, fresh=True)
+            except BaseException:
+                await self._forget(account)
+                raise
+        return account, pooled
+
+    async def _apply(
+        self, account: Account, found: Row, cleared: set[str]
+    ) -> tuple[Account, dict[str, str] | None]:
+        """The account with ``found`` in it, and its new credentials if they change."""
+        provider = self._provider(account)
+        changes: Row = {
+            name: found[name] for name in ("enabled", "priority", "limits") if name in found
+        }
+        if "tier" in found:
+            changes["tier"] = forms.check_tier(provider, found["tier"])
+        if "endpoint" in found:
+            changes["endpoint"] = forms.check_endpoint(provider, found["endpoint"])
+            # What was learnt of the old place says nothing of the new one.
+            changes |= {"verified": False, "models": None}
+        if "endpoint" in cleared and "endpoint" not in provider.auth_fields:
+            changes["endpoint"] = None
+        if "limits" in cleared:
+            changes["limits"] = ()
+        if "same_account_as" in found:
+            other = found["same_account_as"]
+            if other == account.idx:
+                raise InvalidRequest("It is that account itself.", param="sameAccountAs")
+            forms.existing(await self._ledger.accounts(), account.provider, other)
+            changes["same_account_as"] = other
+        if cleared & {"sameAccountAs", "same_account_as"}:
+            changes["same_account_as"] = None
+        key = forms.check_key(_one(found, "key", "api_key"))
+        params = _one(found, "fields", "params")
+        if key is None and params is None:
+            return replace(account, **changes), None
+        merged = {**await self.credentials(account), **account.params, **(params or {})}
+        old = merged.pop(forms.key_field(provider), None)
+        secret, public = forms.split_fields(provider, key or old, merged)
+        changes |= {"params": public, "verified": False}
+        return replace(account, **changes), secret or None
+
+    async def _not_there_yet(self, draft: Account, credentials: Mapping[str, str]) -> None:
+        """Raises Conflict for a credential (or keyless endpoint) that an account has already."""
+        for account in await self._ledger.accounts():
+            if account.provider != draft.provider:
+                continue
+            if account.secret_backend is None or not credentials:
+                same = not credentials and account.endpoint == draft.endpoint
+            else:
+                name = secret_name(account.provider, account.idx)
+                kept = await self._secrets.get(name, account.secret_backend)
+                same = kept is not None and _equal(kept, credentials)
+            if same:
+                raise Conflict(
+                    f"This is the account {account.name}, which is there already. "
+                    f"Test it: xswarm account test {account.name}",
+                    details={"provider": account.provider, "idx": account.idx},
+                )
+
+    async def _ask(self, account: Account, credentials: Mapping[str, str]) -> Listing:
+        return await self._fetch(self._provider(account), account, credentials)
+
+    async def _store(self, account: Account, credentials: Mapping[str, str]) -> str:
+        return await self._secrets.put(secret_name(account.provider, account.idx), credentials)
+
+    async def _forget(self, account: Account) -> None:
+        if account.secret_backend is not None:
+            name = secret_name(account.provider, account.idx)
+            await self._secrets.delete(name, account.secret_backend)
+
+    async def _audit(self, actor: str, what: str, account: Account, detail: Row) -> None:
+        row = AuditRow(self._clock.now().wall, actor, what, account.name, detail)
+        await self._ledger.audit(row)
+
+    def _provider(self, account: Account) -> Provider:
+        catalog = self._catalog()
+        found = catalog.providers.get(account.provider)
+        return found or forms.find_provider(catalog, account.provider)
+
+    def _known(self, account: Account) -> list[str]:
+        """The registry's models at the account's provider."""
+        return [model for provider, model in self._catalog().models if provider == account.provider]
+
+
+def _usable(provider: Provider) -> None:
+    if not provider.routable:
+        why = {
+            "retired": "has been retired",
+            "restricted_client": "may only be used by its own client",
+        }
+        raise InvalidRequest(
+            f"{provider.display_name} {why.get(provider.status, 'cannot be used')}, so no request "
+            "would ever be sent there.",
+            code="provider_not_usable",
+            param="provider",
+        )
+
+
+def _equal(kept: Mapping[str, str], given: Mapping[str, str]) -> bool:
+    return kept.keys() == given.keys() and all(
+        hmac.compare_digest(kept[name].encode(), given[name].encode()) for name in given
+    )
+
+
+def _one(found: Row, first: str, second: str) -> Any:
+    """The value of two names for one thing, taken out of ``found``."""
+    values = [found.pop(name) for name in (first, second) if name in found]
+    if len(values) > 1:
+        raise InvalidRequest(f"{first} and {second} are the same; give one.", param=first)
+    return values[0] if values else None

@@ -1,0 +1,93 @@
+"""What the management operations need of other rooms, as Protocols.
+
+No behaviour. The ledger is the store's, the catalog the catalog's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from freeloader.core.model import Account, Model, Provider
+from freeloader.store.rows import AuditRow, ConfigRow, KeyRow
+
+
+class Catalog(Protocol):
+    """What exists, as far as management asks."""
+
+    @property
+    def providers(self) -> Mapping[str, Provider]: ...
+
+    @property
+    def models(self) -> Mapping[tuple[str, str], Model]: ...
+
+    def provider_from_prefix(self, prefix: str) -> Provider | None:
+        """A provider that only LiteLLM knows, by its prefix."""
+        ...
+
+
+class AccountLedger(Protocol):
+    """Accounts, and small facts by name. ``now`` is wall seconds."""
+
+    async def accounts(self) -> list[Account]: ...
+    async def put_account(self, account: Account, now: float, *, fresh: bool = False) -> None: ...
+    async def update_account(
+        self, provider: str, idx: int, changes: Mapping[str, Any], now: float
+    ) -> Account: ...
+    async def delete_account(self, provider: str, idx: int) -> None: ...
+    async def meta_get(self, key: str) -> str | None: ...
+    async def meta_set(self, key: str, value: str) -> None: ...
+    async def audit(self, row: AuditRow) -> None: ...
+
+
+class KeyLedger(Protocol):
+    """App keys; only hashes of them."""
+
+    async def keys(self) -> list[KeyRow]: ...
+    async def put_key(self, key: KeyRow) -> None: ...
+    async def revoke_key(self, key_id: str, now: float) -> None: ...
+    async def audit(self, row: AuditRow) -> None: ...
+
+
+class ConfigLedger(Protocol):
+    """The history of accepted changes."""
+
+    async def add_config(
+        self, config: Mapping[str, Any], who: str, what: str, now: float
+    ) -> int: ...
+    async def history(self, limit: int = 50) -> list[ConfigRow]: ...
+    async def config(self, version: int) -> ConfigRow: ...
+    async def audit(self, row: AuditRow) -> None: ...
+
+
+class SecretKeeper(Protocol):
+    """The secret store."""
+
+    async def put(self, name: str, fields: Mapping[str, str]) -> str: ...
+    async def get(self, name: str, backend: str) -> Mapping[str, str] | None: ...
+    async def delete(self, name: str, backend: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a provider's own model list said. ``refused``: it does not accept the key."""
+
+    ok: bool
+    models: tuple[str, ...] = ()
+    reason: str = ""
+    refused: bool = False
+    reachable: bool = False
+
+
+Fetch = Callable[[Provider, Account, Mapping[str, str]], Awaitable[Listing]]
+Changed = Callable[[], Awaitable[None]]
+
+
+async def unchanged() -> None:
+    """For those who need not hear of changes."""
+
+
+def secret_name(provider: str, idx: int) -> str:
+    """Under which name an account's credentials are kept."""
+    return f"account/{provider}@{idx}"
