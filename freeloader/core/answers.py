@@ -20,6 +20,7 @@ from freeloader.core.headers import plain
 
 _MOST = 16384
 _WRAPPED = re.compile(r"litellm\.|Exception - |Error code: \d{3}")
+_QUOTED_RESET = re.compile(r"x-ratelimit-reset[\"']\s*:\s*[\"']?(\d{1,16})", re.IGNORECASE)
 _STATUS_BY_CLASS = {
     "AuthenticationError": 401,
     "PermissionDeniedError": 403,
