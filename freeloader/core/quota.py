@@ -220,9 +220,9 @@ def exhaust(window: Window, until: float | None, now: float) -> float | None:
         window.counter.put(max(window.counter.used(now), float(window.amount)), now)
         until = window.counter.below(window.amount * 0.99, now)
     end = _reset_at(window, now)
-    if until is None or until > end:
+    if until is None or until > end or window.kind == "once":
         until = end
-    if window.kind == "once" or (window.kind == "calendar" and until >= end):
+    if until >= end and window.kind in ("once", "calendar"):
         window.counter.put(max(window.counter.used(now), float(window.amount)), now)
     if not isfinite(until):
         return None

@@ -73,11 +73,13 @@ def quality_value(deployment: Deployment) -> float:
 def shares(weights: Weights, prefer_local: bool) -> tuple[float, float, float, float]:
     """Shares of cost, speed, quality and locality; they add up to 1. All zero means equal."""
     rest = 1.0 - LOCAL_SHARE if prefer_local else 1.0
-    total = weights.cost + weights.speed + weights.quality
-    if total <= 0:
+    largest = max(weights.cost, weights.speed, weights.quality)
+    if largest <= 0:
         return rest / 3, rest / 3, rest / 3, 1.0 - rest
-    scale = rest / total
-    return weights.cost * scale, weights.speed * scale, weights.quality * scale, 1.0 - rest
+    # By the largest first: neither the tiniest nor the hugest weights over- or underflow then.
+    cost, speed, quality = (w / largest for w in (weights.cost, weights.speed, weights.quality))
+    scale = rest / (cost + speed + quality)
+    return cost * scale, speed * scale, quality * scale, 1.0 - rest
 
 
 def score(deployment: Deployment, health: Health, weights: Weights, prefer_local: bool) -> float:

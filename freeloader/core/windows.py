@@ -157,7 +157,7 @@ class Calendared:
 
     def __init__(self, window: str, timezone: str) -> None:
         self._calendar = Calendar(window, timezone)
-        self._counts: dict[float, float] = {}  # by the period's start, last touched last
+        self._counts: dict[float, float] = {}  # by the period's start, the present one last
 
     def used(self, now: float) -> float:
         return self._of(self._calendar.at(now).start)
@@ -187,16 +187,22 @@ class Calendared:
         self._counts = {float(s): float(c) for s, c in state["periods"][-_PERIODS_KEPT:]}
 
     def _of(self, start: float) -> float:
-        """A period not seen yet is empty if time came to it from an earlier one.
+        """The count of a period, which becomes the present one.
 
-        Otherwise the clock was set back to before anything we remember: the
-        provider has not reset, so the count stays.
+        One not seen yet is empty if time came to it from an earlier one. Else the
+        clock was set back to before anything we remember: the provider has not
+        reset, so the count stays.
         """
-        known = self._counts.get(start)
-        if known is not None or not self._counts:
-            return known or 0.0
+        if not self._counts:
+            return 0.0
         latest = next(reversed(self._counts))
-        return 0.0 if start > latest else self._counts[latest]
+        if start == latest:
+            return self._counts[latest]
+        count = self._counts.get(start)
+        if count is None:
+            count = 0.0 if start > latest else self._counts[latest]
+        self._keep(start, count)
+        return count
 
     def _keep(self, start: float, count: float) -> None:
         self._counts.pop(start, None)
