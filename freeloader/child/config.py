@@ -53,7 +53,7 @@ class Entry:
 
 
 def wire_name(entry: str) -> str:
-    """The entry's name as the child knows it: LiteLLM reads commas as a fan-out, stars as patterns."""
+    """The entry's name as the child knows it: to LiteLLM commas fan out and stars match."""
     return entry.replace(",", "%2C").replace("*", "%2A")
 
 

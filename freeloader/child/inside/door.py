@@ -24,6 +24,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 META_HEADER = b"x-freeloader-upstream"
 BODY_HEADER = b"x-freeloader-body"
+CONNECT_HEADER = b"x-freeloader-connect"
 #: The name of the last event of a stream.
 TRAILER_EVENT = b"freeloader"
 
@@ -48,11 +49,22 @@ class Door:
         if scope["type"] == "http" and method == "GET" and path in _LOOKS:
             await self._app(scope, receive, send)
         elif scope["type"] == "http" and method == "POST" and path in _CALLS:
-            wire = Wire()
+            wire = Wire(_connect_seconds(scope))
             attach(wire)
             await self._app(scope, receive, _Answer(send, wire).send)
         else:
             await _refuse(scope, send)
+
+
+def _connect_seconds(scope: Scope) -> float | None:
+    """The attempt's own limit for connecting to the provider, from the lane's header."""
+    for name, value in scope.get("headers", ()):
+        if name == CONNECT_HEADER:
+            try:
+                return max(0.001, float(value))
+            except ValueError:
+                return None
+    return None
 
 
 async def _refuse(scope: Scope, send: Send) -> None:
@@ -76,10 +88,9 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = self._headers(message)
-        elif message["type"] == "http.response.body" and self._stream:
-            if not message.get("more_body"):
-                body = message.get("body", b"") + trailer(self._wire)
-                message = {"type": "http.response.body", "body": body}
+        elif self._stream and not message.get("more_body"):
+            body = message.get("body", b"") + trailer(self._wire)
+            message = {"type": "http.response.body", "body": body}
         await self._send(message)
 
     def _headers(self, message: Message) -> list[tuple[bytes, bytes]]:
@@ -121,7 +132,7 @@ def trailer(wire: Wire) -> bytes:
     found = meta(wire)
     found.pop("headers")
     if wire.failed or not wire.finish:
-        found["body"] = b64encode(wire.body).decode("ascii")
+        found["body"] = b64encode(wire.last_words()).decode("ascii")
     return b"event: " + TRAILER_EVENT + b"\ndata: " + orjson.dumps(found) + b"\n\n"
 
 

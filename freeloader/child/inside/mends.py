@@ -15,7 +15,7 @@ def install() -> None:
 
 
 def _groq_without_service_tier() -> None:
-    """``groq/`` turns an answer without ``service_tier`` into a 400; the real API sends it, proxies do not."""
+    """``groq/`` turns an answer without ``service_tier`` into a 400; not every host sends one."""
     from litellm.llms.groq.chat.transformation import GroqChatConfig
 
     strict = GroqChatConfig.transform_response

@@ -22,14 +22,18 @@ import orjson
 BODY_BYTES = 4096
 _TAIL_BYTES = 16 * 1024
 _OVERLAP = 64
+_GARBAGE_BYTES = 512
 _HEADER_CHARS = 300
 #: Leaves room for status and class in a header line of 8,190 bytes after base64.
 _HEADERS_BYTES = 4096
 _NOISE = frozenset(
-    "alt-svc connection content-encoding content-length content-security-policy cf-cache-status date nel "
-    "permissions-policy referrer-policy report-to server set-cookie strict-transport-security "
-    "transfer-encoding vary via x-content-type-options x-frame-options x-powered-by".split()
-)
+    {
+        "alt-svc", "cf-cache-status", "connection", "content-encoding", "content-length",
+        "content-security-policy", "date", "nel", "permissions-policy", "referrer-policy",
+        "report-to", "server", "set-cookie", "strict-transport-security", "transfer-encoding",
+        "vary", "via", "x-content-type-options", "x-frame-options", "x-powered-by",
+    }
+)  # fmt: skip
 # Keys inside generated text have their quotes escaped: a backslash before the key is not a key.
 _USAGE = re.compile(
     rb'(?<!\\)"(?:usage|billed_units|tokenUsage)"\s*:\s*\{|(?<!\\)"usageMetadata"|(?<!\\)"prompt_eval_count"'
@@ -38,6 +42,7 @@ _FINISH = re.compile(
     rb'(?<!\\)"(?:finish_reason|finishReason|stop_reason|stopReason|done_reason)"\s*:\s*"'
     rb'|(?<!\\)"done"\s*:\s*true|"message[-_](?:end|stop)"'
 )
+_ERROR = re.compile(rb'(?<!\\)"error"\s*:\s*[{"]')
 _USAGE_OBJECT = re.compile(rb'(?<!\\)"usage"\s*:\s*(?=\{)')
 _WARM_HOST = "freeloader-warm-up.invalid"
 
@@ -48,11 +53,12 @@ class Wire:
     """What is known of one request's way to its provider and back. All of it is bounded."""
 
     __slots__ = (
-        "body", "calls", "code", "connected", "done", "error_class", "failed", "finish",
-        "headers", "message", "status", "tail", "transport", "usage",
+        "body", "calls", "code", "connect_seconds", "connected", "done", "error_class", "failed",
+        "finish", "headers", "message", "status", "tail", "transport", "usage",
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, connect_seconds: float | None = None) -> None:
+        self.connect_seconds = connect_seconds
         self.calls = 0
         self.connected = False
         self.status: int | None = None
@@ -90,6 +96,19 @@ class Wire:
         self.transport = type(error).__name__
         self.message = self.message or str(error)[:500]
         self.connected = self.connected or not _never_connected(error)
+
+    def last_words(self) -> bytes:
+        """The error that a provider wrote into its stream, or the head of what is no stream.
+
+        Never the generated text: what a client got is nobody's log entry.
+        """
+        found = [match.start() for match in _ERROR.finditer(self.tail)]
+        if found:
+            start = self.tail.rfind(b"\n", 0, found[-1]) + 1
+            end = self.tail.find(b"\n", found[-1])
+            line = self.tail[start : end if end >= 0 else None]
+            return line.removeprefix(b"data:").strip()[:BODY_BYTES]
+        return b"" if b'"choices"' in self.body else self.body[:_GARBAGE_BYTES]
 
     def raw_usage(self) -> dict[str, Any] | None:
         """The last usage object of an OpenAI-shaped answer, as it was sent."""
@@ -129,7 +148,12 @@ def bounded_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def install() -> None:
-    """Put the tap on ``httpx.AsyncClient.send``. Once per process."""
+    """Put the tap on httpx, async and sync. Once per process."""
+    _install_async()
+    _install_sync()
+
+
+def _install_async() -> None:
     plain_send = httpx.AsyncClient.send
 
     async def send(
@@ -140,7 +164,7 @@ def install() -> None:
         wire = _current.get()
         if wire is None:
             return await plain_send(self, request, stream=stream, **options)
-        wire.calls += 1
+        _outgoing(wire, request)
         try:
             response = await plain_send(self, request, stream=stream, **options)
         except (httpx.HTTPError, OSError) as error:
@@ -150,7 +174,41 @@ def install() -> None:
         await _listen(wire, response, stream)
         return response
 
-    httpx.AsyncClient.send = send  # type: ignore[method-assign,assignment]
+    httpx.AsyncClient.send = send  # type: ignore[method-assign]
+
+
+def _install_sync() -> None:
+    """A few adapters run a blocking client in a thread; they do not stream there."""
+    plain_send = httpx.Client.send
+
+    def send(
+        self: httpx.Client, request: httpx.Request, *, stream: bool = False, **options: Any
+    ) -> httpx.Response:
+        wire = _current.get()
+        if wire is None:
+            return plain_send(self, request, stream=stream, **options)
+        _outgoing(wire, request)
+        try:
+            response = plain_send(self, request, stream=stream, **options)
+        except (httpx.HTTPError, OSError) as error:
+            wire.broke(error)
+            raise
+        wire.begin(response.status_code, response.headers)
+        if not stream or response.status_code >= 400:
+            wire.feed(response.read())
+        return response
+
+    httpx.Client.send = send  # type: ignore[method-assign]
+
+
+def _outgoing(wire: Wire, request: httpx.Request) -> None:
+    """Count the call, and give up connecting when the attempt says so, not when LiteLLM does."""
+    wire.calls += 1
+    limits = request.extensions.get("timeout")
+    if wire.connect_seconds is not None and isinstance(limits, dict):
+        known = limits.get("connect")
+        shorter = wire.connect_seconds if known is None else min(known, wire.connect_seconds)
+        request.extensions["timeout"] = {**limits, "connect": shorter}
 
 
 async def _listen(wire: Wire, response: httpx.Response, stream: bool) -> None:
@@ -173,7 +231,7 @@ async def _listen(wire: Wire, response: httpx.Response, stream: bool) -> None:
                 wire.broke(error)
                 raise
 
-    response.aiter_bytes = aiter_bytes  # type: ignore[method-assign,assignment]
+    response.aiter_bytes = aiter_bytes  # type: ignore[method-assign]
 
 
 def _never_connected(error: BaseException | None) -> bool:

@@ -1,0 +1,67 @@
+"""The workers of one generation, and the leases on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+
+import aiohttp
+
+from freeloader.child.process import Worker
+
+
+class Crew:
+    """All worker processes of one generation; ``entries`` are the names its config knows."""
+
+    def __init__(self, generation: int, config: str, workers: tuple[Worker, ...]) -> None:
+        self.generation = generation
+        self.config = config
+        self.workers = workers
+        self.entries: frozenset[str] = frozenset()
+
+    @property
+    def running(self) -> tuple[Worker, ...]:
+        return tuple(w for w in self.workers if w.pid is not None and w.exited is None)
+
+    @property
+    def in_flight(self) -> int:
+        return sum(worker.in_flight for worker in self.workers)
+
+    def least_loaded(self) -> Worker | None:
+        """The running worker with the fewest leases."""
+        return min(self.running, key=lambda worker: worker.in_flight, default=None)
+
+    def signal(self, number: int) -> None:
+        for worker in self.workers:
+            worker.signal(number)
+
+    async def close(self) -> None:
+        for worker in self.workers:
+            await worker.close()
+
+
+class Lease:
+    """One request's claim on a worker: a drained generation waits for its end.
+
+    ``session`` is an HTTP client whose requests go to the worker, key included.
+    """
+
+    def __init__(self, worker: Worker, ended: Callable[[int], None]) -> None:
+        self._worker = worker
+        self._ended = ended
+        self.session: aiohttp.ClientSession = worker.session
+        self.master_key: str = worker.master_key
+        self.generation = worker.generation
+
+    def __enter__(self) -> Lease:
+        self._worker.in_flight += 1
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._worker.in_flight -= 1
+        self._ended(self.generation)

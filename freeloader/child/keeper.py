@@ -1,0 +1,458 @@
+"""The keeper: the one task that feeds the machine, and the hands that do what it says.
+
+Call everything from the daemon's main loop in the main thread (the child's
+parent-death signal is bound to the thread that starts it). It never decides
+when to restart, switch or give up: ``machine.step`` does. It knows no
+providers and no requests, only leases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import shutil
+import signal
+import sys
+from collections.abc import Coroutine, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from freeloader.child import readiness, records
+from freeloader.child.config import Entry, digest, render, wire_name, write_private
+from freeloader.child.crew import Crew, Lease
+from freeloader.child.environment import child_environ
+from freeloader.child.logfile import LogFile
+from freeloader.child.machine import step
+from freeloader.child.places import Places
+from freeloader.child.process import Worker
+from freeloader.child.states import (
+    Alive,
+    Configure,
+    Drain,
+    Drained,
+    Effect,
+    Event,
+    Exited,
+    GiveUp,
+    Kill,
+    Machine,
+    Probe,
+    ProbeFailed,
+    Recycle,
+    Rules,
+    Spawn,
+    Spawned,
+    SpawnFailed,
+    Start,
+    Stop,
+    SwitchTo,
+    Terminate,
+    Tick,
+    WaitUntil,
+    Warm,
+    Warmed,
+    WarmFailed,
+)
+from freeloader.clock import Clock
+from freeloader.core.model import EMPTY
+from freeloader.errors import ConfigError, FreeloaderError, Unavailable
+
+_PROBE_EVERY = 1.0
+#: Two of these in a row and the child counts as hung: found within 8 seconds.
+_PROBE_SECONDS = 3.0
+_START_PROBE_SECONDS = 1.0
+_JITTER = 0.25
+_MEGABYTE = 1024 * 1024
+_QUEUE = 4096
+
+_LOG = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Keeps LiteLLM children running: ``start``, ``configure``, ``lease``, ``status``, ``stop``.
+
+    ``workers`` processes per generation; ``recycle_rss_mb`` (None: never) is
+    the resident size of one worker at which the generation is replaced.
+    ``environ`` is the daemon's, of which only places are taken over.
+    ``proxies`` go through the pipe, not the environment: they can hold passwords.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        log_dir: Path,
+        clock: Clock,
+        *,
+        workers: int = 1,
+        recycle_rss_mb: int | None = 1024,
+        rules: Rules | None = None,
+        environ: Mapping[str, str] = EMPTY,
+        proxies: Mapping[str, str] = EMPTY,
+        rng: random.Random | None = None,
+        command: tuple[str, ...] = (sys.executable, "-m", "freeloader.child.launcher"),
+    ) -> None:
+        self._places = Places(run_dir)
+        self._log = LogFile(log_dir / "litellm.log")
+        self._log_dir = log_dir
+        self._clock = clock
+        self._workers = max(1, workers)
+        self._recycle_bytes = None if recycle_rss_mb is None else recycle_rss_mb * _MEGABYTE
+        self._rules = rules or Rules()
+        self._environ = environ
+        self._proxies = proxies
+        self._rng = rng or random.Random()  # noqa: S311 - spreads restarts, hides nothing
+        self._command = command
+        self._machine = Machine()
+        self._events: asyncio.Queue[Event] = asyncio.Queue(_QUEUE)
+        self._crews: dict[int, Crew] = {}
+        self._configs: dict[str, tuple[tuple[Entry, ...], Mapping[str, str]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop_task: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+        self._usage: dict[int, tuple[int, float]] = {}
+        self._last_exit: dict[str, Any] | None = None
+        self._since = clock.now()
+
+    # ── what the daemon asks of it ───────────────────────────────────────────
+
+    async def start(self, entries: Iterable[Entry], secrets: Mapping[str, str] = EMPTY) -> None:
+        """End what an earlier daemon left, then start the first generation; does not wait for it.
+
+        ``secrets`` are credentials that cannot go with a request, by environment
+        name (an entry's parameter then says ``os.environ/NAME``).
+        """
+        if self._loop_task is None:
+            self._log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            await asyncio.to_thread(self._places.prepare)
+            self._loop_task = asyncio.create_task(self._run(), name="keeper")
+            self._background(self._watch())
+        self._events.put_nowait(Start(self._remember(entries, secrets)))
+
+    def configure(self, entries: Iterable[Entry], secrets: Mapping[str, str] = EMPTY) -> None:
+        """The entries have changed (or not: then nothing happens). Returns at once."""
+        self._events.put_nowait(Configure(self._remember(entries, secrets)))
+
+    async def stop(self) -> None:
+        """End all children, SIGTERM then SIGKILL; returns when none is left. Idempotent."""
+        if self._loop_task is None:
+            return
+        self._events.put_nowait(Stop())
+        await self._until(lambda: not self._machine.running and self._machine.state == "stopped")
+        for task in (*self._tasks, self._loop_task):
+            task.cancel()
+        await asyncio.gather(*self._tasks, self._loop_task, return_exceptions=True)
+        self._loop_task = None
+        for crew in self._crews.values():
+            crew.signal(signal.SIGKILL)
+            await crew.close()
+        self._crews.clear()
+        self._log.close()
+        await asyncio.to_thread(self._places.clear)
+
+    def lease(self) -> Lease:
+        """A claim on the least-loaded ready worker: ``with keeper.lease() as lease``.
+
+        Raises Unavailable (``starting``, or ``overloaded`` once it gave up) where there is none.
+        """
+        serving = self._machine.serving
+        crew = None if serving is None else self._crews.get(serving.id)
+        worker = None if crew is None else crew.least_loaded()
+        if worker is None:
+            raise self._unavailable()
+        return Lease(worker, self._lease_ended)
+
+    def serves(self, entry: str) -> bool:
+        """True if the child that is asked now knows this entry."""
+        serving = self._machine.serving
+        crew = None if serving is None else self._crews.get(serving.id)
+        return crew is not None and wire_name(entry) in crew.entries
+
+    async def wait_ready(self, timeout: float) -> None:
+        """Until a lease can be had. Raises Unavailable after ``timeout`` seconds, or once fatal."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._until(lambda: self._machine.state in ("ready", "fatal"))
+        except TimeoutError:
+            raise self._unavailable() from None
+        if self._machine.fatal is not None:
+            raise self._unavailable()
+
+    async def wait_settled(self, timeout: float) -> bool:
+        """Until the newest config serves and nothing else is on its way; False after ``timeout``."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._until(self._settled)
+        except TimeoutError:
+            return False
+        return True
+
+    def status(self) -> dict[str, Any]:
+        """JSON-ready; no secret, no path. Sizes are sums over the serving generation's workers."""
+        machine = self._machine
+        crew = self._crews.get(machine.generations[0].id) if machine.generations else None
+        pids = [worker.pid for worker in crew.running] if crew else []
+        sizes = [self._usage[pid] for pid in pids if pid in self._usage]
+        found: dict[str, Any] = {
+            "state": machine.state,
+            "pid": pids[0] if pids else None,
+            "workers": len(pids),
+            "rssBytes": sum(size for size, _ in sizes) if sizes else None,
+            "cpuPercent": round(sum(cpu for _, cpu in sizes), 1) if sizes else None,
+            "restarts": machine.failures,
+            "lastExit": self._last_exit,
+            "generation": machine.generations[0].id if machine.generations else None,
+            "generations": len(machine.generations),
+            "inFlight": sum(crew.in_flight for crew in self._crews.values()),
+            "since": self._since.iso(),
+        }
+        if machine.problem is not None:
+            found["problem"] = machine.problem
+            found["logTail"] = list(self._log.tail)
+        return found
+
+    # ── the one task ─────────────────────────────────────────────────────────
+
+    async def _run(self) -> None:
+        while True:
+            event = await self._next_event()
+            try:
+                self._take(event)
+            except Exception:  # noqa: BLE001
+                # A boundary: the keeper must outlive any mistake in what it does.
+                _LOG.exception("the keeper failed on %r", event)
+            self._changed.set()
+
+    def _take(self, event: Event) -> None:
+        """One step of the machine, and what it asks for."""
+        before = self._machine
+        now = self._clock.now()
+        jitter = self._rng.random() * _JITTER
+        self._machine, effects = step(before, event, now.mono, self._rules, jitter)
+        if self._machine.failures > before.failures:
+            self._note_failure(event)
+        if self._machine.state != before.state:
+            self._since = now
+        for effect in effects:
+            self._do(effect)
+
+    async def _next_event(self) -> Event:
+        due = self._machine.due()
+        if due is None:
+            return await self._events.get()
+        wait = due - self._clock.now().mono
+        try:
+            return await asyncio.wait_for(self._events.get(), max(wait, 0.001))
+        except TimeoutError:
+            return Tick()
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Spawn(generation, config):
+                self._background(self._spawn(generation, config))
+            case Probe(generation):
+                self._background(self._probe(generation))
+            case Warm(generation):
+                self._background(self._warm(generation))
+            case Drain(generation):
+                self._lease_ended(generation)
+            case Terminate(generation):
+                self._signal(generation, signal.SIGTERM)
+            case Kill(generation):
+                self._signal(generation, signal.SIGKILL)
+            case SwitchTo() | GiveUp() | WaitUntil():
+                pass  # the machine's own state says it all: lease(), status(), _next_event()
+
+    def _signal(self, generation: int, number: int) -> None:
+        crew = self._crews.get(generation)
+        if crew is not None and crew.running:
+            crew.signal(number)
+        elif crew is None or not any(worker.pid for worker in crew.workers):
+            self._events.put_nowait(Exited(generation, 0))  # it never had a process
+
+    # ── what takes time ──────────────────────────────────────────────────────
+
+    async def _spawn(self, generation: int, config: str) -> None:
+        entries, secrets = self._configs[config]
+        sockets = [self._places.socket(generation, index) for index in range(self._workers)]
+        workers = tuple(Worker(generation, i, socket) for i, socket in enumerate(sockets))
+        crew = Crew(generation, config, workers)
+        crew.entries = frozenset(wire_name(entry.name) for entry in entries)
+        self._crews[generation] = crew
+        try:
+            path = self._places.config(generation)
+            await asyncio.to_thread(write_private, path, render(entries))
+            for worker in workers:
+                cwd = self._places.cwd(generation, worker.index)
+                command = (*self._command, str(worker.socket), str(path))
+                orders = {"environ": {**self._proxies, **secrets}}
+                environ = child_environ(cwd, self._environ)
+                await worker.spawn(command, environ, cwd, orders, self._write_log)
+                self._background(self._wait(crew, worker))
+            self._save_records()
+        except ConfigError as error:
+            code = min(self._rules.permanent_codes)
+            self._events.put_nowait(Exited(generation, code, str(error)))
+            crew.signal(signal.SIGKILL)
+            return
+        except OSError as error:
+            crew.signal(signal.SIGKILL)
+            self._events.put_nowait(SpawnFailed(generation, f"it could not be started: {error}"))
+            return
+        if self._machine.coming is None or self._machine.coming.id != generation:
+            crew.signal(signal.SIGKILL)  # it was given up while it was being started
+        self._events.put_nowait(Spawned(generation))
+
+    async def _wait(self, crew: Crew, worker: Worker) -> None:
+        code = await worker.wait()
+        left = len(crew.running)
+        self._usage.pop(worker.pid or 0, None)
+        reason = _reason(code, worker.last_line)
+        self._events.put_nowait(Exited(crew.generation, code, reason, left))
+        await worker.close()
+        if left == 0:
+            self._crews.pop(crew.generation, None)
+            shutil.rmtree(self._places.generation(crew.generation), ignore_errors=True)
+        self._save_records()
+
+    async def _probe(self, generation: int) -> None:
+        crew = self._crews.get(generation)
+        if crew is None:
+            return
+        waits = (readiness.until_alive(worker, _START_PROBE_SECONDS) for worker in crew.workers)
+        await asyncio.gather(*waits)
+        if len(crew.running) == len(crew.workers):
+            self._events.put_nowait(Alive(generation))
+
+    async def _warm(self, generation: int) -> None:
+        crew = self._crews.get(generation)
+        if crew is None:
+            return
+        try:
+            await asyncio.gather(*(readiness.warm(worker) for worker in crew.workers))
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            reason = f"no answer to a warm-up call ({type(error).__name__})"
+            self._events.put_nowait(WarmFailed(generation, reason))
+        else:
+            self._events.put_nowait(Warmed(generation))
+
+    async def _watch(self) -> None:
+        """Look at the serving generation once a second: does it answer, how large is it."""
+        while True:
+            await asyncio.sleep(_PROBE_EVERY)
+            serving = self._machine.serving
+            crew = None if serving is None else self._crews.get(serving.id)
+            if crew is not None and crew.running:
+                await _guarded(self._look_at(crew))
+
+    async def _look_at(self, crew: Crew) -> None:
+        asked = self._clock.now().mono
+        workers = crew.running
+        answers = await asyncio.gather(*(readiness.alive(w, _PROBE_SECONDS) for w in workers))
+        late = self._clock.now().mono - asked > 2 * _PROBE_SECONDS
+        if all(answers):
+            self._events.put_nowait(Alive(crew.generation))
+        elif not late:  # late: it was us who slept, so that the silence says nothing
+            self._events.put_nowait(ProbeFailed(crew.generation))
+        for worker in workers:
+            usage = worker.usage()
+            if usage is not None and worker.pid is not None:
+                self._usage[worker.pid] = usage
+                if self._recycle_bytes is not None and usage[0] > self._recycle_bytes:
+                    size = usage[0] // _MEGABYTE
+                    self._events.put_nowait(Recycle(f"{size} MB resident"))
+
+    # ── small things ─────────────────────────────────────────────────────────
+
+    def _remember(self, entries: Iterable[Entry], secrets: Mapping[str, str]) -> str:
+        """Keep what a digest stands for, for as long as the machine can still name it."""
+        known = tuple(sorted(entries))
+        name = digest(known, secrets)
+        machine = self._machine
+        named = {machine.wanted, machine.good, *(gen.config for gen in machine.generations)}
+        self._configs = {k: v for k, v in self._configs.items() if k in named} | {
+            name: (known, dict(secrets))
+        }
+        return name
+
+    def _lease_ended(self, generation: int) -> None:
+        """A draining generation with nothing in flight is drained."""
+        crew = self._crews.get(generation)
+        draining = any(g.id == generation and g.phase == "draining" for g in self._machine.leaving)
+        if draining and (crew is None or crew.in_flight == 0):
+            self._events.put_nowait(Drained(generation))
+
+    def _note_failure(self, event: Event) -> None:
+        code = event.code if isinstance(event, Exited) else None
+        self._last_exit = {
+            "code": code if code is not None and code >= 0 else None,
+            "signal": _signal_name(code),
+            "reason": self._machine.problem,
+            "at": self._clock.now().iso(),
+        }
+
+    def _unavailable(self) -> FreeloaderError:
+        machine = self._machine
+        if machine.fatal is not None:
+            message = f"The LiteLLM child cannot run: {machine.fatal}. See `xswarm doctor`."
+            return Unavailable(message, code="overloaded", retry_after=30.0)
+        message = "The LiteLLM child is starting; try again in a few seconds."
+        return Unavailable(message, code="starting", retry_after=2.0)
+
+    def _settled(self) -> bool:
+        machine = self._machine
+        if machine.fatal is not None or machine.rejected == machine.wanted:
+            return True
+        serving = machine.serving
+        here = serving is not None and serving.config == machine.wanted
+        return here and self._events.empty() and machine.coming is None
+
+    def _write_log(self, data: bytes) -> None:
+        try:
+            self._log.write(data)
+        except OSError:
+            self._log.close()  # a full disk must not end the child; the tail in memory goes on
+
+    def _save_records(self) -> None:
+        running = [worker for crew in self._crews.values() for worker in crew.running]
+        found = (records.record_of(worker.pid or 0, worker.socket) for worker in running)
+        records.save(self._places.records, [record for record in found if record is not None])
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(_guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _until(self, condition: Any) -> None:
+        while not condition():
+            self._changed.clear()
+            await self._changed.wait()
+
+
+async def _guarded(work: Coroutine[Any, Any, None]) -> None:
+    """A boundary: what goes wrong in one helper task is logged and ends only that."""
+    try:
+        await work
+    except Exception:  # noqa: BLE001
+        _LOG.exception("a task of the keeper failed")
+
+
+def _reason(code: int, last_line: str) -> str:
+    name = _signal_name(code)
+    if name is not None:
+        return f"killed by {name}"
+    return f"exit code {code}: {last_line}" if last_line else f"exit code {code}"
+
+
+def _signal_name(code: int | None) -> str | None:
+    if code is None or code >= 0:
+        return None
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+
+
+__all__ = ["Keeper", "Lease"]

@@ -1,0 +1,317 @@
+"""The child's life as a pure function: ``step(machine, event, now) -> (machine, effects)``.
+
+No process, socket, clock or chance in here; ``now`` is monotonic seconds and
+given. Every event is defined in every state; one about a generation that is
+gone changes nothing. Laws (kept by Hypothesis): never more than two
+generations, after ``Stop`` a bounded number of steps to ``stopped``, a restart
+delay that grows to its cap and shrinks with health.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from freeloader.child.states import (
+    Alive,
+    Configure,
+    Drain,
+    Drained,
+    Effect,
+    Event,
+    Exited,
+    Generation,
+    GiveUp,
+    Kill,
+    Machine,
+    Probe,
+    ProbeFailed,
+    Recycle,
+    Rules,
+    Spawn,
+    Spawned,
+    SpawnFailed,
+    Start,
+    Stop,
+    SwitchTo,
+    Terminate,
+    Tick,
+    WaitUntil,
+    Warm,
+    Warmed,
+    WarmFailed,
+)
+
+MOST_GENERATIONS = 2
+Step = tuple[Machine, tuple[Effect, ...]]
+
+
+def step(m: Machine, event: Event, now: float, rules: Rules, jitter: float = 0.0) -> Step:
+    """What becomes of ``m``, and what is to be done. ``jitter`` (0–1) lengthens a restart delay."""
+    scene = _Scene(m, now, rules, jitter)
+    _HANDLERS[type(event)](scene, event)
+    scene.keep_deadlines()
+    scene.spawn_if_due()
+    due = scene.m.due()
+    if due is not None:
+        scene.effects.append(WaitUntil(due))
+    return scene.m, tuple(scene.effects)
+
+
+class _Scene:
+    """One step while it is being worked out."""
+
+    def __init__(self, m: Machine, now: float, rules: Rules, jitter: float) -> None:
+        self.m = m
+        self.now = now
+        self.rules = rules
+        self.jitter = jitter
+        self.effects: list[Effect] = []
+
+    def coming(self, generation: int, *phases: str) -> Generation | None:
+        """The coming generation, if it is this one and in one of these phases."""
+        found = self.m.coming
+        hit = found is not None and found.id == generation and found.phase in phases
+        return found if hit else None
+
+    def leave(self, gen: Generation, effect: Callable[[int], Effect], phase: str) -> None:
+        """Move a generation out of service, into ``phase``."""
+        wait = {"draining": self.rules.drain, "ending": self.rules.end, "killed": self.rules.kill}
+        gone = replace(gen, phase=phase, since=self.now, deadline=self.now + wait[phase])
+        others = tuple(other for other in self.m.leaving if other.id != gen.id)
+        self.m = replace(
+            self.m,
+            serving=None
+            if self.m.serving is not None and self.m.serving.id == gen.id
+            else self.m.serving,
+            coming=None
+            if self.m.coming is not None and self.m.coming.id == gen.id
+            else self.m.coming,
+            leaving=(*others, gone),
+        )
+        self.effects.append(effect(gen.id))
+
+    def failed(self, gen: Generation, reason: str, permanent: bool = False) -> None:
+        """Count a failure of ``gen`` (already out of its place) and decide what follows."""
+        lived = self.now - gen.since if gen.phase == "ready" else 0.0
+        level = max(0, self.m.level - int(lived // self.rules.heal))
+        delay = min(self.rules.backoff_cap, self.rules.backoff_first * 2.0 ** min(level, 30))
+        recent = tuple(at for at in self.m.crashes if self.now - at < self.rules.crash_window)
+        crashes = () if lived >= self.rules.stable else (*recent, self.now)
+        self.m = replace(
+            self.m,
+            level=level + 1,
+            failures=self.m.failures + 1,
+            crashes=crashes[-self.rules.crash_limit :],
+            retry_at=self.now + delay * (1.0 + self.jitter),
+            problem=reason,
+        )
+        if permanent or len(crashes) >= self.rules.crash_limit:
+            self.give_up(gen, reason, permanent)
+
+    def give_up(self, gen: Generation, reason: str, permanent: bool) -> None:
+        """Fatal; or, while another generation serves, only this config is given up."""
+        if not permanent:
+            reason = f"{self.rules.crash_limit} failures in a row, the last: {reason}"
+        if self.m.serving is not None:
+            self.m = replace(
+                self.m, rejected=gen.config, problem=reason, retry_at=None, recycling=False
+            )
+        else:
+            if self.m.coming is not None:
+                self.leave(self.m.coming, Kill, "killed")
+            self.m = replace(self.m, fatal=reason, problem=reason, retry_at=None)
+        self.effects.append(GiveUp(reason, fatal=self.m.fatal is not None))
+
+    def keep_deadlines(self) -> None:
+        """Act on every deadline that has passed."""
+        coming = self.m.coming
+        if coming is not None and _past(coming.deadline, self.now):
+            self.leave(coming, Kill, "killed")
+            self.failed(
+                coming, f"no sign of life after {self.now - coming.since:.0f} s {coming.phase}"
+            )
+        for gen in self.m.leaving:
+            if not _past(gen.deadline, self.now):
+                continue
+            if gen.phase == "draining":
+                self.leave(gen, Terminate, "ending")
+            elif gen.phase == "ending" or self.m.running:
+                self.leave(gen, Kill, "killed")
+            else:  # killed, told again in vain, and we are stopping: the kernel keeps it
+                self.m = replace(self.m, leaving=tuple(g for g in self.m.leaving if g.id != gen.id))
+
+    def spawn_if_due(self) -> None:
+        """Start a generation if one is needed, allowed and there is room for it."""
+        m, now = self.m, self.now
+        if not m.running or m.fatal is not None or m.wanted is None or m.coming is not None:
+            return
+        serving = m.serving
+        if serving is not None:
+            outdated = serving.config != m.wanted and m.wanted != m.rejected
+            if not outdated and not m.recycling:
+                self.m = replace(m, gather_until=None, retry_at=None)
+                return
+        waiting = [at for at in (m.gather_until, m.retry_at) if at is not None and at > now]
+        if waiting or len(m.generations) >= MOST_GENERATIONS:
+            clear = {k: None for k in ("gather_until", "retry_at") if _past(getattr(m, k), now)}
+            self.m = replace(m, **clear)  # type: ignore[arg-type]
+            return
+        config = m.good if m.wanted == m.rejected and m.good is not None else m.wanted
+        gen = Generation(m.next_id, config, "starting", now, now + self.rules.start)
+        self.m = replace(m, coming=gen, next_id=m.next_id + 1, gather_until=None, retry_at=None)
+        self.effects.append(Spawn(gen.id, config))
+
+
+def _past(at: float | None, now: float) -> bool:
+    return at is not None and at <= now
+
+
+# ── one handler per event ────────────────────────────────────────────────────
+
+
+def _start(s: _Scene, event: Start) -> None:
+    s.m = replace(s.m, running=True, wanted=event.config, gather_until=None, **_FRESH)
+
+
+def _configure(s: _Scene, event: Configure) -> None:
+    if not s.m.running or event.config == s.m.wanted:
+        return
+    until = s.m.gather_until if s.m.gather_until is not None else s.now + s.rules.gather
+    # A new config is a new chance: what failed before says nothing of it.
+    s.m = replace(s.m, wanted=event.config, gather_until=until, **_FRESH)
+
+
+_FRESH: dict[str, Any] = {
+    "fatal": None, "rejected": None, "problem": None, "retry_at": None, "level": 0, "crashes": (),
+}  # fmt: skip
+
+
+def _stop(s: _Scene, _: Stop) -> None:
+    for gen in s.m.generations:
+        if gen.phase not in ("ending", "killed"):
+            s.leave(gen, Terminate, "ending")
+    s.m = replace(s.m, running=False, wanted=None, gather_until=None, recycling=False, **_FRESH)
+
+
+def _tick(s: _Scene, _: Tick) -> None:
+    """Deadlines are looked at after every event."""
+
+
+def _recycle(s: _Scene, event: Recycle) -> None:
+    serving = s.m.serving
+    if serving is not None and s.now - serving.since >= s.rules.recycle_after:
+        s.m = replace(s.m, recycling=True)
+
+
+def _spawned(s: _Scene, event: Spawned) -> None:
+    if s.coming(event.generation, "starting"):
+        s.effects.append(Probe(event.generation))
+
+
+def _spawn_failed(s: _Scene, event: SpawnFailed) -> None:
+    gen = s.coming(event.generation, "starting")
+    if gen:
+        s.m = replace(s.m, coming=None)
+        s.failed(gen, event.reason)
+
+
+def _alive(s: _Scene, event: Alive) -> None:
+    gen = s.coming(event.generation, "starting")
+    if gen:
+        warming = replace(gen, phase="warming", since=s.now, deadline=s.now + s.rules.warm)
+        s.m = replace(s.m, coming=warming)
+        s.effects.append(Warm(gen.id))
+    elif s.m.serving is not None and s.m.serving.id == event.generation:
+        s.m = replace(s.m, serving=replace(s.m.serving, misses=0))
+
+
+def _probe_failed(s: _Scene, event: ProbeFailed) -> None:
+    gen = s.m.serving
+    if gen is None or gen.id != event.generation:
+        return
+    missed = replace(gen, misses=gen.misses + 1)
+    s.m = replace(s.m, serving=missed)
+    if missed.misses >= s.rules.misses:
+        s.leave(missed, Kill, "killed")
+        s.failed(missed, "it hung: no answer to the liveliness probe")
+
+
+def _warmed(s: _Scene, event: Warmed) -> None:
+    gen = s.coming(event.generation, "warming")
+    if not gen:
+        return
+    old = s.m.serving
+    ready = replace(gen, phase="ready", since=s.now, deadline=None)
+    s.m = replace(s.m, serving=ready, coming=None, recycling=False, retry_at=None, good=gen.config)
+    if s.m.rejected is None:
+        s.m = replace(s.m, problem=None)
+    s.effects.append(SwitchTo(gen.id))
+    if old is not None:
+        s.leave(old, Drain, "draining")
+
+
+def _warm_failed(s: _Scene, event: WarmFailed) -> None:
+    gen = s.coming(event.generation, "warming")
+    if gen:
+        s.leave(gen, Kill, "killed")
+        s.failed(gen, event.reason)
+
+
+def _drained(s: _Scene, event: Drained) -> None:
+    for gen in s.m.leaving:
+        if gen.id == event.generation and gen.phase == "draining":
+            s.leave(gen, Terminate, "ending")
+
+
+def _exited(s: _Scene, event: Exited) -> None:
+    gen = next((g for g in s.m.generations if g.id == event.generation), None)
+    if gen is None:
+        return
+    serving = s.m.serving is not None and s.m.serving.id == gen.id
+    coming = s.m.coming is not None and s.m.coming.id == gen.id
+    if event.left > 0:
+        _lost_one(s, gen, event, serving, coming)
+        return
+    s.m = replace(
+        s.m,
+        serving=None if serving else s.m.serving,
+        coming=None if coming else s.m.coming,
+        leaving=tuple(g for g in s.m.leaving if g.id != gen.id),
+    )
+    if serving or coming:
+        s.failed(gen, _why(event), permanent=coming and event.code in s.rules.permanent_codes)
+
+
+def _lost_one(s: _Scene, gen: Generation, event: Exited, serving: bool, coming: bool) -> None:
+    """One of several workers is gone: the rest serve on while a whole generation comes."""
+    if coming:
+        s.leave(gen, Kill, "killed")
+        s.failed(gen, _why(event), permanent=event.code in s.rules.permanent_codes)
+    elif serving and not s.m.recycling:
+        s.failed(gen, _why(event))
+        s.m = replace(s.m, recycling=s.m.rejected != gen.config)
+
+
+def _why(event: Exited) -> str:
+    if event.reason:
+        return event.reason
+    return f"killed by signal {-event.code}" if event.code < 0 else f"exit code {event.code}"
+
+
+_HANDLERS: dict[type, Callable[[_Scene, Any], None]] = {
+    Start: _start,
+    Configure: _configure,
+    Stop: _stop,
+    Tick: _tick,
+    Recycle: _recycle,
+    Spawned: _spawned,
+    SpawnFailed: _spawn_failed,
+    Alive: _alive,
+    ProbeFailed: _probe_failed,
+    Warmed: _warmed,
+    WarmFailed: _warm_failed,
+    Drained: _drained,
+    Exited: _exited,
+}

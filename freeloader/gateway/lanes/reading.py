@@ -1,0 +1,83 @@
+"""What a lane gathers while chunks pass: content seen, finish reason, usage. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from freeloader.core.events import Usage
+from freeloader.gateway.lanes.usage import meters_of
+from freeloader.money import Meters
+
+_CONTENT = (
+    "content",
+    "reasoning_content",
+    "reasoning",
+    "thinking_blocks",
+    "tool_calls",
+    "function_call",
+    "refusal",
+    "audio",
+    "images",
+    "text",
+)
+
+
+class Reading:
+    """Fed with the chunks of one stream, or the one body of a JSON answer."""
+
+    def __init__(self, stream: bool) -> None:
+        self._stream = stream
+        self.content = False
+        self.any = False
+        self.finish_reason: str | None = None
+        self._usage: Mapping[str, Any] | None = None
+
+    def take(self, data: dict[str, Any]) -> bool:
+        """Note what is in it, and take the usage out of a chunk. False: it is no answer at all."""
+        choices = data.get("choices")
+        usage = data.get("usage")
+        if isinstance(usage, dict):
+            self._usage = usage
+            if self._stream:
+                del data["usage"]  # told as an event of its own, to those who asked for it
+        if not isinstance(choices, list):
+            return False
+        self.any = True
+        self.content = self.content or self.has_content(data)
+        for choice in choices:
+            reason = choice.get("finish_reason") if isinstance(choice, dict) else None
+            self.finish_reason = reason or self.finish_reason
+        return bool(choices) or isinstance(usage, dict)
+
+    @staticmethod
+    def has_content(data: Mapping[str, Any]) -> bool:
+        """True if any choice carries text, reasoning, a tool call or another part."""
+        for choice in data.get("choices") or ():
+            part = choice.get("delta") or choice.get("message") or choice
+            if any(part.get(name) for name in _CONTENT):
+                return True
+        return False
+
+    @staticmethod
+    def bare(data: Mapping[str, Any]) -> bool:
+        """True for a chunk that says nothing once its usage is taken out."""
+        return not any(
+            choice.get("finish_reason") or choice.get("text") or choice.get("delta")
+            for choice in data.get("choices") or ()
+        )
+
+    def usage(self, told: Mapping[str, Any]) -> Usage:
+        """The usage: the provider's own object if the door has it, else LiteLLM's version.
+
+        ``reported`` is False where the provider sent none (LiteLLM then made
+        one up with a local tokenizer) or where its numbers are nonsense.
+        """
+        raw = told.get("rawUsage")
+        best = raw if isinstance(raw, dict) else self._usage or {}
+        meters = meters_of(best)
+        if meters is None:
+            return Usage(Meters(requests=1), reported=False, raw=best)
+        sane = meters.output > 0 or not self.content
+        return Usage(meters, reported=bool(told.get("usage")) and sane, raw=best)
+

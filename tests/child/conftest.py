@@ -1,0 +1,56 @@
+"""One real child and one fake upstream for the whole session: a start takes ten seconds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from fake_upstream import FakeUpstream
+
+from freeloader.child.config import Entry
+from freeloader.child.keeper import Keeper
+from freeloader.clock import SystemClock
+
+MODELS = (
+    "ok slow 429 401 402 413 500 hang reset badjson empty garbage cut cleancut midstream "
+    "nousage badusage long"
+).split()
+
+
+def entries_for(url: str) -> tuple[Entry, ...]:
+    found = [Entry(f"sim/{model}", f"openai/{model}", url) for model in MODELS]
+    return (
+        *found,
+        Entry("groq/ok", "groq/ok", url),
+        Entry("dead/x", "openai/x", "http://127.0.0.1:9"),
+    )
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def upstream() -> AsyncIterator[FakeUpstream]:
+    server = FakeUpstream()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def keeper(
+    upstream: FakeUpstream, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Keeper]:
+    home = tmp_path_factory.mktemp("home")
+    kept = Keeper(home / "run", home / "logs", SystemClock(), environ=dict(os.environ))
+    await kept.start(
+        entries_for(upstream.url), {"FREELOADER_TEST_SECRET": "planted-secret-in-pipe"}
+    )
+    await kept.wait_ready(90)
+    yield kept
+    await kept.stop()
+
+
+@pytest.fixture
+def home_of(keeper: Keeper) -> Path:
+    return keeper._log_dir.parent
