@@ -95,11 +95,13 @@ def check_settings(patient: Patient) -> Iterator[Finding]:
 
 
 def check_keys(patient: Patient) -> Iterator[Finding]:
+    if not patient.home.is_dir():
+        return
+    again = "xswarm stop; xswarm init" if patient.record else "xswarm init"
     for role in ("admin", "client"):
         path = patient.home / f"{role}.key"
         if not path.is_file():
-            remedy = "xswarm init" if role == "admin" else "xswarm key create > client.key"
-            yield Finding(f"{role} key", FAIL, f"{path} is missing", remedy)
+            yield Finding(f"{role} key", FAIL, f"{path} is missing", again)
             continue
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
@@ -110,7 +112,7 @@ def check_keys(patient: Patient) -> Iterator[Finding]:
                 f"chmod 600 {path}, and make a new one: xswarm key create",
             )
         elif not path.read_text(encoding="utf-8").strip():
-            yield Finding(f"{role} key", FAIL, f"{path} is empty", f"rm {path} && xswarm init")
+            yield Finding(f"{role} key", FAIL, f"{path} is empty", f"remove it, then: {again}")
         else:
             yield Finding(f"{role} key", OK, f"{path.name}, for its owner alone")
 
@@ -263,8 +265,7 @@ def check_disk(patient: Patient) -> Iterator[Finding]:
 def check_registry(patient: Patient) -> Iterator[Finding]:
     from freeloader.catalog import load
 
-    overlays = patient.home / "registry"
-    catalog = load(overlays if overlays.is_dir() else None)
+    catalog = load(patient.home / "registry")
     for problem in catalog.problems:
         yield Finding(
             "registry",

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from freeloader.cli.lifecycle import RunFiles
 from freeloader.cli.entry import main
+from freeloader.cli.lifecycle import RunFiles
 
 Answer = tuple[int, Any]
 
@@ -67,7 +67,7 @@ class FakeDaemon:
         self.answers[method, path] = body if isinstance(body, bytes) else (status, body)
 
 
-@pytest.fixture()
+@pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An initialised home, by environment; no daemon runs."""
     path = tmp_path / "home"
@@ -82,7 +82,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-@pytest.fixture()
+@pytest.fixture
 def daemon(home: Path) -> Iterator[FakeDaemon]:
     """The same home with a daemon running: this process plays it."""
     fake = FakeDaemon()
@@ -108,7 +108,7 @@ class Ran:
         return json.loads(self.out)
 
 
-@pytest.fixture()
+@pytest.fixture
 def xswarm(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     """Runs a command line in this process, through its real entry point."""
 
@@ -121,7 +121,7 @@ def xswarm(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     return run
 
 
-@pytest.fixture()
+@pytest.fixture
 def stdin(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Lets a test write to the command's standard input."""
     opened: list[Any] = []

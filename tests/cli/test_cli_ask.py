@@ -15,7 +15,7 @@ def sse(*events: object) -> bytes:
     )
 
 
-@pytest.fixture()
+@pytest.fixture
 def streaming(daemon):
     daemon.on(
         "POST",

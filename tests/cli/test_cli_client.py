@@ -68,7 +68,7 @@ def test_a_stream_gives_events_and_skips_comments(daemon):
     daemon.on(
         "POST",
         "/s",
-        b': keep alive\n\nevent: x\ndata: {"a": 1}\n\ndata:{"a": 2}\n\ndata: [DONE]\n\ndata: {"a":3}',
+        b': alive\n\nevent: x\ndata: {"a": 1}\n\ndata:{"a": 2}\n\ndata: [DONE]\n\ndata: {"a":3}',
     )
     assert list(Client(daemon.address, "k").stream("/s", {})) == [{"a": 1}, {"a": 2}]
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 CLOCK = SystemClock()
 
 
-@pytest.fixture()
+@pytest.fixture
 def child():
     """Starts short Python programs that say "ready" and are gone after the test."""
     started: list[subprocess.Popen[str]] = []

@@ -67,7 +67,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-@pytest.fixture()
+@pytest.fixture
 def cli(home):
     """Runs the program above on the home; whatever it left running is stopped afterwards."""
     (home / "config.toml").write_text("[server]\nport = 0\n")

@@ -189,8 +189,7 @@ def _provider(name: str) -> Provider:
     from freeloader.catalog import load
     from freeloader.manage.forms import find_provider
 
-    overlays = home_path() / "registry"
-    return find_provider(load(overlays if overlays.is_dir() else None), name)
+    return find_provider(load(home_path() / "registry"), name)
 
 
 def _params(given: tuple[str, ...]) -> dict[str, str]:

@@ -59,8 +59,7 @@ def _show_providers(as_json: bool) -> None:
     """What the registry knows; asks no daemon."""
     from freeloader.catalog import load
 
-    overlays = home_path() / "registry"
-    catalog = load(overlays if overlays.is_dir() else None)
+    catalog = load(home_path() / "registry")
     rows = [
         {
             "provider": one.id,

@@ -187,7 +187,7 @@ class Follower:
 
 def _make_home(home: Path) -> bool:
     """Makes the home where there is none; True if it did."""
-    if (home / "config.toml").is_file() and (home / "client.key").is_file():
+    if all((home / name).is_file() for name in ("config.toml", "admin.key", "client.key")):
         return False
     lock = daemon.take_lock(home)
     try:

@@ -1,0 +1,174 @@
+"""doctor: each finding from the fault that causes it, with the daemon stopped and running."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from freeloader.cli import checks
+from freeloader.clock import Instant
+
+NOW = 1_795_000_000.0
+
+
+class Frozen:
+    def __init__(self, wall: float) -> None:
+        self._wall = wall
+
+    def now(self) -> Instant:
+        return Instant(self._wall, 1.0)
+
+
+@pytest.fixture(autouse=True)
+def no_keyring(home):
+    """The machine's own keyring has no part in tests."""
+    (home / "config.toml").write_text('[secrets]\nbackend = "file"\n[server]\nport = 0\n')
+
+
+def found(home, check, clock=None):
+    """(state, found, remedy) of one check's findings."""
+    patient = checks.Patient(home, clock or Frozen(NOW))
+    return [(one.state, one.found, one.remedy) for one in check(patient)]
+
+
+def states(home, check, clock=None):
+    return [state for state, _, _ in found(home, check, clock)]
+
+
+def test_a_sound_home_has_no_fault(xswarm, home):
+    ran = xswarm("doctor", "--json")
+    assert ran.json["ok"] is True, ran.out
+    assert ran.code == 0
+    assert {"home", "settings", "admin key", "secret store", "port", "child", "litellm",
+            "freeloader.db", "journal.db", "registry", "clock", "disk"} <= {
+        one["check"] for one in ran.json["findings"]
+    }  # fmt: skip
+
+
+def test_a_fault_is_exit_code_1_with_a_remedy(xswarm, home):
+    (home / "admin.key").unlink()
+    ran = xswarm("doctor")
+    assert ran.code == 1
+    assert "fail  admin key" in ran.out
+    assert "→ xswarm init" in ran.out
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_every_finding_that_is_not_ok_has_a_remedy(xswarm, home):
+    (home / "client.key").write_text("")
+    (home / "admin.key").chmod(0o644)
+    (home / "config.toml").write_text("[server\n")
+    home.chmod(0o755)
+    for one in checks.examine(home, Frozen(1.0)):
+        assert one.state == "ok" or one.remedy, one
+
+
+def test_home(home, tmp_path):
+    assert states(home, checks.check_home) == ["ok"]
+    home.chmod(0o750)
+    assert states(home, checks.check_home) == ["warn"]
+    assert states(tmp_path / "none", checks.check_home) == ["fail"]
+
+
+def test_settings_name_file_and_key(home):
+    (home / "config.toml").write_text("[server]\nprot = 3\n")
+    [(state, what, _)] = found(home, checks.check_settings)
+    assert state == "fail"
+    assert "config.toml" in what
+    assert "prot" in what
+
+
+def test_keys(home):
+    assert states(home, checks.check_keys) == ["ok", "ok"]
+    (home / "admin.key").chmod(0o640)
+    (home / "client.key").write_text("\n")
+    assert states(home, checks.check_keys) == ["fail", "fail"]
+
+
+def test_secret_store(home):
+    [(state, what, _)] = found(home, checks.check_secrets)
+    assert (state, "file" in what) == ("ok", True)
+
+
+def test_a_daemon_that_does_not_answer(home, daemon):
+    daemon.on("GET", "/health", {"status": "ok"})
+    assert states(home, checks.check_port) == ["ok"]
+    daemon.on("GET", "/health", {}, 500)
+    assert states(home, checks.check_port) == ["fail"]
+
+
+@pytest.mark.parametrize(
+    ("child", "state"),
+    [
+        ({"state": "ready", "restarts": 0}, "ok"),
+        ({"state": "ready", "restarts": 9}, "warn"),
+        ({"state": "starting"}, "warn"),
+        ({"state": "backoff", "restarts": 2}, "warn"),
+        ({"state": "fatal", "restarts": 5}, "fail"),
+    ],
+)
+def test_child(home, daemon, child, state):
+    daemon.on("GET", "/v1/health", {"child": child})
+    assert states(home, checks.check_child) == [state]
+    assert daemon.asked[0]["key"] == "Bearer xsw-admin-key"
+
+
+@pytest.mark.parametrize(
+    ("version", "state"), [("1.106.2", "ok"), ("1.82.8", "fail"), ("1.100.0", "warn")]
+)
+def test_litellm(home, monkeypatch, version, state):
+    monkeypatch.setattr("freeloader.cli.checks.metadata.version", lambda _name: version)
+    assert states(home, checks.check_litellm) == [state]
+
+
+def test_the_litellm_looked_for_is_the_one_that_is_pinned():
+    from pathlib import Path
+
+    project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    assert f'"litellm[proxy]=={checks.LITELLM}"' in project
+
+
+def test_databases(home):
+    assert states(home, checks.check_databases) == ["ok", "ok"]
+    (home / "freeloader.db").write_bytes(b"not a database at all" * 500)
+    (home / "journal.db").write_bytes(b"")
+    assert states(home, checks.check_databases) == ["fail", "fail"]
+
+
+def test_sound_databases(home):
+    from freeloader.store.opening import prepare
+    from freeloader.store.schema import JOURNAL, LEDGER
+
+    prepare(home / "freeloader.db", LEDGER)
+    prepare(home / "journal.db", JOURNAL)
+    assert states(home, checks.check_databases) == ["ok", "ok"]
+    (home / "journal.db").write_bytes((home / "freeloader.db").read_bytes())
+    assert states(home, checks.check_databases) == ["ok", "fail"]
+
+
+def test_clock(home):
+    assert states(home, checks.check_clock) == ["ok"]
+    assert states(home, checks.check_clock, Frozen(0.0)) == ["fail"]
+    log = home / "logs" / "freeloader.log"
+    log.write_text("x")
+    os.utime(log, (NOW + 10_000, NOW + 10_000))
+    assert states(home, checks.check_clock) == ["warn"]
+
+
+@pytest.mark.parametrize(("free", "state"), [(10**10, "ok"), (5 * 10**8, "warn"), (10**6, "fail")])
+def test_disk(home, monkeypatch, free, state):
+    import shutil
+    from types import SimpleNamespace
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=free))
+    assert states(home, checks.check_disk) == [state]
+
+
+def test_a_broken_overlay_is_named(home):
+    (home / "registry").mkdir()
+    assert states(home, checks.check_registry) == ["ok"]
+    (home / "registry" / "mine.json").write_text("{")
+    [(state, what, _)] = found(home, checks.check_registry)
+    assert state == "warn"
+    assert "mine.json" in what
