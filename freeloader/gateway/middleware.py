@@ -38,7 +38,8 @@ _EXPOSED = (
     "X-Freeloader-Model, X-Freeloader-Strategy, X-Freeloader-Reason, X-Freeloader-Attempts, "
     "X-Freeloader-Cost-Usd, X-Freeloader-Dropped, X-Freeloader-Substituted"
 )
-_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+#: What a web page can send anywhere without asking.
+_FORMS = frozenset({"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"})
 ORIGIN = web.RequestKey("allowed_origin", str)
 STARTED = web.RequestKey("started_response", web.StreamResponse)
 
@@ -106,9 +107,7 @@ class Front:
             request[CALLER] = caller
             if route is not None:
                 keys.authorize(caller, route.access)
-        if request.body_exists or (
-            request.method in _WRITES and hdrs.CONTENT_TYPE in request.headers
-        ):
+        if request.body_exists or request.content_type in _FORMS:
             check_content(request)  # also where no route reads it: a form may change nothing
         return await handler(request)
 

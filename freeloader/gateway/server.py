@@ -83,6 +83,10 @@ class Running:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
+    def routes(self) -> list[web.AbstractRoute]:
+        """What is registered, for those who check it against the table."""
+        return list(self._runner.app.router.routes())
+
     async def close_listener(self) -> None:
         """Take no new connections; what runs goes on."""
         await self._site.stop()

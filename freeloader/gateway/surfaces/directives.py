@@ -73,11 +73,13 @@ def read_directives(
         raise not_yet("strategy multi-cast", "strategy")
     by_name = {snake(key): value for key, value in (*head.items(), *body.items())}
     task, dropped = _metadata(by_name.get("metadata"))
+    if user is not None:
+        text("user", user, 512)
     session = by_name.get("session") if by_name.get("session") is not None else user
     return Asked(
         level=level,
         project=_project(by_name.get("project"), caller),
-        session=None if session is None else text("session", session, 256),
+        session=None if session is None else text("session", session, 512),
         task=task,
         dropped=dropped,
     )

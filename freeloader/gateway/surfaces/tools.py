@@ -21,15 +21,10 @@ _CHOICES = ("none", "auto", "required")
 def read_tools(passed: Mapping[str, Any], found: Conversation) -> dict[str, Any]:
     """The tool and format fields of a body, rebuilt; sizes and needs go into ``found``."""
     out: dict[str, Any] = {}
-    if passed.get("tools"):
-        out["tools"] = _tools(passed["tools"], found)
-    if passed.get("functions"):
-        if not isinstance(passed["functions"], list):
-            raise wrong("functions", "must be a list")
-        out["functions"] = [
-            _function(one, f"functions[{i}]") for i, one in enumerate(passed["functions"])
-        ]
-        _measure(out["functions"], found)
+    if tools := _tools(passed.get("tools", []), found):
+        out["tools"] = tools
+    if functions := _functions(passed.get("functions", []), found):
+        out["functions"] = functions
     if "tools" in out or "functions" in out:
         found.needs.add("tools")
     if "tool_choice" in passed:
@@ -57,6 +52,15 @@ def _tools(value: Any, found: Conversation) -> list[dict[str, Any]]:
         )
     _measure(tools, found)
     return tools
+
+
+def _functions(value: Any, found: Conversation) -> list[dict[str, Any]]:
+    """The older form of tools."""
+    if not isinstance(value, list) or len(value) > _MAX_TOOLS:
+        raise wrong("functions", f"must be a list of up to {_MAX_TOOLS} functions")
+    functions = [_function(one, f"functions[{i}]") for i, one in enumerate(value)]
+    _measure(functions, found)
+    return functions
 
 
 def _function(value: Any, place: str) -> dict[str, Any]:
@@ -119,4 +123,6 @@ def _response_format(value: Any, found: Conversation) -> dict[str, Any]:
 
 
 def _measure(value: Any, found: Conversation) -> None:
+    if not value:
+        return
     found.text_bytes += len(orjson.dumps(value))

@@ -1,0 +1,260 @@
+"""Information and management routes, the 501 table, and the document that describes them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from front_fakes import ADMIN, CLIENT, HELLO, NOW, VIEWER, House, well_formed
+
+from freeloader.core.model import Verdict
+from freeloader.gateway.routes.later import LATER
+
+
+@pytest.mark.parametrize(("method", "path", "access", "_"), LATER, ids=[r[1] for r in LATER])
+async def test_later_routes_say_so(
+    method: str, path: str, access: str, _: str, house: House
+) -> None:
+    target = path.replace("{id}", "1")
+    async with house.call(method, target, None) as response:
+        assert response.status == 401
+    async with house.call(method, target, ADMIN) as response:
+        assert response.status == 501
+        assert well_formed(await response.json())["code"] == "not_implemented"
+        assert response.headers["x-should-retry"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nope", 404, "not_found"),
+        ("POST", "/v1/nope", 404, "not_found"),
+        ("DELETE", "/v1/chat/completions", 405, "method_not_allowed"),
+        ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
+        ("PUT", "/v1/config", 405, "method_not_allowed"),
+        ("OPTIONS", "/v1/config", 405, "method_not_allowed"),
+        ("GET", "/v1/accounts/groq/0", 405, "method_not_allowed"),
+        ("DELETE", "/v1/accounts/groq/x", 404, "not_found"),
+        ("POST", "/v1/jobs/none/run", 404, "not_found"),
+        ("GET", "/v1/decisions/none", 404, "not_found"),
+        ("GET", "/v1/models/none", 404, "model_not_found"),
+    ],
+)
+async def test_every_wrong_turn_has_the_error_shape(
+    method: str, path: str, status: int, code: str, house: House
+) -> None:
+    async with house.call(method, path, ADMIN) as response:
+        assert response.status == status
+        assert well_formed(await response.json())["code"] == code
+        assert response.headers["X-Request-Id"]
+        if status == 405:
+            assert response.headers["Allow"]
+
+
+async def test_health_needs_no_key_and_says_little(house: House) -> None:
+    assert (await house.get("/health", None))[:2] == (200, {"status": "ok"})
+    assert (await house.get("/ready", None))[:2] == (200, {"status": "ready"})
+    house.state = "starting"
+    assert (await house.get("/ready", None))[:2] == (503, {"status": "starting"})
+    async with house.call("HEAD", "/health", None) as response:
+        assert response.status == 200
+
+
+async def test_the_full_health(house: House) -> None:
+    status, body, _ = await house.get("/v1/health", ADMIN)
+    assert status == 200
+    assert body["status"] == "healthy"
+    assert body["providers"] == {"groq": "ok", "mistral": "disabled", "ollama": "ok"}
+    assert (body["uptime"], body["requestsToday"]) == (60, 7)
+    assert body["child"]["log"] == ["line of the child"]
+    _, body, _ = await house.get("/v1/health", VIEWER)
+    assert set(body["child"]) == {"state", "pid", "rssBytes", "restarts", "lastExit"}
+
+
+async def test_health_tells_spent_from_broken(house: House) -> None:
+    spent = Verdict("quota", "quota_exhausted", "spent", until=NOW.wall + 60)
+    house.books.quotas = {name: spent for name in house.books.deployments if "groq" in name}
+    _, body, _ = await house.get("/v1/health")
+    assert (body["providers"]["groq"], body["status"]) == ("quota_exceeded", "healthy")
+    house.books.pauses = {
+        name: Verdict("breaker", "upstream_failed", "open") for name in house.books.deployments
+    }
+    _, body, _ = await house.get("/v1/health")
+    assert (body["providers"]["groq"], body["status"]) == ("error", "down")
+
+
+async def test_models_in_both_shapes(house: House) -> None:
+    status, body, _ = await house.get("/v1/models", CLIENT)
+    assert status == 200
+    ids = [row["id"] for row in body["data"]]
+    assert ids == ["groq/org/big", "groq/small", "ollama/tiny"]
+    assert set(body["data"][0]) == {"id", "object", "created", "owned_by"}
+    small = body["models"][1]
+    wanted = {"provider", "name", "family", "intelligence", "speed", "costPer1M", "context",
+              "capabilities", "quotaRemaining", "quotaResets", "available", "unavailableReason",
+              "estimatedLatency"}  # fmt: skip
+    assert wanted <= set(small)
+    assert small["costPer1M"] == {"input": 0.15, "output": 0.6}
+    assert (small["quotaRemaining"], small["quotaResets"]) == (990, "2026-11-21T00:00:00.000Z")
+    assert body["models"][0]["costPer1M"] is None
+    assert body["models"][2]["costPer1M"] == {"input": 0.0, "output": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", ["org/big", "small", "tiny"]),
+        ("minIntelligence=3", ["small"]),
+        ("minIntelligence=9", []),
+        ("capability=tools", ["small"]),
+        ("capability=tools,streaming", ["small"]),
+        ("capability=vision", []),
+        ("provider=groq", ["org/big", "small"]),
+        ("provider=groq,ollama", ["org/big", "small", "tiny"]),
+        ("free=true", ["small", "tiny"]),
+        ("free=false", ["org/big"]),
+        ("local=true", ["tiny"]),
+        ("local=1&free=true", ["tiny"]),
+        ("available=true", ["org/big", "tiny"]),
+        ("available=false", ["small"]),
+    ],
+)
+async def test_model_filters(query: str, names: list[str], house: House) -> None:
+    house.books.pauses = {"groq@0/small": Verdict("breaker", "upstream_failed", "open until x")}
+    _, body, _ = await house.get(f"/v1/models?{query}")
+    assert [row["name"] for row in body["models"]] == names
+    assert len(body["data"]) == len(names)
+
+
+@pytest.mark.parametrize("query", ["free=maybe", "minIntelligence=x", "minIntelligence=nan",
+                                   "minInteligence=3", "free=true&free=false"])  # fmt: skip
+async def test_wrong_filters_are_named(query: str, house: House) -> None:
+    status, body, _ = await house.get(f"/v1/models?{query}")
+    assert status == 400
+    assert well_formed(body)["param"] == query.split("=")[0]
+
+
+async def test_one_model_by_id(house: House) -> None:
+    for name in ("groq/org/big", "org/big", "groq%2Forg%2Fbig"):
+        status, body, _ = await house.get(f"/v1/models/{name}")
+        assert (status, body["id"], body["object"]) == (200, "groq/org/big", "model")
+
+
+async def test_a_model_is_available_where_one_account_is(house: House) -> None:
+    first = house.books.deployments["groq@0/small"]
+    second = replace(first, id="groq@1/small", account=replace(first.account, idx=1))
+    house.books.deployments[second.id] = second
+    house.books.pauses = {first.id: Verdict("breaker", "upstream_failed", "open")}
+    _, body, _ = await house.get("/v1/models/groq/small")
+    assert (body["available"], body["accounts"]) == (True, [0, 1])
+
+
+MANAGED: list[tuple[str, str, Any, int, tuple[Any, ...]]] = [
+    ("POST", "/v1/accounts", {"provider": "groq"}, 201,
+     ("add_account", {"provider": "groq"}, "k-admin")),
+    ("PATCH", "/v1/accounts/groq/1", {"enabled": False}, 200,
+     ("change_account", "groq", 1, {"enabled": False}, "k-admin")),
+    ("DELETE", "/v1/accounts/groq/1", None, 200, ("remove_account", "groq", 1, "k-admin")),
+    ("POST", "/v1/accounts/groq/1/test", {}, 200, ("test_account", "groq", 1, "k-admin")),
+    ("POST", "/v1/keys", {"role": "client"}, 201, ("create_key", {"role": "client"}, "k-admin")),
+    ("DELETE", "/v1/keys/k-9", None, 200, ("revoke_key", "k-9", "k-admin")),
+    ("POST", "/v1/config", {"a": 1}, 200, ("change_config", {"a": 1}, "k-admin")),
+    ("POST", "/v1/config/rollback", {"version": 3}, 200, ("rollback_config", 3, "k-admin")),
+    ("POST", "/v1/config/import", {"b": 1}, 200, ("import_config", {"b": 1}, "k-admin")),
+    ("GET", "/v1/config/history?limit=7", None, 200, ("config_history", 7)),
+    ("POST", "/v1/jobs/retention/run", {}, 200, ("run_now", "retention")),
+    ("POST", "/v1/jobs/retention/run", None, 200, ("run_now", "retention")),
+    ("GET", "/v1/decisions?limit=3&project=x&before=d-9", None, 200,
+     ("list_decisions", "x", 3, "d-9")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "call"), MANAGED, ids=[f"{r[0]} {r[1]}" for r in MANAGED]
+)
+async def test_management_is_handed_on(
+    method: str, path: str, body: Any, status: int, call: tuple[Any, ...], house: House
+) -> None:
+    options = {} if body is None else {"json": body}
+    async with house.call(method, path, ADMIN, **options) as response:
+        assert response.status == status
+    assert house.owner.calls == [call]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/config", {}),
+        ("POST", "/v1/config/rollback", {}),
+        ("POST", "/v1/config/rollback", {"version": "3"}),
+        ("POST", "/v1/config/rollback", {"version": True}),
+        ("POST", "/v1/config/rollback", {"version": 3, "x": 1}),
+        ("PATCH", "/v1/accounts/groq/1", {}),
+        ("GET", "/v1/config/history?limit=0", None),
+        ("GET", "/v1/decisions?limit=9999", None),
+        ("GET", "/v1/decisions?limmit=1", None),
+        ("GET", "/v1/budget?projekt=a", None),
+    ],
+)
+async def test_management_bodies_are_checked(
+    method: str, path: str, body: Any, house: House
+) -> None:
+    options = {} if body is None else {"json": body}
+    async with house.call(method, path, ADMIN, **options) as response:
+        assert response.status == 400
+        well_formed(await response.json())
+    assert house.owner.calls == []
+
+
+async def test_lists_have_their_names(house: House) -> None:
+    for path, name in (
+        ("/v1/accounts", "accounts"), ("/v1/keys", "keys"), ("/v1/jobs", "jobs"),
+        ("/v1/config/history", "history"), ("/v1/decisions", "decisions"),
+        ("/v1/free-tiers", "windows"), ("/v1/config", "config"),
+    ):  # fmt: skip
+        status, body, _ = await house.get(path)
+        assert status == 200
+        assert name in body
+
+
+async def test_debug_explains_and_begins_nothing(house: House) -> None:
+    for body in (HELLO, {"prompt": "x"}):
+        status, answer, headers = await house.ask({**body, "top_k": 1}, "/v1/router/debug")
+        assert (status, answer["winner"]) == (200, "groq@0/small")
+        assert headers["X-Freeloader-Dropped"] == "top_k"
+    assert [p.operation for p in house.pipeline.profiles] == ["chat", "completion"]
+    assert house.pipeline.runs == []
+
+
+async def test_the_document_describes_exactly_what_is_there(house: House) -> None:
+    status, document, _ = await house.get("/openapi.json", CLIENT)
+    assert status == 200
+    described = {
+        (method.upper(), path) for path, row in document["paths"].items() for method in row
+    }
+    assert house.running is not None
+    registered = {
+        (route.method, re.sub(r"\{([a-z]+):[^}]*\}", r"{\1}", route.resource.canonical))
+        for route in house.running.routes()
+        if route.method != "HEAD" and route.resource is not None
+    }
+    assert described == registered
+    ids = [row["operationId"] for path in document["paths"].values() for row in path.values()]
+    assert len(ids) == len(set(ids))
+    assert _references(document) <= {
+        f"#/components/schemas/{name}" for name in document["components"]["schemas"]
+    }
+    open_paths = {p for p, row in document["paths"].items() for one in row.values()
+                  if one.get("security") == []}  # fmt: skip
+    assert open_paths == {"/health", "/ready"}
+
+
+def _references(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        own = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
+        return own.union(*(_references(one) for one in value.values()))
+    if isinstance(value, list):
+        return set[str]().union(*(_references(one) for one in value))
+    return set()

@@ -1,0 +1,394 @@
+"""What a body may say: refused, dropped, passed, counted, directives; and the Profile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from front_fakes import BOUND, CALLERS, CLIENT, HELLO, House, well_formed
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freeloader.core.model import Profile
+from freeloader.errors import FreeloaderError, InvalidRequest, NotImplementedYet
+from freeloader.gateway.surfaces.chat import parse_chat
+from freeloader.gateway.surfaces.completions import parse_completion
+from freeloader.gateway.surfaces.fields import REFUSED
+from freeloader.money import pico_from_usd
+
+CALLER = CALLERS[CLIENT]
+USER: dict[str, Any] = {"role": "user", "content": "hello"}
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def chat(headers: dict[str, str] | None = None, **fields: Any) -> Profile:
+    return parse_chat({"messages": [USER], **fields}, headers or {}, CALLER)
+
+
+STEERING = [
+    "api_base", "base_url", "api_key", "api_version", "fallbacks", "num_retries",
+    "max_retries", "models", "route", "custom_llm_provider", "extra_headers", "extra_body",
+    "headers", "plugins", "provider", "timeout", "mock_response", "user_config",
+    "litellm_params", "litellm_call_id", "litellm_metadata", "context_window_fallbacks",
+    "model_list", "organization", "aws_access_key_id", "vertex_credentials", "azure_ad_token",
+    "proxy_server_request", "callbacks", "guardrails", "cache", "ssl_verify",
+    "apiBase", "baseUrl", "apiKey", "api-base", "API_BASE", "extraHeaders", "numRetries",
+    "customLlmProvider", "extraBody", "litellmParams",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted({*STEERING, *REFUSED}))
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/router/debug"])
+async def test_a_field_that_could_steer_the_child_is_refused(
+    name: str, path: str, house: House
+) -> None:
+    for value in ("http://evil.example", None, {}, 2):
+        body = {"prompt": "x"} if path == "/v1/completions" else dict(HELLO)
+        status, answer, _ = await house.ask({**body, name: value}, path)
+        error = well_formed(answer)
+        assert (status, error["code"], error["param"]) == (400, "invalid_request", name)
+        assert name in error["message"]
+    assert house.pipeline.profiles == []
+
+
+@pytest.mark.parametrize("name", ["api_base", "headers", "user_config", "litellm_tags", "apiKey"])
+def test_metadata_cannot_steer_either(name: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        chat(metadata={name: "x"})
+    assert caught.value.param == f"metadata.{name}"
+
+
+@pytest.mark.parametrize("model", ["a,b", "groq/small,gpt-5", ",", "", "  ", 3, ["a"], "a\nb"])
+def test_a_model_is_one_name(model: Any) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        chat(model=model)
+    assert caught.value.param == "model"
+
+
+DROPPED = ("top_k", "min_p", "store", "prediction", "audio", "prompt_cache_key", "thinking",
+           "safety_identifier", "foo", "min_tokens",
+           "best_of", "prompt", "x y")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DROPPED)
+async def test_any_other_field_is_dropped_and_named(name: str, house: House) -> None:
+    status, _, headers = await house.ask({**HELLO, name: 1})
+    assert status == 200
+    assert headers["X-Freeloader-Dropped"] == name.replace(" ", "?")
+    assert name not in house.pipeline.profiles[0].payload
+
+
+async def test_dropped_names_cannot_break_the_header(house: House) -> None:
+    body = {**HELLO, "a\r\nX-Evil: 1": 1, "ü": 2, "z" * 500: 3, **{f"f{i}": i for i in range(99)}}
+    status, _, headers = await house.ask(body)
+    assert status == 200
+    assert "X-Evil" not in headers
+    assert headers["X-Freeloader-Dropped"].isascii()
+    assert len(headers["X-Freeloader-Dropped"]) < 4000
+
+
+def test_nothing_hidden_deeper_in_a_body_survives() -> None:
+    profile = chat(
+        messages=[
+            {**USER, "api_base": "evil", "provider_specific_fields": {"api_key": "evil"}},
+            {"role": "assistant", "content": None, "reasoning_content": "evil",
+             "tool_calls": [{**CALL, "extra_headers": "evil"}]},
+            {"role": "tool", "tool_call_id": "c1", "content": [
+                {"type": "text", "text": "ok", "base_url": "evil", "cache_control": {
+                    "type": "ephemeral", "ttl": "evil"}}]},
+        ],
+        tools=[{**TOOL, "server_url": "evil"}],
+        tool_choice={"type": "function", "function": {"name": "f"}, "headers": "evil"},
+        response_format={"type": "json_object", "api_key": "evil"},
+    )  # fmt: skip
+    assert b"evil" not in orjson.dumps(profile.payload)
+    assert "messages[].api_base" in profile.dropped
+
+
+PASSED: dict[str, Any] = {
+    "temperature": 0.5, "top_p": 0.9, "max_tokens": 10, "max_completion_tokens": 10,
+    "stop": ["a"], "seed": 7, "presence_penalty": -1, "frequency_penalty": 2,
+    "logit_bias": {"50256": -100}, "logprobs": True, "parallel_tool_calls": False,
+    "reasoning_effort": "low", "verbosity": "high", "tools": [TOOL],
+    "response_format": {"type": "json_object"}, "functions": [{"name": "f"}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PASSED)
+def test_standard_parameters_reach_the_lane(name: str) -> None:
+    profile = chat(**{name: PASSED[name]})
+    assert profile.payload[name] == PASSED[name]
+    assert profile.dropped == ()
+
+
+def test_camel_case_is_the_same_field() -> None:
+    assert chat(maxTokens=9).payload["max_tokens"] == 9
+    with pytest.raises(InvalidRequest):
+        chat(maxTokens=9, max_tokens=9)
+
+
+def test_null_means_not_given() -> None:
+    profile = chat(temperature=None, tools=None, stop=None, stream=None, strategy=None, n=None)
+    assert set(profile.payload) == {"messages"}
+
+
+BAD: list[tuple[str, Any]] = [
+    ("temperature", 3), ("temperature", "1"), ("temperature", True), ("top_p", 1.1),
+    ("max_tokens", 0), ("max_tokens", -1), ("max_tokens", 1.5), ("max_tokens", "9"),
+    ("n", 0), ("n", 129), ("n", 1.0), ("n", True), ("stop", 5), ("stop", [1]), ("seed", "x"),
+    ("stream", "yes"), ("stream", 1), ("logprobs", 1), ("logit_bias", []),
+    ("logit_bias", {"1": 101}), ("reasoning_effort", 3), ("tools", {}), ("tools", [{}]),
+    ("tools", [{"type": "web_search"}]), ("tools", [{"type": "mcp", "server_url": "http://x"}]),
+    ("tools", [{"type": "function", "function": {"name": ""}}]), ("tool_choice", "required"),
+    ("response_format", "json"), ("response_format", {"type": "xml"}),
+    ("response_format", {"type": "json_schema"}), ("modalities", ["audio"]),
+    ("service_tier", "priority"), ("service_tier", ["auto"]), ("web_search_options", {}),
+    ("stream_options", {"include_usage": True}), ("metadata", "x"),
+    ("metadata", {"taskType": "codin"}), ("freeloader", "x"), ("session", ""), ("session", 5),
+    ("project", "a b"), ("project", ""), ("user", 7), ("strategy", "fastest"),
+    ("qualityGates", {"minInteligence": 3}), ("qualityGates", []), ("max_cost", -1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), BAD, ids=[f"{n}={v}" for n, v in BAD])
+async def test_a_wrong_value_is_a_400_that_names_it(name: str, value: Any, house: House) -> None:
+    status, answer, _ = await house.ask({**HELLO, name: value})
+    error = well_formed(answer)
+    assert (status, error["code"]) == (400, "invalid_request")
+    assert error["param"].startswith(name)
+    assert house.pipeline.profiles == []
+
+
+BAD_MESSAGES: list[tuple[str, Any]] = [
+    ("messages", None), ("messages", []), ("messages", "hi"), ("messages[0]", ["hi"]),
+    ("messages[0].role", [{"content": "x"}]), ("messages[0].role", [{"role": "bot"}]),
+    ("messages[0].role", [{"role": ["user"], "content": "x"}]),
+    ("messages[0].content", [{"role": "user"}]), ("messages[0].content", [{**USER, "content": 5}]),
+    ("messages[0].content", [{**USER, "content": []}]),
+    ("messages[0].content", [{"role": "assistant"}]),
+    ("messages[0].content[0].type", [{**USER, "content": ["hi"]}]),
+    ("messages[0].content[0].type", [{**USER, "content": [{"type": "file"}]}]),
+    ("messages[0].content[0].type", [{**USER, "content": [{"type": ["text"]}]}]),
+    ("messages[0].content[0].text", [{**USER, "content": [{"type": "text"}]}]),
+    ("messages[0].content[0].image_url", [{**USER, "content": [{"type": "image_url"}]}]),
+    ("messages[1].tool_call_id", [USER, {"role": "tool", "content": "x"}]),
+    ("messages[0].tool_calls", [{**USER, "tool_calls": [CALL]}]),
+    ("messages[0].tool_calls", [{"role": "assistant", "tool_calls": "x"}]),
+    ("messages[0].tool_calls[0].id", [{"role": "assistant", "tool_calls": [{"function": {}}]}]),
+    ("messages[0].tool_calls[0].function.arguments",
+     [{"role": "assistant", "tool_calls": [{**CALL, "function": {"name": "f",
+                                                                "arguments": {}}}]}]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("param", "messages"), BAD_MESSAGES, ids=[str(r) for r in BAD_MESSAGES])
+def test_a_wrong_message_is_named(param: str, messages: Any) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse_chat({"messages": messages}, {}, CALLER)
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("url", "good"),
+    [
+        ("data:image/png;base64,AAAA", True),
+        ("https://example.com/a.png", True),
+        ("http://93.184.216.34/a.png", True),
+        ("data:text/html,hi", False),
+        ("file:///etc/passwd", False),
+        ("ftp://example.com/a", False),
+        ("http://localhost:11434/", False),
+        ("http://127.0.0.1/", False),
+        ("http://127.1/", False),
+        ("http://2130706433/", False),
+        ("http://0x7f.0.0.1/", False),
+        ("http://[::1]/", False),
+        ("http://169.254.169.254/latest/meta-data", False),
+        ("http://10.1.2.3/", False),
+        ("http://metadata.google.internal/", False),
+        ("http://router.local/", False),
+        ("http://user:pw@example.com/", False),
+        ("http://[::1", False),
+        ("http:///x", False),
+        ("", False),
+    ],
+)
+def test_images_are_data_or_public(url: str, good: bool) -> None:
+    messages = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]
+    if good:
+        assert "vision" in parse_chat({"messages": messages}, {}, CALLER).needs
+    else:
+        with pytest.raises(InvalidRequest):
+            parse_chat({"messages": messages}, {}, CALLER)
+
+
+def test_needs_come_from_the_body() -> None:
+    image = {"type": "image_url", "image_url": "data:image/png;base64,AA"}
+    assert chat().needs == frozenset()
+    assert chat(stream=True).needs == {"streaming"}
+    assert chat(tools=[TOOL]).needs == {"tools"}
+    assert chat(tools=[]).needs == frozenset()
+    assert chat(response_format={"type": "json_object"}).needs == {"json"}
+    assert chat(response_format={"type": "text"}).needs == frozenset()
+    assert chat(messages=[{"role": "user", "content": [image, image]}]).needs == {"vision"}
+    told = [{"role": "assistant", "tool_calls": [CALL]},
+            {"role": "tool", "tool_call_id": "c1", "content": "x"}]  # fmt: skip
+    profile = chat(messages=[USER, *told])
+    assert profile.needs == {"tools"}
+    assert profile.task == "agent_step"
+
+
+def test_estimates_bound_input_and_multiply_output() -> None:
+    plain = chat()
+    assert plain.bounded is False
+    assert plain.upper.output == 0
+    assert plain.expected.output > 0
+    one, three = chat(max_tokens=100), chat(max_tokens=100, n=3)
+    assert (one.bounded, one.upper.output, three.upper.output) == (True, 100, 300)
+    assert (three.choices, three.payload["n"]) == (3, 3)
+    assert three.upper.input == one.upper.input
+    text = "ü" * 10_000
+    wide = chat(messages=[{"role": "user", "content": text}])
+    assert wide.upper.input >= len(text.encode()) // 2
+    assert chat(tools=[TOOL] * 50).upper.input > plain.upper.input + 500
+
+
+@given(st.text(max_size=3000), st.integers(1, 5000), st.integers(1, 8))
+def test_more_text_never_lowers_an_estimate(text: str, bound: int, n: int) -> None:
+    small = chat(messages=[{"role": "user", "content": text}], max_tokens=bound, n=n)
+    large = chat(messages=[{"role": "user", "content": text + "x"}], max_tokens=bound + 1, n=n)
+    assert small.upper.input <= large.upper.input
+    assert small.expected.input <= small.upper.input
+    assert small.upper.output < large.upper.output
+
+
+JSON: Any = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner),
+    max_leaves=20,
+)
+KNOWN = st.sampled_from(
+    ["model", "messages", "tools", "stream", "stop", "n", "metadata", "freeloader", "prompt",
+     "response_format", "tool_choice", "functions", "stream_options", "qualityGates", "weights",
+     "fallback", "budget", "session", "project", "echo", "logprobs", "best_of", "service_tier"]
+)  # fmt: skip
+
+
+@given(st.dictionaries(KNOWN, JSON, max_size=6))
+def test_any_body_is_a_profile_or_a_typed_error(body: dict[str, Any]) -> None:
+    said: list[str] = []
+    for parse in (parse_chat, parse_completion):
+        try:
+            parse({"messages": [USER], "prompt": "x", **body}, {}, CALLER)
+        except FreeloaderError as error:
+            said.append(error.message)
+    assert all(said)
+
+
+def test_directives_may_ride_anywhere() -> None:
+    gates = {"minIntelligence": 5}
+    for profile in (
+        chat(strategy="cost-first", qualityGates=gates, project="p", session="s", max_cost=0.5),
+        chat(strategy="cost-first", quality_gates=gates, project="p", session="s", maxCost=0.5),
+        chat(freeloader={"strategy": "cost-first", "qualityGates": gates, "project": "p",
+                         "session": "s", "max_cost": 0.5}),
+        chat({"X-Freeloader-Strategy": "cost-first", "X-Freeloader-Project": "p",
+              "X-Freeloader-Gates": '{"minIntelligence": 5}', "X-Freeloader-Session": "s",
+              "X-Freeloader-Max-Cost": "0.5"}),
+    ):  # fmt: skip
+        assert profile.level.strategy == "cost-first"
+        assert profile.level.gates.min_intelligence == 5
+        assert profile.level.max_cost == pico_from_usd("0.5")
+        assert (profile.project, profile.session) == ("p", "s")
+        assert set(profile.payload) == {"messages"}
+
+
+def test_the_body_is_nearer_and_constraints_add_up() -> None:
+    headers = {"X-Freeloader-Strategy": "cost-first", "X-Freeloader-Max-Cost": "0.1",
+               "X-Freeloader-Gates": '{"minIntelligence": 5, "blockLocal": true}'}  # fmt: skip
+    level = chat(
+        headers, strategy="balanced", max_cost=9, qualityGates={"minIntelligence": 3}
+    ).level
+    assert level.strategy == "balanced"
+    assert level.max_cost == pico_from_usd("0.1")
+    assert (level.gates.min_intelligence, level.gates.block_local) == (5, True)
+
+
+def test_unknown_directives_name_the_nearest() -> None:
+    for fields, near in (
+        ({"freeloader": {"strategi": "balanced"}}, "strategy"),
+        ({"qualityGates": {"minInteligence": 3}}, "minIntelligence"),
+    ):
+        with pytest.raises(InvalidRequest) as caught:
+            chat(**fields)
+        assert near in caught.value.message
+
+
+def test_the_same_directive_twice_is_refused() -> None:
+    with pytest.raises(InvalidRequest):
+        chat(strategy="balanced", freeloader={"strategy": "cost-first"})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"strategy": "multi-cast"}, {"targets": 3}, {"selection": "diverse"}, {"aggregation": "all"},
+     {"model": "auto:multi-cast"}, {"freeloader": {"targets": 2}}],
+)  # fmt: skip
+def test_what_is_not_built_is_said_not_ignored(fields: dict[str, Any]) -> None:
+    with pytest.raises(NotImplementedYet):
+        chat(**fields)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"X-Freeloader-Gates": "{"}, {"X-Freeloader-Gates": "[1]"}, {"X-Freeloader-Max-Cost": "x"},
+     {"X-Freeloader-Max-Cost": "nan"}, {"X-Freeloader-Max-Cost": "-1"},
+     {"X-Freeloader-Strategy": "x"}, {"X-Freeloader-Project": "a/b"}],
+)  # fmt: skip
+def test_wrong_header_directives_are_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequest):
+        chat(headers)
+
+
+def test_task_and_session_have_more_than_one_name() -> None:
+    assert chat(metadata={"taskType": "coding", "run": "7"}).task == "coding"
+    assert chat(metadata={"taskType": "coding", "run": "7"}).dropped == ("metadata",)
+    assert chat(metadata={"task_type": "reasoning"}).dropped == ()
+    assert chat(user="u1").session == "u1"
+    assert chat(user="u1", session="s1").session == "s1"
+
+
+def test_a_bound_key_brings_its_project() -> None:
+    assert parse_chat(HELLO, {}, CALLERS[BOUND]).project == "alpha"
+
+
+@pytest.mark.parametrize("prompt", ["hi", ["hi"]])
+def test_a_prompt_becomes_one_message(prompt: Any) -> None:
+    asked = parse_completion({"prompt": prompt, "logprobs": 2, "echo": True}, {}, CALLER)
+    assert asked.profile.operation == "completion"
+    assert asked.profile.payload["messages"] == [{"role": "user", "content": "hi"}]
+    assert (asked.profile.payload["logprobs"], asked.profile.payload["top_logprobs"]) == (True, 2)
+    assert asked.echo == "hi"
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [({}, "prompt"), ({"prompt": ""}, "prompt"), ({"prompt": ["a", "b"]}, "prompt"),
+     ({"prompt": []}, "prompt"), ({"prompt": [1, 2]}, "prompt"), ({"prompt": [[1]]}, "prompt"),
+     ({"prompt": "x", "suffix": "y"}, "suffix"), ({"prompt": "x", "logprobs": -1}, "logprobs"),
+     ({"prompt": "x", "echo": "yes"}, "echo"), ({"prompt": "x", "n": 3, "best_of": 2}, "best_of")],
+)  # fmt: skip
+def test_wrong_completions_are_named(fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse_completion(fields, {}, CALLER)
+    assert caught.value.param == param
+
+
+def test_best_of_is_held_for_and_not_sent() -> None:
+    body = {"prompt": "x", "n": 1, "best_of": 4, "max_tokens": 10}
+    profile = parse_completion(body, {}, CALLER).profile
+    assert profile.upper.output == 40
+    assert "best_of" not in profile.payload
+    assert profile.dropped == ("best_of",)
