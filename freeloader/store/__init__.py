@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -97,6 +98,13 @@ class Store:
             if file.writer.last_error:
                 found.append(file.writer.last_error)
         return found
+
+    def stats(self) -> dict[str, dict[str, int]]:
+        """Counters of each file's writer since the start, and how many writes wait."""
+        return {
+            file.path.stem: asdict(file.writer.counters) | {"waiting": file.writer.waiting}
+            for file in self._files
+        }
 
     async def backup(self, folder: Path) -> list[Path]:
         """Consistent copies of both files in ``folder``, named by the time; where they are.

@@ -73,12 +73,12 @@ class DatabaseFile:
         Raises Unavailable if it cannot be read, or too many reads are waiting.
         """
         self._usable()
-        if self.writer.problem is None:
-            await self._flushed()
         if self._reads >= READS_MAX:
             raise Unavailable("Too many queries are running; try again.", retry_after=1.0)
         self._reads += 1
         try:
+            if self.writer.problem is None:
+                await self._flushed()
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._pool, self._query, query)
         finally:

@@ -103,19 +103,7 @@ class Writer:
         Raises what ``piece`` raises, or Unavailable. After a cancelled wait the
         write may still happen.
         """
-        if self.problem is not None and not keep:
-            raise unavailable(self.problem)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        with self._ready:
-            if self._closing:
-                raise unavailable(f"{self._name} is closed", retry_after=None)
-            if len(self._queue) >= self._queue_max:
-                raise unavailable(f"{self._name} has too many writes waiting")
-            self._queue.append(_Item(piece, keep, (loop, future)))
-            self._urgent = True
-            self._ready.notify()
-        return await future
+        return await self._queued(piece, keep, self._queue_max)
 
     def post(self, piece: Piece[Any]) -> bool:
         """Queue ``piece`` and go on. False if it was not taken (counted as lost)."""
@@ -134,7 +122,23 @@ class Writer:
         with self._ready:
             idle = not self._queue and not self._working
         if not idle:
-            await self.submit(_nothing)
+            # Its own place beyond the bound: a full queue is when it matters.
+            await self._queued(_nothing, False, 2 * self._queue_max)
+
+    async def _queued(self, piece: Piece[T], keep: bool, queue_max: int) -> T:
+        if self.problem is not None and not keep:
+            raise unavailable(self.problem)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        with self._ready:
+            if self._closing:
+                raise unavailable(f"{self._name} is closed", retry_after=None)
+            if len(self._queue) >= queue_max:
+                raise unavailable(f"{self._name} has too many writes waiting")
+            self._queue.append(_Item(piece, keep, (loop, future)))
+            self._urgent = True
+            self._ready.notify()
+        return await future
 
     @property
     def waiting(self) -> int:
