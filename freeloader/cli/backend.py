@@ -21,6 +21,7 @@ Row = dict[str, Any]
 
 # Adding or testing an account asks a provider over the network.
 PROVIDER_SECONDS = 60.0
+HISTORY_MAX = 500
 
 
 class Backend(Protocol):
@@ -99,7 +100,9 @@ class HttpBackend:
         return self._do("POST", "/v1/config/import", document, seconds=PROVIDER_SECONDS)
 
     def config_history(self) -> list[Row]:
-        return rows_of(self._client.get("/v1/config/history"), "history", "versions")
+        return rows_of(
+            self._client.get("/v1/config/history", {"limit": HISTORY_MAX}), "history", "versions"
+        )
 
     def rollback_config(self, version: int) -> Row:
         return self._do("POST", "/v1/config/rollback", {"version": version})

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from freeloader.cli.backend import Row
+from freeloader.cli.backend import HISTORY_MAX, Row
 from freeloader.settings import Home, choose_port, load, save
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ T = TypeVar("T")
 
 # Who did it, in the audit log.
 ACTOR = "owner"
-HISTORY_MAX = 500
 
 
 class Offline(Protocol):

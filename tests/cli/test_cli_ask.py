@@ -118,14 +118,16 @@ def test_explain_lists_candidates_and_refusals(xswarm, daemon):
                 "reason": "2 is below 7",
             },
         ],
-        "routing": ROUTING,
+        "winner": {"model": ROUTING["model"]},
+        "reason": ROUTING["reason"],
     }
     daemon.on("POST", "/v1/router/debug", answer)
     short = xswarm("explain", "hi")
     assert "groq@0/llama" in short.out
     assert "cost 1.00×0.40" in short.out
     assert "x@0/y" not in short.out
-    assert "1 candidates were refused" in short.err
+    assert "1 refused" in short.err
+    assert "→ groq/llama: best score; free" in short.err
     assert "minIntelligence: 2 is below 7" in xswarm("explain", "--all", "hi").out
     assert xswarm("explain", "--json", "hi").json == answer
     assert {call["path"] for call in daemon.asked} == {"/v1/router/debug"}

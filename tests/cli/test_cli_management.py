@@ -339,14 +339,18 @@ def test_budget_and_free(xswarm, daemon):
               "projects": {"a": {"daily": {"limit": None, "spent": 0}}},
               "alerts": [{"type": "soft", "message": "80 % is spent"}]}  # fmt: skip
     daemon.on("GET", "/v1/budget", budget)
-    daemon.on("GET", "/v1/free-tiers", {"windows": [{"account": "groq@1", "remaining": None}]})
+    daemon.on(
+        "GET", "/v1/free-tiers", {"windows": [{"provider": "groq", "account": 1, "limit": None}]}
+    )
     ran = xswarm("budget", "show")
     assert "all daily" in ran.out
     assert "$3.50" in ran.out
     assert "a daily" in ran.out
     assert "80 % is spent" in ran.err
-    assert "unknown" in xswarm("free").out
-    assert xswarm("free", "--json").json["windows"][0]["account"] == "groq@1"
+    shown = xswarm("free")
+    assert "groq@1" in shown.out
+    assert "unknown" in shown.out
+    assert xswarm("free", "--json").json["windows"][0]["provider"] == "groq"
 
 
 def test_env_is_for_a_shell(xswarm, daemon, home):

@@ -231,6 +231,8 @@ def _which(backend: Backend, name: str) -> tuple[str, int]:
 def _show_check(answer: Mapping[str, Any]) -> None:
     """What the provider said of a key, and what can be used with it."""
     for warning in answer.get("warnings") or ():
+        if str(warning).startswith("Not verified"):
+            continue  # said below, with the next step
         note(f"note: {warning}")
     found = answer.get("modelsAvailable") or answer.get("models") or ()
     if answer.get("verified"):

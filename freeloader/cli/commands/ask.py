@@ -131,12 +131,11 @@ def explain(
         ("MODEL", "SCORE", "HOLD", "TERMS", "REFUSED"),
         empty="no candidate: add an account: xswarm account add PROVIDER",
     )
-    refused = int(answer.get("refused", len(rows) - len(passing)))
+    refused = len(rows) - len(passing)
     if refused and passing and not everything:
-        note(f"{refused} candidates were refused; --all shows why.")
-    winner = answer.get("winner") or answer.get("routing") or answer.get("chosen")
-    if isinstance(winner, Mapping):
-        _show_routing(winner)
+        note(f"{refused} refused; --all shows why.")
+    if isinstance(answer.get("winner"), Mapping):
+        _show_routing({**answer["winner"], "reason": answer.get("reason")})
 
 
 def _body(

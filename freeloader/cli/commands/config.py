@@ -104,7 +104,8 @@ def set_values(
         emit(answer)
         return
     for key, value in _leaves(changes):
-        click.echo(f"{key} = {json.dumps(value, ensure_ascii=False)}")
+        shown = "(default)" if value is None else json.dumps(value, ensure_ascii=False)
+        click.echo(f"{key} = {shown}")
     _show_when(answer)
 
 
@@ -128,6 +129,7 @@ def import_file(file: Path, as_json: bool) -> None:
     for change in answer.get("changes") or answer.get("changed") or ():
         click.echo(change if isinstance(change, str) else json.dumps(change, ensure_ascii=False))
     click.echo(f"{file} is imported.")
+    _show_when(answer)
 
 
 @config.command("history")
@@ -235,3 +237,5 @@ def _leaves(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, 
 def _show_when(answer: Mapping[str, Any]) -> None:
     for name in answer.get("needsRestart") or answer.get("restartNeeded") or ():
         note(f"{name} takes effect with `xswarm restart`.")
+    for warning in answer.get("warnings") or ():
+        note(f"note: {warning}")

@@ -60,7 +60,7 @@ def _show(one: Mapping[str, Any]) -> None:
     for name, value in one.items():
         if isinstance(value, list | dict) or value in (None, ""):
             continue
-        click.echo(f"{name:<12} {value}")
+        click.echo(f"{name:<12} {round(value, 1) if name == 'latencyMs' else value}")
     if isinstance(attempts, list):
         click.echo("")
         table(

@@ -68,7 +68,7 @@ def free(context: click.Context, as_json: bool) -> None:
     table(
         (
             (
-                row.get("account") or row.get("provider"),
+                _account(row),
                 row.get("model") or "all",
                 row.get("metric"),
                 row.get("window"),
@@ -78,12 +78,28 @@ def free(context: click.Context, as_json: bool) -> None:
             )
             for row in rows_of(answer, "windows", "freeTiers")
         ),
-        ("ACCOUNT", "MODEL", "METRIC", "WINDOW", "LIMIT", "USED", "HELD", "LEFT", "RESETS", "SURE"),
+        (
+            "ACCOUNT",
+            "MODEL",
+            "METRIC",
+            "WINDOW",
+            "LIMIT",
+            "USED",
+            "HELD",
+            "LEFT",
+            "RESETS",
+            "CONFIDENCE",
+        ),
         empty="no window has been used yet.",
     )
 
 
 free.add_command(planned("reset", "Forget what was counted of a window.", parent="free"))
+
+
+def _account(row: Mapping[str, Any]) -> str:
+    provider, account = row.get("provider"), row.get("account")
+    return f"{provider}@{account}" if isinstance(account, int) else str(account or provider)
 
 
 def _known(value: Any) -> Any:
