@@ -31,6 +31,10 @@ _LOOK_AHEAD = 12
 _KEPT_REFUSALS = 8
 #: A model's output bound where neither the client nor the registry gives one.
 DEFAULT_MAX_OUTPUT = 8_192
+#: Output that an unbounded request claims of a free quota. Nine in ten answers are
+#: shorter; claiming the model's own bound would let one request fill a minute's window,
+#: and the worst that too small a claim can cause on a free account is a refusal.
+UNBOUNDED_QUOTA_OUTPUT = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,10 @@ class Decision:
 
 
 def upper_meters(profile: Profile, deployment: Deployment) -> Meters:
-    """What one attempt at this deployment can consume: the profile's bound, or the model's."""
+    """What one attempt at this deployment can consume: the profile's bound, or the model's.
+
+    Where money can flow an unbounded answer is held at all the model may write.
+    """
     upper = profile.upper
     if profile.bounded:
         return upper
@@ -81,6 +88,8 @@ def upper_meters(profile: Profile, deployment: Deployment) -> Meters:
     bound = model.max_output or DEFAULT_MAX_OUTPUT
     if model.context is not None:
         bound = min(bound, max(1, model.context - profile.expected.input))
+    if not deployment.billable:
+        bound = min(bound, UNBOUNDED_QUOTA_OUTPUT)
     return Meters(
         requests=upper.requests,
         input=upper.input,

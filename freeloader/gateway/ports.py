@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from freeloader.books.ports import Hold, Settlement
+from freeloader.books.ports import Facts, Hold, Settlement
 from freeloader.clock import Instant
 from freeloader.core.events import Event
 from freeloader.core.headers import Observation
@@ -31,14 +31,20 @@ class BooksPort(Snapshot, Protocol):
         now: Instant,
     ) -> Hold | Verdict: ...
 
-    async def settle(self, hold: Hold, used: Meters, basis: str, now: Instant) -> Settlement: ...
+    async def settle(
+        self, hold: Hold, used: Meters, basis: str, now: Instant, facts: Facts
+    ) -> Settlement: ...
 
     async def release(self, hold: Hold, now: Instant, *, sent: bool = False) -> Settlement:
         """Nothing was consumed; ``sent``: a request that some limits count all the same."""
         ...
 
     def observe(
-        self, deployment: Deployment, observations: Sequence[Observation], now: Instant
+        self,
+        deployment: Deployment,
+        observations: Sequence[Observation],
+        now: Instant,
+        hold: Hold | None = None,
     ) -> None: ...
 
     def record(
@@ -88,3 +94,16 @@ class Rules(Protocol):
     def timeouts(self, provider: str | None = None) -> Timeouts: ...
 
     def catalog_version(self) -> str: ...
+
+
+__all__ = [
+    "BooksPort",
+    "Facts",
+    "Hold",
+    "JournalPort",
+    "LanePort",
+    "NamesPort",
+    "Rules",
+    "SecretsPort",
+    "Settlement",
+]

@@ -102,6 +102,15 @@ def failed(
     )
 
 
+def not_served_yet(requested: str) -> FreeloaderError:
+    """An account serves the model, and the lane is just learning of it."""
+    return Unavailable(
+        f"{requested} is being made ready after a change. Try again in some seconds.",
+        code="starting",
+        retry_after=5.0,
+    )
+
+
 def overtime(attempts: Sequence[Mapping[str, Any]]) -> FreeloaderError:
     """The whole request ran out of time before any attempt could fail by itself."""
     return UpstreamTimeout(

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from freeloader.clock import Instant
-from freeloader.core import explain, fallback, routing
-from freeloader.core.events import Delta, End, Event, Fault, Usage
+from freeloader.core import explain, fallback
+from freeloader.core import routing as deciding
+from freeloader.core.events import Delta, End, Fault, Usage
 from freeloader.core.fallback import Failed, Stop
 from freeloader.core.model import EMPTY, Attempt, Caller, Policy, Profile, Resolution, Verdict
 from freeloader.errors import FreeloaderError
@@ -66,7 +67,7 @@ class Run:
         self._queue: asyncio.Queue[Any] = asyncio.Queue(_QUEUE)
         self._ready = asyncio.Event()
         self._error: FreeloaderError | None = None
-        self._chosen: routing.Candidate | None = None
+        self._chosen: deciding.Candidate | None = None
         self._alternatives: list[dict[str, Any]] = []
         self._attempts: list[dict[str, Any]] = []
         self._watch: Watch | None = None
@@ -90,7 +91,7 @@ class Run:
             raise self._error
         return True
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncIterator[Delta | Usage | End | Fault]:
         """Deltas (``model`` rewritten), then Usage, then End or Fault."""
         while (item := await self._queue.get()) is not _CLOSED:
             yield item
@@ -173,9 +174,8 @@ class Run:
         except FreeloaderError as problem:
             self._conclude("failed", problem)
         except TimeoutError:
-            failures = self._plan.failures
-            problem = self._failed() if failures else refusal.overtime(self._attempts)
-            self._conclude("failed", problem)
+            late = refusal.overtime(self._attempts)
+            self._conclude("failed", self._failed() if self._plan.failures else late)
         else:
             broken = self._watch is not None and self._watch.fault is not None
             self._conclude("broken" if broken else "answered", None)
@@ -185,6 +185,7 @@ class Run:
     async def _until_answered(self) -> None:
         plan = self._plan
         while True:
+            await self._tools.lane_ready()
             candidate, hold = await self._reserve()
             failure = await self._attempt(candidate, hold)
             if failure is None:
@@ -199,14 +200,14 @@ class Run:
             if step.delay:
                 await asyncio.sleep(step.delay)
 
-    async def _reserve(self) -> tuple[routing.Candidate, Hold]:
+    async def _reserve(self) -> tuple[deciding.Candidate, Hold]:
         """The best candidate whose windows and budgets could all be held."""
         plan, tools = self._plan, self._tools
         patience = tools.clock.now().mono + plan.policy.max_wait_ms / 1000
         for _ in range(_RESERVATIONS_MAX):
             now = tools.clock.now()
             ask = self._ask(now)
-            decision = routing.decide(ask, tools.books)
+            decision = deciding.decide(ask, tools.books)
             if decision.winner is None:
                 await self._wait_or_refuse(ask, now, patience)
                 continue
@@ -215,7 +216,7 @@ class Run:
                 f"{self.request_id}.{len(self._attempts) + 1}",
                 self.request_id,
                 deployment,
-                routing.upper_meters(plan.profile, deployment),
+                deciding.upper_meters(plan.profile, deployment),
                 plan.project,
                 plan.caller.key_id,
                 ask.policy,
@@ -228,15 +229,15 @@ class Run:
             assert self._chosen is not None
             return self._chosen, held
         raise refusal.refused(
-            routing.refusals(self._ask(tools.clock.now()), tools.books),
+            deciding.refusals(self._ask(tools.clock.now()), tools.books),
             plan.resolution.requested,
             tools.clock.now().wall,
         )
 
-    async def _wait_or_refuse(self, ask: routing.Ask, now: Instant, patience: float) -> None:
+    async def _wait_or_refuse(self, ask: deciding.Ask, now: Instant, patience: float) -> None:
         """Sleeps until a momentary refusal may have passed; else raises what it was."""
         plan = self._plan
-        every = routing.refusals(ask, self._tools.books)
+        every = deciding.refusals(ask, self._tools.books)
         wait = _shortest(every, now)
         if wait is not None and now.mono + wait <= patience:
             plan.avoid.clear()
@@ -244,26 +245,28 @@ class Run:
             return
         if plan.failures:
             raise self._failed()
+        if not every and plan.resolution.deployments:
+            raise refusal.not_served_yet(plan.resolution.requested)
         raise refusal.refused(every, plan.resolution.requested, now.wall)
 
-    def _ask(self, now: Instant) -> routing.Ask:
+    def _ask(self, now: Instant) -> deciding.Ask:
         plan = self._plan
         policy = plan.policy
         if policy.max_cost is not None and plan.spent_pico:
             policy = replace(policy, max_cost=max(0, policy.max_cost - plan.spent_pico))
         profile = replace(plan.profile, project=plan.project)
-        return routing.Ask(profile, policy, plan.resolution, now.wall, plan.tried, plan.avoid)
+        return deciding.Ask(profile, policy, plan.resolution, now.wall, plan.tried, plan.avoid)
 
-    def _choose(self, decision: routing.Decision, ask: routing.Ask) -> None:
+    def _choose(self, decision: deciding.Decision, ask: deciding.Ask) -> None:
         assert decision.winner is not None
         books = self._tools.books
-        self._chosen = routing.scored(decision.winner, ask, books)
-        others = [*decision.alternatives, *decision.refused[: routing.ALTERNATIVES]]
+        self._chosen = deciding.scored(decision.winner, ask, books)
+        others = [*decision.alternatives, *decision.refused[: deciding.ALTERNATIVES]]
         self._alternatives = [
-            explain.alternative(routing.scored(other, ask, books)) for other in others
+            explain.alternative(deciding.scored(other, ask, books)) for other in others
         ]
 
-    async def _attempt(self, candidate: routing.Candidate, hold: Hold) -> Failed | None:
+    async def _attempt(self, candidate: deciding.Candidate, hold: Hold) -> Failed | None:
         """Sends once. None: answered (or broken after the first delta, which is final too)."""
         plan, tools = self._plan, self._tools
         deployment = candidate.deployment
@@ -359,7 +362,7 @@ class Run:
         )
 
 
-def _shortest(every: Sequence[routing.Candidate], now: Instant) -> float | None:
+def _shortest(every: Sequence[deciding.Candidate], now: Instant) -> float | None:
     """Seconds until the first refusal may have passed; None where waiting cannot help."""
     waits = [c for c in every if c.verdict is not None and c.verdict.gate != "tried"]
     if any(c.verdict is not None and c.verdict.code == "budget_busy" for c in waits):

@@ -15,7 +15,7 @@ from freeloader.core import outcome
 from freeloader.core.headers import observations
 from freeloader.core.outcome import Outcome
 from freeloader.gateway.attempts import Watch
-from freeloader.gateway.ports import Hold
+from freeloader.gateway.ports import Facts, Hold
 from freeloader.gateway.tools import Tools
 from freeloader.money import Meters, usd_from_pico
 from freeloader.store.rows import AttemptRow
@@ -36,12 +36,19 @@ async def settle(watch: Watch, hold: Hold, decision_id: str, tools: Tools) -> Se
     """Brings books and journal up to date with one finished, broken or abandoned attempt."""
     now = tools.clock.now()
     judged = _judge(watch, now)
+    _observe(watch, hold, now, tools)
     if watch.first_at is None and nothing_consumed(watch):
         done = await tools.books.release(hold, now, sent=_was_sent(watch))
         used, basis = Meters(), "released"
     else:
         used, basis = watch.used()
-        done = await tools.books.settle(hold, used, basis, now)
+        facts = Facts(
+            watch.attempt.profile.task,
+            _outcome_name(watch, judged),
+            watch.latency_ms(),
+            watch.first_ms(),
+        )
+        done = await tools.books.settle(hold, used, basis, now, facts)
     _learn(watch, judged, used, now, tools)
     shown = _shown(watch, judged, used, basis, done.cost)
     tools.journal.attempt(_row(watch, decision_id, judged, used, done.cost, shown))
@@ -68,15 +75,21 @@ def _judge(watch: Watch, now: Instant) -> Outcome | None:
     return outcome.classify(watch.fault, rules, limits, now.wall)
 
 
+def _observe(watch: Watch, hold: Hold, now: Instant, tools: Tools) -> None:
+    """What the answer's headers say of quotas, while the attempt still holds its own share."""
+    deployment = watch.attempt.deployment
+    headers = watch.headers or (watch.fault.headers if watch.fault is not None else {})
+    if headers and deployment.provider.rate_limit_headers:
+        seen = observations(headers, deployment.provider.rate_limit_headers, now.wall)
+        tools.books.observe(deployment, seen, now, hold)
+
+
 def _learn(watch: Watch, judged: Outcome | None, used: Meters, now: Instant, tools: Tools) -> None:
     """A client that left says nothing about the provider; everything else does."""
-    books, deployment = tools.books, watch.attempt.deployment
-    if watch.headers:
-        seen = observations(watch.headers, deployment.provider.rate_limit_headers, now.wall)
-        books.observe(deployment, seen, now)
     if judged is None and not watch.finished:
         return
-    books.record(deployment, judged, watch.latency_ms(), watch.first_ms(), used.output, now)
+    latency, first = watch.latency_ms(), watch.first_ms()
+    tools.books.record(watch.attempt.deployment, judged, latency, first, used.output, now)
 
 
 def _shown(

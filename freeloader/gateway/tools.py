@@ -51,7 +51,11 @@ class Tasks:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The pipeline's collaborators, built once by the composition root."""
+    """The pipeline's collaborators, built once by the composition root.
+
+    ``lane_ready`` returns once the lane can send; it raises Unavailable where
+    that takes too long.
+    """
 
     books: BooksPort
     lane: LanePort
@@ -60,4 +64,5 @@ class Tools:
     clock: Clock
     tasks: Tasks
     credentials: Callable[[Deployment], Awaitable[Mapping[str, str]]]
+    lane_ready: Callable[[], Awaitable[None]]
     new_id: Callable[[str], str]

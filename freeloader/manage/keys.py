@@ -113,6 +113,10 @@ class AppKeys:
             return None
         return kept[1]
 
+    def ids(self) -> tuple[str, ...]:
+        """The keys in force."""
+        return tuple(self._rows)
+
     def rate_limit(self, key_id: str) -> int | None:
         """Requests per minute that a key may make, or None for no limit."""
         row = self._rows.get(key_id)

@@ -100,7 +100,9 @@ class Books(PlainSnapshot):
         cost = what.model.price.ceiling(upper) if what.billable else 0
         return Hold(attempt_id, request_id, what, project, key_id, upper, cost, now)
 
-    async def settle(self, hold: Hold, meters: Meters, basis: str, now: Instant) -> Settlement:
+    async def settle(
+        self, hold: Hold, meters: Meters, basis: str, now: Instant, facts: Any
+    ) -> Settlement:
         self.log.append(("settle", hold.deployment.id, basis, meters))
         price = hold.deployment.model.price
         cost = price.cost(meters) if price and hold.deployment.billable else 0
@@ -157,6 +159,10 @@ class Journal:
         self.attempts.append(row)
 
 
+async def ready() -> None:
+    """The lane can send."""
+
+
 @dataclass
 class World:
     books: Books
@@ -179,6 +185,7 @@ class World:
             SystemClock(),
             self.tasks,
             credentials,
+            ready,
             lambda kind: f"{kind}-{next(counter)}",
         )
         return Pipeline(tools).begin(profile(**asked), OWNER, "r")
@@ -389,6 +396,7 @@ async def test_explain_sends_and_holds_nothing() -> None:
         SystemClock(),
         house.tasks,
         lambda d: asyncio.sleep(0, {}),  # type: ignore[arg-type,return-value]
+        ready,
         lambda kind: kind,
     )
     shown = Pipeline(tools).explain(profile(), OWNER)

@@ -1,0 +1,255 @@
+"""The daemon: every object built once, wired, started in order and ended in reverse.
+
+No rule about requests, money or processes is here; each line connects two rooms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets as entropy
+from collections.abc import Coroutine, Mapping
+from dataclasses import replace
+from typing import Any
+
+from freeloader import __version__
+from freeloader.app.budgets import budget_rules
+from freeloader.app.views import Decisions, Jobs
+from freeloader.app.world import World
+from freeloader.banner import Banner
+from freeloader.books.books import Books
+from freeloader.child.config import entries_of
+from freeloader.child.keeper import Keeper
+from freeloader.child.states import Rules as ChildRules
+from freeloader.clock import Clock, SystemClock
+from freeloader.core.budget import BudgetRules
+from freeloader.errors import Unavailable
+from freeloader.gateway.lanes.litellm import LiteLLMLane
+from freeloader.gateway.pipeline import Pipeline
+from freeloader.gateway.server import HTTP_LIMITS, Running, build_app, serve
+from freeloader.gateway.services import Services
+from freeloader.gateway.tools import Tasks, Tools
+from freeloader.logs import Redactor
+from freeloader.manage.accounts import Accounts
+from freeloader.manage.config import Config
+from freeloader.manage.config import reload as reload_settings
+from freeloader.manage.fetch import fetch_models
+from freeloader.manage.keys import AppKeys
+from freeloader.manage.onboard import Onboarding, Report
+from freeloader.secrets import SecretStore
+from freeloader.settings import Home, Settings
+from freeloader.store import Store
+from freeloader.workers.jobs import Retention, first_jobs
+from freeloader.workers.loop import Loop
+
+_log = logging.getLogger(__name__)
+
+#: Changed quota windows go to disk this often (seconds).
+FLUSH_S = 0.25
+#: A request waits so long for a child that is being restarted, then gets 503 ``starting``.
+CHILD_WAIT_S = 45.0
+
+
+class Daemon:
+    """One home's daemon. ``start``, then ``stop``; ``reload`` in between."""
+
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        environ: Mapping[str, str],
+        redactor: Redactor,
+        clock: Clock | None = None,
+    ) -> None:
+        self.home, self.settings, self._environ = home, settings, environ
+        self._clock = clock or SystemClock()
+        self._state = "starting"
+        self._started = self._clock.now()
+        self._tasks = Tasks()
+        self._background: set[asyncio.Task[None]] = set()
+        self._running: Running | None = None
+        self.store = Store.open(home.ledger, home.journal, self._clock)
+        self.secrets = SecretStore(home, settings.secrets.backend, on_secret=redactor.add)
+        ledger = self.store.ledger
+        self.world = World(settings, home.registry, ledger, self.secrets, self._clock)
+        self.accounts = Accounts(
+            ledger,
+            self.secrets,
+            lambda: self.world.catalog,
+            fetch_models,
+            self._clock,
+            self.world.refresh,
+        )
+        self.keys = AppKeys(ledger, self._clock)
+        self.config = Config(
+            home, environ, ledger, self._clock, accounts=self.accounts, changed=self.reload
+        )
+        self.books = Books(ledger, self._clock, budget_rules(settings, {}))
+        self.keeper = _keeper(home, settings, environ, self._clock)
+        self.jobs = Loop(
+            first_jobs(ledger, self.store.journal, self._clock, self._retention),
+            self._clock,
+            ledger,
+            random.Random(),  # noqa: S311 - spreads jobs over time, hides nothing
+            settings.budget.timezone,
+        )
+
+    # ── life ─────────────────────────────────────────────────────────────────
+
+    async def start(self) -> Banner:
+        """Everything up, the front listening; the child is still on its way."""
+        ledger = self.store.ledger
+        await ledger.boot(self._clock.now().wall)
+        await self.keys.ensure_files(self.home)
+        await self.keys.load()
+        await self.books.configure(self._budget_rules())
+        await self.books.load()
+        found = await Onboarding(
+            self.accounts, ledger, lambda: self.world.catalog, self._environ, fetch_models
+        ).run()
+        self.world.attach(self.books, self.keeper)
+        await self.world.refresh()
+        await self.keeper.start(entries_of(self.world.deployments))
+        await self.jobs.load()
+        for work in (self.jobs.run(), self._flush_forever(), self._announce_ready()):
+            self._keep(work)
+        server = self.settings.server
+        limits = replace(HTTP_LIMITS, drain_seconds=server.drain_seconds)
+        self._running = await serve(build_app(self._services()), server.host, server.port, limits)
+        return self._banner(found)
+
+    async def stop(self) -> None:
+        """Drains what runs, settles it, ends the child and closes the files."""
+        self._state = "stopping"
+        patience = self.settings.server.drain_seconds
+        if self._running is not None:
+            await self._running.close_listener()
+        left = await self._tasks.drain(patience)
+        if left:
+            _log.warning("%d requests were cut after %g s of draining", left, patience)
+        if self._running is not None:
+            await self._running.stop()
+        self.jobs.stop()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self.world.close()
+        await self.keeper.stop()
+        try:
+            await self.books.flush()
+        except Unavailable as problem:
+            _log.error("quota windows were not saved: %s", problem.message)
+        await self.store.close()
+
+    async def reload(self) -> None:
+        """Settings, overlays and key budgets anew (SIGHUP, or a change over HTTP)."""
+        found, problem = await asyncio.to_thread(
+            reload_settings, self.home, self._environ, self.settings
+        )
+        if problem is not None:
+            _log.error("the settings were not taken over: %s", problem.message)
+            return
+        self.settings = found
+        await self.keys.load()
+        await self.books.configure(self._budget_rules())
+        await self.world.reload(found)
+        for bad in self.world.catalog.problems:
+            _log.error("registry overlay skipped: %s", bad)
+
+    @property
+    def state(self) -> str:
+        """``starting``, ``ready`` or ``stopping``; ready means that the child answers too."""
+        if self._state == "starting" and self.keeper.status()["state"] == "ready":
+            self._state = "ready"
+        return self._state
+
+    # ── wiring ───────────────────────────────────────────────────────────────
+
+    def _services(self) -> Services:
+        tools = Tools(
+            self.books,
+            LiteLLMLane(self.keeper),
+            self.world,
+            self.store.journal,
+            self._clock,
+            self._tasks,
+            self.world.credentials,
+            self._lane_ready,
+            _new_id,
+        )
+        return Services(
+            pipeline=Pipeline(tools),
+            books=self.books,
+            accounts=self.accounts,
+            keys=self.keys,
+            config=self.config,
+            journal=Decisions(self.store.journal),
+            jobs=Jobs(self.jobs),
+            child=self.keeper,
+            clock=self._clock,
+            settings=lambda: self.settings.server,
+            state=lambda: self.state,
+            new_id=lambda: _new_id("req"),
+            version=__version__,
+            started=self._started,
+        )
+
+    async def _lane_ready(self) -> None:
+        await self.keeper.wait_ready(CHILD_WAIT_S)
+
+    def _budget_rules(self) -> BudgetRules:
+        return budget_rules(self.settings, {key: self.keys.budget(key) for key in self.keys.ids()})
+
+    def _retention(self) -> Retention:
+        return Retention(days=float(self.settings.logging.retention_days))
+
+    def _banner(self, report: Report) -> Banner:
+        assert self._running is not None
+        found = [f"{row['provider']}: taken over from {row['source']}" for row in report.added]
+        problems = [*report.problems, *map(str, self.world.catalog.problems)]
+        return Banner(
+            address=self._running.url,
+            client_key=self.home.client_key.read_text().strip(),
+            client_key_file=str(self.home.client_key),
+            home=str(self.home.path),
+            found=tuple(found),
+            problems=tuple(problems),
+            simulated=self.world.simulation.url is not None,
+            deployments=len(self.world.deployments),
+        )
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _flush_forever(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            await self.books.flush_dirty()
+
+    async def _announce_ready(self) -> None:
+        await self.keeper.wait_ready(self.settings.upstream.start_seconds_max)
+        _log.info("ready: %d deployments", len(self.world.deployments))
+
+
+def _keeper(home: Home, settings: Settings, environ: Mapping[str, str], clock: Clock) -> Keeper:
+    upstream = settings.upstream
+    return Keeper(
+        home.run,
+        home.logs,
+        clock,
+        workers=upstream.workers,
+        recycle_rss_mb=upstream.recycle_rss_mb,
+        rules=ChildRules(start=upstream.start_seconds_max, drain=upstream.total_seconds),
+        environ=environ,
+        proxies={k: v for k, v in environ.items() if k.lower() in _PROXIES},
+    )
+
+
+_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
+
+
+def _new_id(kind: str) -> str:
+    return f"{kind}_{entropy.token_hex(12)}"

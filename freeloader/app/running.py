@@ -1,0 +1,83 @@
+"""Runs one daemon in this process until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from freeloader import logs
+from freeloader.app.daemon import Daemon
+from freeloader.banner import Banner
+from freeloader.settings import Home, load
+
+_log = logging.getLogger(__name__)
+
+
+def run(home: Home, *, announce: Callable[[Banner], None], foreground: bool = True) -> int:
+    """Serves until SIGTERM or SIGINT; a second one ends it at once. Returns the exit code.
+
+    The home's lock must be held. Raises FreeloaderError or OSError where it
+    cannot start.
+    """
+    settings = load(home, os.environ)
+    redactor = logs.Redactor()
+    wanted = settings.logging
+    written = logs.setup(
+        home.create().logs,
+        redactor,
+        level=wanted.level,
+        as_json=wanted.as_json,
+        foreground=False,
+        file_bytes=wanted.file_bytes_max,
+        files=wanted.files,
+    )
+    try:
+        daemon = Daemon(home, settings, os.environ, redactor)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_serve(daemon, announce))
+    finally:
+        written.close()
+
+
+async def _serve(daemon: Daemon, announce: Callable[[Banner], None]) -> int:
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+
+    def ask_to_stop() -> None:
+        if stopping.is_set():
+            _log.warning("told to stop twice: at once")
+            loop.remove_signal_handler(signal.SIGTERM)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
+        stopping.set()
+
+    reloads: set[asyncio.Task[None]] = set()
+
+    def ask_to_reload() -> None:
+        task = asyncio.create_task(daemon.reload(), name="reload")
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ask_to_stop)
+    loop.add_signal_handler(signal.SIGHUP, ask_to_reload)
+    try:
+        announce(await daemon.start())
+        await stopping.wait()
+    finally:
+        await daemon.stop()
+    return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is there: about a third less time per request in the front."""
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

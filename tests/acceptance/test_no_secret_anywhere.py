@@ -1,0 +1,53 @@
+"""A planted key is nowhere: not in files, logs, databases, processes, errors or output."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import psutil
+from farm import CANARY, House, Simulator, model, provider, running
+
+
+def _holds(path: Path, needle: bytes) -> bool:
+    return needle in path.read_bytes()
+
+
+def test_a_planted_key_is_found_nowhere(tmp_path: Path, simulator: Simulator) -> None:
+    house = House(tmp_path / "home", {"SPY_API_KEY": CANARY})
+    house.xswarm("init")
+    spy = provider(f"{simulator.url}/alpha/v1", {"twin": model("twins")})
+    spy["auth"]["env"] = ["SPY_API_KEY"]
+    house.overlay("spy", {"version": "2026.11.20", "providers": {"spy": spy}})
+    said = [house.xswarm("account", "add", "spy", "-", stdin=CANARY + "x\n")]
+    environ: list[bytes] = []
+    with running(house):
+        for kind in (None, "401", "500", "reset"):
+            if kind:
+                simulator.fault("alpha", kind, count=2)
+            said.append(json.dumps(house.chat(model="spy/twin")[2]))
+        for path in ("/v1/health", "/v1/accounts", "/v1/config", "/v1/decisions", "/v1/models"):
+            said.append(json.dumps(house.get(path)))
+        said += [house.xswarm("status"), house.xswarm("account", "list", "--json")]
+        assert house.daemon is not None
+        daemon = psutil.Process(house.daemon.pid)
+        for process in daemon.children(recursive=True):
+            said.append(" ".join(process.cmdline()))
+            environ.append(Path(f"/proc/{process.pid}/environ").read_bytes())
+        said.append(" ".join(daemon.cmdline()))
+        needle = CANARY.encode()
+        assert any(r["key"] in (CANARY, CANARY + "x") for r in _arrivals(simulator)), "it was used"
+        hits = [p for p in house.home.rglob("*") if p.is_file() and _holds(p, needle)]
+        assert hits == []
+    hits = [p for p in house.home.rglob("*") if p.is_file() and _holds(p, needle)]
+    assert hits == []
+    assert not [text for text in said if CANARY in text]
+    assert not [env for env in environ if needle in env]
+    assert CANARY not in house.said()
+
+
+def _arrivals(simulator: Simulator) -> list[dict[str, str]]:
+    rows = simulator.requests()["requests"]
+    return [
+        {"key": row["headers"].get("authorization", "").removeprefix("Bearer ")} for row in rows
+    ]
