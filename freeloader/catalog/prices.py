@@ -134,7 +134,9 @@ def _entries(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
         raise ValueError("not a JSON object")
     while True:
         at = _end(_SPACE, text, at)
-        if at >= len(text) or text[at] == "}":
+        if at >= len(text):
+            raise ValueError("the file ends in the middle")
+        if text[at] == "}":
             return
         key, at = decode(text, at)
         at = text.index(":", at) + 1

@@ -57,8 +57,12 @@ class Reading:
         millis = durations.number(self.headers.get("retry-after-ms", ""))
         if millis is not None:
             return durations.bounded(millis / 1000)
-        text = self.headers.get("retry-after")
-        return None if text is None else durations.wait(text, now)
+        text = self.headers.get("retry-after", "")
+        seconds = durations.number(text)
+        if seconds is None:
+            return durations.wait(text, now)
+        then = durations.epoch(seconds)  # some send a moment; one that is past is just a lie
+        return durations.bounded(seconds if then is None or then < now else then - now)
 
     def reset_after(self, now: float) -> float | None:
         """Seconds to X-RateLimit-Reset, in the headers or quoted in the body; past: None."""

@@ -1,0 +1,398 @@
+"""Deployments from accounts, families, and what a name means."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freeloader.catalog import load
+from freeloader.catalog.names import Names
+from freeloader.core.model import Account, Deployment, Resolution
+from freeloader.errors import (
+    AmbiguousModel,
+    ConfigError,
+    FreeloaderError,
+    InvalidRequest,
+    ModelNotFound,
+)
+
+CATALOG = load(prices=None)
+STREAM = frozenset({"streaming"})
+
+
+def made(*accounts: Account) -> dict[str, Deployment]:
+    return {d.id: d for d in CATALOG.deployments(accounts)}
+
+
+# ── deployments ──────────────────────────────────────────────────────────────
+
+
+def test_ids_entries_and_bases() -> None:
+    found = made(Account("groq", 1), Account("groq", 2), Account("groq", 3, endpoint="http://x/v1"))
+    one, two, three = (found[f"groq@{i}/openai/gpt-oss-120b"] for i in (1, 2, 3))
+    assert one.entry == two.entry == "groq/openai/gpt-oss-120b"
+    assert three.entry.startswith("groq.")
+    assert three.entry.endswith("/openai/gpt-oss-120b")
+    assert len(three.entry.split("/")[0]) == len("groq.") + 8
+    assert (one.base_url, three.base_url) == ("https://api.groq.com/openai/v1", "http://x/v1")
+
+
+def test_only_chat_models_that_still_exist() -> None:
+    names = {d.model.id for d in made(Account("groq", 1)).values()}
+    assert names == {"openai/gpt-oss-120b", "openai/gpt-oss-20b", "qwen/qwen3.8-27b"}
+
+
+def test_the_accounts_own_list_restricts_and_brings_back() -> None:
+    listed = ("openai/gpt-oss-20b", "llama-3.3-70b-versatile", "whisper-large-v3-turbo")
+    names = {d.model.id for d in made(Account("groq", 1, models=listed)).values()}
+    assert names == {"openai/gpt-oss-20b", "llama-3.3-70b-versatile"}
+
+
+def test_a_list_that_hides_free_models_does_not_lose_them() -> None:
+    names = {d.model.id for d in made(Account("zai", 1, models=("glm-5.2",))).values()}
+    assert "glm-4.7-flash" in names
+
+
+def test_not_enabled_not_routable_not_known() -> None:
+    assert not made(
+        Account("groq", 1, enabled=False), Account("opencode_zen", 1), Account("nobody", 1)
+    )
+
+
+def test_a_base_url_with_a_field_needs_it() -> None:
+    found = made(Account("cloudflare", 1, params={"account_id": "abc"}), Account("cloudflare", 2))
+    assert {d.account.idx for d in found.values()} == {1}
+    assert all("/accounts/abc/" in (d.base_url or "") for d in found.values())
+    assert all(d.entry.startswith("cloudflare.") for d in found.values())
+
+
+def test_local_models_come_from_the_hosts_list() -> None:
+    names = ("llama3.3:70b", "gpt-4o", "gpt-oss:120b-cloud", "nomic-embed-text", "mystery:7b")
+    found = made(Account("ollama", 1, models=names))
+    assert set(found) == {f"ollama@1/{n}" for n in ("llama3.3:70b", "gpt-4o", "mystery:7b")}
+    llama = found["ollama@1/llama3.3:70b"].model
+    assert (llama.family, llama.intelligence, llama.free) == ("llama-3.3-70b", 3.5, True)
+    assert llama.price is not None
+    assert (llama.price.input, llama.price.output) == (0, 0)
+    assert "streaming" in llama.capabilities
+    fake = found["ollama@1/gpt-4o"].model
+    assert fake.family != "gpt-4o"
+    assert fake.intelligence is None
+    assert found["ollama@1/mystery:7b"].model.intelligence is None
+
+
+@pytest.mark.parametrize(
+    ("provider", "endpoint", "base"),
+    [
+        ("lm_studio", "http://h:1234", "http://h:1234/v1"),
+        ("lm_studio", "http://h:1234/v1/", "http://h:1234/v1"),
+        ("ollama", "http://h:11434/v1", "http://h:11434"),
+        ("ollama", "http://h:11434/", "http://h:11434"),
+        ("azure", "https://r.openai.azure.com/", "https://r.openai.azure.com"),
+    ],
+)
+def test_endpoints_get_the_path_their_api_has(provider: str, endpoint: str, base: str) -> None:
+    found = made(Account(provider, 1, tier="paid", endpoint=endpoint, models=("m",)))
+    assert {d.base_url for d in found.values()} == {base}
+
+
+def test_unknown_models_in_the_cloud_have_no_price_and_no_free_tier() -> None:
+    names = ("vendor/new-model", "vendor/new:free", "vendor/embed-large")
+    found = made(Account("openrouter", 1, models=names))
+    assert set(found) == {"openrouter@1/vendor/new-model", "openrouter@1/vendor/new:free"}
+    paid = found["openrouter@1/vendor/new-model"].model
+    assert (paid.price, paid.free) == (None, False)
+    assert found["openrouter@1/vendor/new:free"].model.free
+
+
+def test_no_comma_in_an_entry() -> None:
+    found = made(Account("ollama", 1, models=("a,b",)))
+    assert [d.entry for d in found.values()] == ["ollama/a%2Cb"]
+
+
+def test_limits_in_force_belong_to_the_tier() -> None:
+    free = made(Account("groq", 1))["groq@1/openai/gpt-oss-120b"]
+    paid = made(Account("groq", 1, tier="paid"))["groq@1/openai/gpt-oss-120b"]
+    assert (len(free.limits), len(paid.limits)) == (4, 0)
+
+
+# ── families ─────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("llama3.3:70b", "llama-3.3-70b"),
+        ("llama3.3:70b-instruct-q4_K_M", "llama-3.3-70b"),
+        ("llama-3.3-70b-instruct-q4_k_m", "llama-3.3-70b"),
+        ("Meta-Llama-3_3-70B-Instruct", "llama-3.3-70b"),
+        ("@cf/meta/llama-3.3-70b-instruct-fp8-fast", "llama-3.3-70b"),
+        ("meta-llama/Llama-3.3-70B-Instruct-Turbo", "llama-3.3-70b"),
+        ("llama-3.3-70b-versatile", "llama-3.3-70b"),
+        ("lmstudio-community/Llama-3.3-70B-Instruct-GGUF", "llama-3.3-70b"),
+        ("llama3.1:latest", "llama-3.1-8b"),
+        ("llama-3.1-8b-instant", "llama-3.1-8b"),
+        ("qwen3:30b-a3b", "qwen3-30b-a3b"),
+        ("qwen/qwen3.8-27b:free", "qwen3.8-27b"),
+        ("qwen-3.8-27b", "qwen3.8-27b"),
+        ("gpt-oss:20b", "gpt-oss-20b"),
+        ("openai/gpt-oss-120b", "gpt-oss-120b"),
+        ("gemma3:27b-it-qat", "gemma-3-27b"),
+        ("google/gemma-4-31b-it:free", "gemma-4-31b"),
+        ("mistral-small3.2:24b", "mistral-small-3.2"),
+        ("deepseek-v4-flash-0731", "deepseek-v4-flash-0731"),
+        ("gpt-4o-2024-08-06", "gpt-4o"),
+        ("gpt-4o-mini-2024-07-18", "gpt-4o-mini"),
+        ("gpt-3.5-turbo", "gpt-3.5-turbo"),
+        ("gpt-3.5-turbo-0125", "gpt-3.5-turbo"),
+        ("gpt-4-0613", "gpt-4"),
+        ("claude-3-5-sonnet-20241022", "claude-3-5-sonnet"),
+        ("anthropic.claude-3-5-sonnet-20240620-v1:0", "claude-3-5-sonnet"),
+        ("claude-sonnet-4-20250514", "claude-sonnet-4"),
+        ("anthropic/claude-sonnet-5", "claude-sonnet-5"),
+        ("models/gemini-2.5-flash", "gemini-2.5-flash"),
+    ],
+)
+def test_one_family_under_many_names(name: str, family: str) -> None:
+    found = CATALOG.families.find(name)
+    assert found is not None
+    assert found.id == family
+
+
+@pytest.mark.parametrize(
+    "name", ["llama-3.2-1b", "gpt-oss-7b", "phi-4-mini", "qwen2.5-coder:7b", "x", "", ":", "🙂"]
+)
+def test_smaller_relatives_are_not_the_family(name: str) -> None:
+    assert CATALOG.families.find(name) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gpt-4o", "claude-sonnet-5:latest", "o3", "gemini-3.7-flash", "gpt-9-made-up", "grok-4"],
+)
+def test_a_local_name_inherits_nothing_proprietary(name: str) -> None:
+    family, known = CATALOG.families.inherit(name, local=True)
+    assert known is None
+    assert family not in CATALOG.families.known
+    assert family.startswith("local:")
+
+
+def test_every_family_says_where_its_number_comes_from() -> None:
+    for family in CATALOG.families.known.values():
+        assert family.intelligence is None or family.evidence["intelligence"]
+    assert "arena" in CATALOG.families.known["gpt-3.5-turbo"].evidence["intelligence"]
+
+
+def test_every_model_with_a_known_family_agrees_with_it() -> None:
+    for model in CATALOG.models.values():
+        known = CATALOG.families.known.get(model.family)
+        if known is not None and model.intelligence is not None:
+            assert model.intelligence == known.intelligence, model
+
+
+@given(st.text(max_size=250))
+def test_any_name_has_an_answer(name: str) -> None:
+    family, _ = CATALOG.families.inherit(name, local=False)
+    assert isinstance(family, str)
+
+
+# ── names ────────────────────────────────────────────────────────────────────
+
+ACCOUNTS = (
+    Account("groq", 1),
+    Account("groq", 2),
+    Account("cerebras", 1),
+    Account("openai", 1, tier="paid"),
+    Account("openrouter", 1),
+    Account("ollama", 1, models=("llama3.3:70b", "odd@name:1/x", "gpt-4o")),
+)
+DEPLOYMENTS = CATALOG.deployments(ACCOUNTS)
+ALIASES = {
+    "fast": "small",
+    "small": "groq/openai/gpt-oss-20b",
+    "claude-*": "auto:quality-first",
+    "claude-fixed": "gpt-oss-120b",
+    "loop-a": "loop-b",
+    "loop-b": "loop-a",
+    "gpt-5-mini": "gpt-5-mini",
+}
+
+
+def names(unknown: str = "similar", **changes: Any) -> Names:
+    return Names(CATALOG, changes.get("of", DEPLOYMENTS), changes.get("aliases", ALIASES), unknown)
+
+
+def where(name: str, **changes: Any) -> set[str]:
+    found = names(**changes).resolve(name, STREAM)
+    assert found.kind == "named"
+    assert found.requested == name
+    return set(found.deployments)
+
+
+def test_auto_and_its_strategies() -> None:
+    assert names().resolve("auto") == Resolution("auto", "auto")
+    assert names().resolve("auto:cost-first").strategy == "cost-first"
+
+
+def test_aliases_chain_and_end_in_a_strategy_or_a_model() -> None:
+    assert where("fast") == {"groq@1/openai/gpt-oss-20b", "groq@2/openai/gpt-oss-20b"}
+    quality = names().resolve("claude-sonnet-9")
+    assert (quality.kind, quality.strategy, quality.alias) == ("auto", "quality-first", "claude-*")
+    assert "cerebras@1/gpt-oss-120b" in where("claude-fixed")
+    assert where("gpt-5-mini") == {"openai@1/gpt-5-mini"}
+
+
+def test_aliases_in_a_circle_are_the_callers_to_mend() -> None:
+    with pytest.raises(InvalidRequest, match="circle"):
+        names().resolve("loop-a")
+
+
+def test_a_deployment_then_provider_and_model() -> None:
+    assert where("groq@2/openai/gpt-oss-120b") == {"groq@2/openai/gpt-oss-120b"}
+    assert where("groq/openai/gpt-oss-120b") == {
+        "groq@1/openai/gpt-oss-120b",
+        "groq@2/openai/gpt-oss-120b",
+    }
+
+
+def test_ids_may_hold_slashes_colons_and_ats() -> None:
+    assert where("odd@name:1/x") == {"ollama@1/odd@name:1/x"}
+    assert where("qwen/qwen3.8-27b:free") == {"openrouter@1/qwen/qwen3.8-27b:free"}
+    assert where("openrouter/qwen/qwen3.8-27b:free") == {"openrouter@1/qwen/qwen3.8-27b:free"}
+
+
+def test_the_first_slash_is_a_provider_only_with_that_model() -> None:
+    """``openai`` is a provider, but not one with gpt-oss: this is Groq's raw id."""
+    assert {d.split("@")[0] for d in where("openai/gpt-oss-120b")} == {"groq"}
+
+
+def test_a_family_moves_between_providers() -> None:
+    assert where("gpt-oss-120b") >= {"cerebras@1/gpt-oss-120b"}
+    mixed = where("qwen3.8-27b")
+    assert {d.split("@")[0] for d in mixed} == {"groq", "cerebras", "openrouter"}
+    assert where("meta-llama/Llama-3.3-70B-Instruct") == {"ollama@1/llama3.3:70b"}
+
+
+def test_case_is_forgiven() -> None:
+    assert where("Qwen/Qwen3.8-27B") == where("qwen/qwen3.8-27b")
+
+
+def test_unlike_models_of_one_name_must_be_told_apart() -> None:
+    accounts = (
+        Account("ollama", 1, models=("gpt-5-mini",)),
+        Account("openai", 1, tier="paid"),
+    )
+    with pytest.raises(AmbiguousModel) as raised:
+        names(of=CATALOG.deployments(accounts)).resolve("gpt-5-mini")
+    assert raised.value.details["choices"] == ["ollama/gpt-5-mini", "openai/gpt-5-mini"]
+    assert "openai/gpt-5-mini" in raised.value.message
+
+
+def test_a_known_model_nobody_serves_gets_its_equal() -> None:
+    found = names().resolve("gpt-3.5-turbo", STREAM)
+    assert (found.kind, found.requested, found.min_intelligence) == (
+        "similar",
+        "gpt-3.5-turbo",
+        1.8,
+    )
+    assert found.capabilities >= {"streaming", "tools"}
+    assert names().resolve("claude-sonnet-4-20250514", STREAM).kind == "auto"  # the alias
+    plain = names(aliases={}).resolve("claude-3-5-sonnet-20241022", STREAM)
+    assert plain.min_intelligence == 4.2
+
+
+def test_no_equal_no_substitute() -> None:
+    small = CATALOG.deployments([Account("ollama", 1, models=("llama3.1:8b",))])
+    with pytest.raises(ModelNotFound):
+        names(of=small).resolve("gemini-3.7-flash", STREAM)
+
+
+def test_a_substitute_has_what_the_request_needs() -> None:
+    groq = CATALOG.deployments([Account("groq", 1, models=("openai/gpt-oss-120b",))])
+    assert names(of=groq).resolve("gpt-3.5-turbo", STREAM).kind == "similar"
+    with pytest.raises(ModelNotFound):
+        names(of=groq).resolve("gpt-3.5-turbo", STREAM | {"vision"})
+
+
+def test_an_unheard_of_name_is_not_found_with_help() -> None:
+    with pytest.raises(ModelNotFound) as raised:
+        names().resolve("gpt-oss-12b", STREAM)
+    assert "gpt-oss-120b" in raised.value.message
+    assert "xswarm config set --alias 'gpt-oss-12b=auto'" in raised.value.message
+
+
+def test_policies_for_unknown_names() -> None:
+    with pytest.raises(ModelNotFound):
+        names("error").resolve("gpt-3.5-turbo", STREAM)
+    assert names("auto").resolve("no-such-thing", STREAM).kind == "auto"
+    with pytest.raises(ConfigError):
+        names("perhaps")
+
+
+def test_a_retired_name_names_its_replacement() -> None:
+    with pytest.raises(ModelNotFound, match="groq/openai/gpt-oss-120b"):
+        names().resolve("llama-3.3-70b-versatile", STREAM)
+    with pytest.raises(ModelNotFound, match="groq/openai/gpt-oss-20b"):
+        names().resolve("groq/llama-3.1-8b-instant", STREAM)
+
+
+def test_a_retired_name_that_is_served_is_served() -> None:
+    accounts = [Account("groq", 1, models=("llama-3.3-70b-versatile",))]
+    found = names(of=CATALOG.deployments(accounts)).resolve("llama-3.3-70b-versatile")
+    assert found.kind == "named"
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 301])
+def test_no_name(name: str) -> None:
+    with pytest.raises(InvalidRequest):
+        names().resolve(name)
+
+
+def test_a_hostile_name_stays_inside_its_quotes() -> None:
+    with pytest.raises(ModelNotFound) as raised:
+        names().resolve("a'; rm -rf ~ \n\x1b[2J")
+    assert "'\\''" in raised.value.message
+    assert "\x1b" not in raised.value.message
+    assert "\n" not in raised.value.message
+
+
+def outcome(over: Names, name: str) -> object:
+    try:
+        return over.resolve(name, STREAM)
+    except FreeloaderError as error:
+        return (type(error), error.message)
+
+
+POOL = sorted(
+    {d.id for d in DEPLOYMENTS}
+    | {d.model.id for d in DEPLOYMENTS}
+    | {d.model.family for d in DEPLOYMENTS}
+    | set(ALIASES)
+    | set(CATALOG.families.known)
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.randoms(use_true_random=False), st.sampled_from(POOL) | st.text(max_size=20))
+def test_the_order_of_deployments_does_not_matter(rng: random.Random, name: str) -> None:
+    shuffled = list(DEPLOYMENTS)
+    rng.shuffle(shuffled)
+    assert outcome(names(), name) == outcome(names(of=shuffled), name)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(sorted({d.model.id for d in DEPLOYMENTS})))
+def test_a_served_model_is_never_replaced(name: str) -> None:
+    found = outcome(names(aliases={}), name)
+    if isinstance(found, Resolution):
+        assert found.kind == "named"
+        served = {d.id: d for d in DEPLOYMENTS}
+        families = {served[i].model.family for i in found.deployments}
+        assert len(families) == 1
+    else:
+        assert isinstance(found, tuple)
+        assert found[0] is AmbiguousModel
