@@ -62,6 +62,8 @@ class Control:
         if head == "providers" and name:
             return self._provider(request.method, name, body)
         handler = self._routes.get((request.method, tail))
+        if not isinstance(body, dict) and (request.method, tail) != ("POST", "faults"):
+            raise ValueError("the body must be a JSON object")
         if handler is None:
             known = sorted(f"{method} /_sim/{path}" for method, path in self._routes)
             return 404, {"error": f"no {request.method} /_sim/{tail}", "known": known}
@@ -88,6 +90,8 @@ class Control:
 
     def _add_faults(self, query: Mapping[str, str], body: Any) -> Answer:
         listed = body if isinstance(body, list) else [body]
+        if not all(isinstance(entry, Mapping) for entry in listed):
+            raise ValueError("a fault is an object, or an array of them")
         return 201, {"faults": [self._engine.add_fault(entry) for entry in listed]}
 
     def _clear_faults(self, query: Mapping[str, str], body: Any) -> Answer:

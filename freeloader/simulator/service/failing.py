@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from freeloader.simulator.config import ProviderSpec
+from freeloader.simulator.config import LimitSpec, ProviderSpec
 from freeloader.simulator.faults import REFUSALS, Fault
 from freeloader.simulator.quota import Breach
 from freeloader.simulator.wire.base import Usage
@@ -46,14 +46,22 @@ def _spoken(fault: Fault, scene: Scene, spec: ProviderSpec) -> Refusal:
     if kind.isdigit():
         kind = "server_error"
     window = _WINDOWS.get(kind)
-    limit = next((x for x in spec.limits if x.window == window and x.amount), None)
-    if limit is not None:
+    if window is not None:
         wait = 7.0 if fault.seconds is None else fault.seconds
+        limit = _limit(spec, scene.model, window)
         refusal = refuse_breach(scene, Breach(limit, limit.amount, 1, wait))
     else:
         refusal = refuse(scene, kind)
     status = int(fault.kind) if fault.kind.isdigit() else refusal.status
     return Refusal(status, refusal.headers, refusal.body, fault.kind)
+
+
+def _limit(spec: ProviderSpec, model: str, window: str) -> LimitSpec:
+    """The limit a pretended breach speaks of: one of the model's own, else a plain one."""
+    known = spec.models.get(model)
+    limits = spec.limits if known is None else spec.limits_for(known)
+    own = (x for x in limits if x.window == window and x.amount and x.metric != "usd")
+    return next(own, LimitSpec("requests", 60, window))
 
 
 def reported(fault: Fault | None, honest: Usage) -> list[Usage]:

@@ -51,7 +51,7 @@ class Dispatcher:
         spec, rest = self._provider(path)
         engine = self._engine
         record = Record(
-            engine.next_id(), engine.now(), request.method, path, dict(request.headers),
+            engine.next_id(), engine.now(), request.method, path, {str(k): v for k, v in request.headers.items()},
             key_of(request), spec.name if spec else None,
         )  # fmt: skip
         engine.log.append(record)
