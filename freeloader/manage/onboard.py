@@ -23,16 +23,6 @@ from freeloader.settings.env import disabled_providers
 
 _MEMORY = "onboarded"
 _MEMORY_MAX = 500
-_ENDPOINTS: Mapping[str, tuple[str, ...]] = {
-    "azure": ("AZURE_ENDPOINT", "AZURE_API_BASE"),
-    "ollama": ("OLLAMA_API_BASE", "OLLAMA_HOST"),
-    "lm_studio": ("LMSTUDIO_URL", "LM_STUDIO_API_BASE"),
-    "vllm": ("HOSTED_VLLM_API_BASE",),
-    "llamacpp": ("LLAMACPP_API_BASE",),
-}
-_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "aws_region_name": ("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"),
-}
 # Looked for on their own ports even if nothing names them; the others only if a variable does.
 _LOOKED_FOR = ("ollama", "lm_studio")
 _ENDINGS = ("_API_KEY", "_API_TOKEN", "_TOKEN", "_SECRET_KEY", "_KEY")
@@ -113,9 +103,13 @@ class Onboarding:
             return
         mine = next((a for a in there if before and a.idx == before.get("idx")), None)
         if there and mine is None:
-            if not await self._same(find, there):
+            same = await self._same(find, there)
+            if same is None:
                 why = "there is an account already; add this one: xswarm account add"
                 report.skipped.append(_row(find, f"{why} {find.provider.id}"))
+            else:
+                memory[find.source] = {"fingerprint": find.fingerprint, "idx": same}
+                report.skipped.append(_row(find, "is there already"))
             return
         try:
             if mine is not None:
@@ -146,25 +140,23 @@ class Onboarding:
         await self._accounts.change_account(mine.provider, mine.idx, given, actor)
         return await self._accounts.test_account(mine.provider, mine.idx, actor)
 
-    async def _same(self, find: Found, there: list[Account]) -> bool:
-        """True where an account has this very key or address: nothing to tell the owner."""
+    async def _same(self, find: Found, there: list[Account]) -> int | None:
+        """The account that has this very key, or stands for this address."""
         for account in there:
-            credentials = await self._accounts.credentials(account)
-            if find.key is not None and find.key in credentials.values():
-                return True
-            if find.key is None and _place(account.endpoint, find.provider) == _place(
-                find.endpoint, find.provider
-            ):
-                return True
-        return False
+            if find.key is not None:
+                if find.key in (await self._accounts.credentials(account)).values():
+                    return account.idx
+            elif _place(account.endpoint, find.provider) == _place(find.endpoint, find.provider):
+                return account.idx
+        return None
 
     async def _local(self, off: frozenset[str], report: Report) -> list[Found]:
         """The local servers that answer and have at least one model."""
         found: list[Found] = []
-        for name, variables in _ENDPOINTS.items():
-            provider = self._catalog().providers.get(name)
-            if provider is None or not provider.local or name in off:
+        for name, provider in sorted(self._catalog().providers.items()):
+            if not provider.local or name in off:
                 continue
+            variables = provider.field_env.get("endpoint", ())
             variable = next((v for v in variables if self._environ.get(v, "").strip()), None)
             if variable is None and name not in _LOOKED_FOR:
                 continue
@@ -220,21 +212,21 @@ def keys_in(environ: Mapping[str, str], catalog: Catalog) -> list[Found]:
         if variable is None or variable in used:
             continue
         used.add(variable)
-        endpoint = _first(environ, _ENDPOINTS.get(name, ()))
+        endpoint = _first(environ, provider.field_env.get("endpoint", ()))
         params = {
             part: value
             for part in provider.auth_fields
             if part not in (forms.key_field(provider), "endpoint")
-            and (value := _first(environ, _variables(part, variable)))
+            and (value := _first(environ, _variables(provider, part, variable)))
         }
         found.append(Found(provider, variable, environ[variable].strip(), endpoint, params))
     return found
 
 
-def _variables(part: str, variable: str) -> tuple[str, ...]:
+def _variables(provider: Provider, part: str, variable: str) -> tuple[str, ...]:
     """Where another part of a credential may stand: ``CLOUDFLARE_ACCOUNT_ID`` by the key's stem."""
     stem = next((variable.removesuffix(e) for e in _ENDINGS if variable.endswith(e)), variable)
-    return (*_FIELDS.get(part, ()), f"{stem}_{part.upper()}", part.upper())
+    return (*provider.field_env.get(part, ()), f"{stem}_{part.upper()}", part.upper())
 
 
 def _first(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
