@@ -91,7 +91,8 @@ class ErrorRule:
     All given parts must hold: ``status``, ``match`` (regular expression,
     searched in the body's text, case ignored), ``header`` (``name`` or
     ``name: regex``). ``kind`` is an outcome kind (``core.outcome``). ``wait``:
-    ``message | header | reset | window | none`` or seconds as text.
+    ``message | header | reset | window | none``, ``midnight ZONE``, ``message ZONE``
+    or seconds as text (``core.outcome`` says what each does).
     """
 
     kind: str

@@ -23,7 +23,7 @@ _KEY = (
 )
 _PLAN = (
     r"only available on agentic harnesses|FreeTierError|customer_verification_required"
-    r"|requires the Workers Paid plan|RestrictedModelsError|upgrade your plan"
+    r"|requires the Workers Paid plan|RestrictedModelsError"
     r"|not (?:available|included) (?:on|in) (?:your|the) (?:current |free )?(?:plan|tier)"
 )
 _CREDITS = (
@@ -103,7 +103,8 @@ GENERIC: tuple[ErrorRule, ...] = (
     ErrorRule("spent", status=429, match=r"(?:tokens|requests) per hour", window="1h"),
     ErrorRule(
         "our_fault",
-        match=r"object has no attribute '|unsupported (?:parameter|value)|unknown parameter"
+        match=r"object has no attribute '|no connected db|invalid model name passed in"
+        r"|LLM Provider NOT provided|unsupported (?:parameter|value)|unknown parameter"
         r"|extra_forbidden|extra inputs are not permitted|unrecognized request argument"
         r"|UnsupportedParamsError",
         scope="request",

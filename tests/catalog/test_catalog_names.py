@@ -109,6 +109,10 @@ def test_unknown_models_in_the_cloud_have_no_price_and_no_free_tier() -> None:
     assert found["openrouter@1/vendor/new:free"].model.free
 
 
+def test_a_model_reserved_for_other_clients_is_not_made_from_a_list() -> None:
+    assert not made(Account("openrouter", 1, models=("thinkingmachines/inkling:free",)))
+
+
 def test_no_comma_in_an_entry() -> None:
     found = made(Account("ollama", 1, models=("a,b",)))
     assert [d.entry for d in found.values()] == ["ollama/a%2Cb"]

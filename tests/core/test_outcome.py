@@ -219,6 +219,8 @@ def test_a_long_wait_of_an_unknown_window_is_believed_up_to_a_day() -> None:
             "other",
             "us",
         ),
+        (400, "No connected db.", "our_fault", "other", "us"),
+        (429, "Slow down. Upgrade your plan for more.", "slow_down", "other", "account"),
         (404, {"error": {"message": "no such model"}}, "model_gone", "other", "provider"),
         (410, "Gone", "model_gone", "other", "provider"),
         (408, "litellm.Timeout", "their_fault", "other", "provider"),
