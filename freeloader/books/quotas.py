@@ -44,8 +44,9 @@ class Quotas:
         """The windows a deployment counts in."""
         found = self._bound.get(deployment.id)
         if found is None:
+            pinned = bool(deployment.account.limits)
             found = tuple(
-                self._window(limit, quota.key_of(limit, deployment), now)
+                self._window(limit, quota.key_of(limit, deployment), now, pinned)
                 for limit in deployment.limits
             )
             self._bound[deployment.id] = found
@@ -167,7 +168,7 @@ class Quotas:
                     seen.add(window.key)
                     yield deployment, window
 
-    def _window(self, limit: Limit, key: str, now: float) -> Window:
+    def _window(self, limit: Limit, key: str, now: float, pinned: bool) -> Window:
         window = self._windows.get(key)
         if window is None:
             window = quota.window_for(limit, key, now)
@@ -177,6 +178,8 @@ class Quotas:
             window.amount = min(window.amount, limit.amount)  # two limits share one bucket
         elif window.limit != limit:
             self._redescribe(window, limit, now)
+        if pinned and window.amount > limit.amount:  # the owner's word counts, not the header's
+            quota.learn_amount(window, limit.amount, now, pinned=True)
         self._fresh.add(key)
         return window
 

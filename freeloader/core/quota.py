@@ -122,18 +122,28 @@ def claim(window: Window, meters: Meters) -> int:
 def fits(window: Window, amount: int, now: float) -> float | None:
     """None: there is room. Else the wall time at which there may be; infinity: never.
 
-    Where only open holds are in the way the answer is soon: they may settle lower.
+    Where only open holds are in the way: held requests will be used, so their
+    window's reset counts; held tokens mostly settle lower, so the answer is soon.
     """
     blocked = blocked_until(window, now)
     used = window.counter.used(now)
     if used + window.held + amount <= window.amount + _EPSILON:
         return blocked
     free = window.counter.below(window.amount - window.held - amount + _EPSILON / 2, now)
-    if used + amount <= window.amount + _EPSILON:
-        free = min(free, now + RECHECK)
-    elif window.held:
-        free = min(free, max(now + RECHECK, window.counter.below(window.amount - amount, now)))
+    if window.held and not isfinite(free):
+        free = _after_holds(window, amount, used, now)
+    elif window.held and window.limit.metric != "requests":
+        free = min(free, _after_holds(window, amount, used, now))
     return free if blocked is None else max(free, blocked)
+
+
+def _after_holds(window: Window, amount: int, used: float, now: float) -> float:
+    """When to look again if the open holds were all given back, or for requests: all used."""
+    if used + amount > window.amount + _EPSILON:
+        return max(now + RECHECK, window.counter.below(window.amount - amount, now))
+    if window.limit.metric == "requests" and window.kind not in ("once", "concurrency"):
+        return _reset_at(window, now)
+    return now + RECHECK
 
 
 def verdict(window: Window, meters: Meters, now: float) -> Verdict | None:

@@ -1,0 +1,178 @@
+"""A ledger in memory that crashes, fails and stalls on demand, and things to test with."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from freeloader.books.books import Books
+from freeloader.books.ports import HoldRow, UsageRow, WindowRow
+from freeloader.clock import Instant
+from freeloader.core.budget import BudgetRules
+from freeloader.core.model import Account, Deployment, Limit, Model, Provider
+from freeloader.errors import Unavailable
+from freeloader.money import Meters, Price
+
+LIST_PRICE = Price(1_000_000, 2_000_000)  # $1 and $2 a million tokens
+NOON = 1_795_176_000.0  # 2026-11-20T12:00Z
+
+
+@dataclass
+class FakeClock:
+    wall: float = NOON
+    mono: float = 1000.0
+
+    def now(self) -> Instant:
+        return Instant(self.wall, self.mono)
+
+    def go(self, seconds: float) -> Instant:
+        self.wall += seconds
+        self.mono += seconds
+        return self.now()
+
+
+@dataclass
+class FakeLedger:
+    """What is in ``holds``, ``usage`` and ``windows`` is on disk. ``broken``: writes fail."""
+
+    holds: dict[str, HoldRow] = field(default_factory=dict)
+    usage: dict[str, UsageRow] = field(default_factory=dict)
+    windows: dict[str, WindowRow] = field(default_factory=dict)
+    broken: bool = False
+    gate: asyncio.Event | None = None
+    durable_saves: int = 0
+    queued: list[tuple[str, UsageRow | None]] = field(default_factory=list)
+
+    async def _write(self) -> None:
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.broken:
+            raise Unavailable("disk full", code="ledger_unavailable")
+
+    async def hold(self, rows: Sequence[HoldRow]) -> None:
+        if not self.broken:
+            self.holds.update({row.hold_id: row for row in rows})
+        await self._write()
+
+    async def settle(
+        self, hold_id: str, usage: UsageRow, amount: int, basis: str, now: float
+    ) -> object:
+        assert usage.cost_pico == amount
+        assert usage.basis == basis
+        if self.broken:
+            self.queued.append((hold_id, usage))
+        await self._write()
+        self.holds.pop(hold_id, None)
+        return self.usage.setdefault(hold_id, usage)
+
+    async def release(self, hold_id: str, now: float) -> object:
+        if self.broken:
+            self.queued.append((hold_id, None))
+        await self._write()
+        return self.holds.pop(hold_id, None)
+
+    def record_usage(self, usage: UsageRow) -> bool:
+        self.usage.setdefault(usage.attempt_id, usage)
+        return True
+
+    def mend(self) -> None:
+        self.broken = False
+        for hold_id, usage in self.queued:
+            self.holds.pop(hold_id, None)
+            if usage is not None:
+                self.usage.setdefault(hold_id, usage)
+        self.queued.clear()
+
+    def recover(self) -> None:
+        """What a boot does: holds of a dead daemon are charged in full."""
+        for hold_id, row in self.holds.items():
+            self.usage.setdefault(
+                hold_id,
+                UsageRow(
+                    row.request_id,
+                    row.attempt_id,
+                    row.at,
+                    row.provider,
+                    row.account,
+                    row.model,
+                    project=row.project,
+                    key_id=row.key_id,
+                    cost_pico=row.amount_pico,
+                    basis="hold",
+                    estimated=True,
+                ),
+            )
+        self.holds.clear()
+
+    def _between(self, since: float, until: float) -> list[UsageRow]:
+        return [row for row in self.usage.values() if since <= row.at < until]
+
+    async def spent(self, since: float, until: float) -> int:
+        await self._write()
+        return sum(row.cost_pico for row in self._between(since, until))
+
+    async def requests_since(self, since: float, until: float) -> int:
+        return len(self._between(since, until))
+
+    async def spent_by_project(self, since: float, until: float) -> Mapping[str, int]:
+        sums: dict[str, int] = {}
+        for row in self._between(since, until):
+            sums[row.project or ""] = sums.get(row.project or "", 0) + row.cost_pico
+        return sums
+
+    async def spent_by_key(self, since: float, until: float) -> Mapping[str, int]:
+        sums: dict[str, int] = {}
+        for row in self._between(since, until):
+            sums[row.key_id] = sums.get(row.key_id, 0) + row.cost_pico
+        return sums
+
+    async def save_windows(self, rows: Sequence[WindowRow], *, durable: bool = False) -> None:
+        self.durable_saves += durable
+        await self._write()
+        for row in rows:
+            self.windows[row.key] = WindowRow(
+                row.key, json.loads(json.dumps(row.state)), row.at, row.provider, row.expires_at
+            )
+
+    async def load_windows(self) -> Sequence[WindowRow]:
+        await self._write()
+        return list(self.windows.values())
+
+
+def deployment(
+    provider: str = "p",
+    idx: int = 0,
+    model: str = "m",
+    *,
+    tier: str = "free",
+    kind: str = "cloud",
+    limits: tuple[Limit, ...] = (),
+    price: Price | None = LIST_PRICE,
+    same: int | None = None,
+    priority: int = 100,
+    speed: float | None = 5.0,
+    intelligence: float | None = 5.0,
+) -> Deployment:
+    return Deployment(
+        f"{provider}@{idx}/{model}",
+        Provider(provider, provider, kind, "active", provider, "openai", None),
+        Account(provider, idx, tier, priority, same_account_as=same),
+        Model(model, provider, model, intelligence, speed, price=price, free=True, limits=limits),
+        f"{provider}/{model}",
+        None,
+    )
+
+
+async def opened(
+    ledger: FakeLedger, clock: FakeClock, rules: BudgetRules, *deployments: Deployment
+) -> Books:
+    books = Books(ledger, clock, rules)
+    await books.load()
+    books.set_deployments(deployments)
+    return books
+
+
+TOKENS = Meters(requests=1, input=1000, output=1000)  # 3e9 picodollars at the price above
+COST = 3 * 10**9

@@ -1,0 +1,494 @@
+"""Holds against budgets, durable before they are given out; settled, released, recovered."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from fake_ledger import COST, NOON, TOKENS, FakeClock, FakeLedger, deployment, opened
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from freeloader.books.books import Books
+from freeloader.books.ports import Facts, Hold
+from freeloader.core.budget import BudgetRules
+from freeloader.core.model import Deployment, Policy, Verdict
+from freeloader.core.outcome import Outcome
+from freeloader.money import Meters
+
+PAID = deployment(tier="paid")
+FREE = deployment("f")
+LOCAL = deployment("l", kind="local", tier="paid")
+
+
+async def reserve(
+    books: Books,
+    clock: FakeClock,
+    attempt: str,
+    found: Deployment = PAID,
+    *,
+    request: str | None = None,
+    project: str | None = None,
+    key: str = "k",
+    upper: Meters = TOKENS,
+    max_cost: int | None = None,
+) -> Hold | Verdict:
+    return await books.reserve(
+        attempt,
+        request or attempt,
+        found,
+        upper,
+        project,
+        key,
+        Policy(max_cost=max_cost),
+        clock.now(),
+    )
+
+
+def code(got: Hold | Verdict) -> str:
+    return got.code if isinstance(got, Verdict) else "held"
+
+
+async def test_a_paid_hold_is_on_disk_before_it_is_given_out() -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(hard_daily=COST), PAID)
+    hold = await reserve(books, clock, "a", project="x")
+    assert isinstance(hold, Hold)
+    row = ledger.holds["a"]
+    assert (row.amount_pico, row.project, row.key_id, row.at) == (COST, "x", "k", NOON)
+    assert code(await reserve(books, clock, "b")) == "budget_busy"
+    done = await books.settle(hold, Meters(1, 1000), "reported", clock.now())
+    assert (done.cost, done.overrun, done.estimated) == (10**9, 0, False)
+    assert ledger.holds == {}
+    assert ledger.usage["a"].cost_pico == 10**9
+
+
+async def test_the_same_attempt_is_reserved_settled_and_released_once() -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(hard_daily=10 * COST), PAID)
+    hold = await reserve(books, clock, "a")
+    assert isinstance(hold, Hold)
+    assert await reserve(books, clock, "a") is hold
+    first = await books.settle(hold, TOKENS, "reported", clock.now())
+    assert await books.settle(hold, Meters(1, 9, output=9), "reported", clock.now()) is first
+    assert await books.release(hold, clock.now()) is first
+    view = books.budget_view(None, clock.now())
+    assert (view["daily"]["spent"], view["daily"]["held"]) == (0.003, 0.0)
+    assert view["daily"]["requests"] == 1
+
+
+async def test_a_release_restores_the_balance_on_disk_too() -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(hard_daily=COST), PAID)
+    for attempt in ("a", "b", "c"):
+        hold = await reserve(books, clock, attempt)
+        assert isinstance(hold, Hold)
+        await books.release(hold, clock.now())
+    assert ledger.holds == {}
+    assert books.budget_view(None, clock.now())["daily"]["held"] == 0.0
+
+
+@pytest.mark.parametrize("found", [FREE, LOCAL])
+async def test_free_and_local_never_touch_money_or_wait_for_the_disk(found: Deployment) -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(hard_daily=0), found)
+    ledger.broken, ledger.gate = True, asyncio.Event()
+    async with asyncio.timeout(5):
+        hold = await reserve(books, clock, "a", found)
+        assert isinstance(hold, Hold)
+        done = await books.settle(hold, TOKENS, "reported", clock.now())
+    assert (hold.cost, done.cost) == (0, 0)
+    assert ledger.usage["a"].meters == TOKENS
+
+
+async def test_a_broken_ledger_refuses_paid_and_lets_free_go_on() -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(hard_daily=10 * COST), PAID, FREE)
+    ledger.broken = True
+    assert code(await reserve(books, clock, "a")) == "ledger_unavailable"
+    assert code(await reserve(books, clock, "b", FREE)) == "held"
+    assert books.budget_view(None, clock.now())["daily"]["held"] == 0.0
+    ledger.mend()
+    assert code(await reserve(books, clock, "c")) == "held"
+
+
+async def test_an_unread_ledger_is_not_an_empty_one() -> None:
+    ledger, clock = FakeLedger(broken=True), FakeClock()
+    books = Books(ledger, clock, BudgetRules())
+    with pytest.raises(Exception, match="disk full"):
+        await books.load()
+    ledger.mend()
+    assert code(await reserve(books, clock, "a")) == "ledger_unavailable"
+    assert code(await reserve(books, clock, "b", FREE)) == "held"
+    await books.load()
+    assert code(await reserve(books, clock, "c")) == "held"
+
+
+async def test_a_settlement_during_a_fault_is_right_in_memory_and_follows_on_disk() -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(hard_daily=COST), PAID)
+    hold = await reserve(books, clock, "a")
+    assert isinstance(hold, Hold)
+    ledger.broken = True
+    await books.settle(hold, Meters(1, 1000), "reported", clock.now())
+    assert books.budget_view(None, clock.now())["daily"]["spent"] == 0.001
+    assert "a" in ledger.holds
+    ledger.mend()
+    assert ledger.usage["a"].cost_pico == 10**9
+
+
+async def test_a_cancelled_reservation_leaves_nothing_behind() -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(hard_daily=COST), PAID)
+    ledger.gate = asyncio.Event()
+    task = asyncio.create_task(reserve(books, clock, "a"))
+    await asyncio.sleep(0)
+    assert "a" in ledger.holds
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    ledger.gate = None
+    assert books.budget_view(None, clock.now())["daily"]["held"] == 0.0
+    await books.flush_dirty()
+    assert ledger.holds == {}
+
+
+async def test_between_check_and_disk_nobody_slips_through() -> None:
+    """Two hundred at once against room for ten."""
+    ledger, clock = FakeLedger(gate=None), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(hard_daily=10 * COST), PAID)
+    ledger.gate = asyncio.Event()
+    tasks = [asyncio.create_task(reserve(books, clock, str(i))) for i in range(200)]
+    await asyncio.sleep(0)
+    ledger.gate.set()
+    codes = [code(await task) for task in tasks]
+    assert codes.count("held") == 10
+    assert codes.count("budget_busy") == 190
+
+
+@pytest.mark.parametrize(
+    ("rules", "max_cost", "wanted"),
+    [
+        (BudgetRules(), None, "held"),
+        (BudgetRules(soft_daily=1), None, "held"),
+        (BudgetRules(hard_daily=10**15), None, "price_unknown"),
+        (BudgetRules(), 10**15, "price_unknown"),
+        (BudgetRules(allocations={"default": (10**15, None)}), None, "price_unknown"),
+    ],
+)
+async def test_an_unknown_price_is_refused_where_a_hard_budget_applies(
+    rules: BudgetRules, max_cost: int | None, wanted: str
+) -> None:
+    found = deployment(tier="paid", price=None)
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, rules, found)
+    got = await reserve(books, clock, "a", found, max_cost=max_cost)
+    assert code(got) == wanted
+    if isinstance(got, Hold):
+        assert (got.cost, got.estimated) == (0, True)
+        done = await books.settle(got, TOKENS, "reported", clock.now())
+        assert done.estimated
+    else:
+        early = books.budget(found, None, None, Policy(max_cost=max_cost), clock.wall)
+        assert early is not None
+        assert early.gate == "price"
+
+
+@pytest.mark.parametrize(
+    ("basis", "used", "cost", "overrun"),
+    [
+        ("reported", Meters(1, 10, output=10), 3 * 10**7, 0),
+        ("reported", Meters(1, 1000, output=2000), 5 * 10**9, 2 * 10**9),
+        ("counted", Meters(1, 1000, output=2000), COST, 0),
+        ("counted", Meters(1, 10, output=10), 3 * 10**7, 0),
+        ("hold", Meters(), COST, 0),
+        ("reported", Meters(1, -5, output=10), 2 * 10**7, 0),
+    ],
+)
+async def test_what_is_charged(basis: str, used: Meters, cost: int, overrun: int) -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), PAID)
+    hold = await reserve(books, clock, "a")
+    assert isinstance(hold, Hold)
+    done = await books.settle(hold, used, basis, clock.now(), Facts(task="code", latency_ms=12.0))
+    assert (done.cost, done.overrun) == (cost, overrun)
+    assert done.estimated is (basis != "reported" or used.input < 0)
+    assert (ledger.usage["a"].task, ledger.usage["a"].latency_ms) == ("code", 12.0)
+
+
+async def test_an_absurd_report_neither_breaks_nor_is_free() -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), PAID)
+    hold = await reserve(books, clock, "a")
+    assert isinstance(hold, Hold)
+    done = await books.settle(hold, Meters(1, 10**30, output=10**30), "reported", clock.now())
+    assert done.estimated
+    assert COST < done.cost <= 10**18
+
+
+async def test_attempts_of_one_request_count_together() -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(hard_per_request=2 * COST), PAID)
+    first = await reserve(books, clock, "r.1", request="r")
+    assert isinstance(first, Hold)
+    await books.settle(first, TOKENS, "hold", clock.now())
+    assert code(await reserve(books, clock, "r.2", request="r")) == "held"
+    assert code(await reserve(books, clock, "r.3", request="r")) == "budget_exceeded"
+    assert code(await reserve(books, clock, "s.1", request="s")) == "held"
+
+
+async def test_a_requests_own_cap_counts_what_its_attempts_hold() -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), PAID)
+    assert code(await reserve(books, clock, "r.1", request="r", max_cost=COST)) == "held"
+    refused = await reserve(books, clock, "r.2", request="r", max_cost=2 * COST - 1)
+    assert code(refused) == "budget_exceeded"
+    assert code(await reserve(books, clock, "r.3", request="r", max_cost=2 * COST)) == "held"
+
+
+async def test_a_limit_changed_at_run_time_counts_from_the_next_request() -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), PAID)
+    hold = await reserve(books, clock, "a")
+    assert isinstance(hold, Hold)
+    await books.configure(BudgetRules(hard_daily=COST))
+    assert code(await reserve(books, clock, "b")) == "budget_busy"
+    await books.configure(BudgetRules(hard_daily=2 * COST))
+    assert code(await reserve(books, clock, "c")) == "held"
+
+
+async def test_another_time_zone_keeps_what_was_spent_and_held() -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(hard_daily=3 * COST), PAID)
+    for attempt in ("a", "b"):
+        hold = await reserve(books, clock, attempt)
+        assert isinstance(hold, Hold)
+        if attempt == "a":
+            await books.settle(hold, TOKENS, "reported", clock.now())
+    await books.configure(BudgetRules(hard_daily=3 * COST, timezone="Asia/Kolkata"))
+    view = books.budget_view(None, clock.now())["daily"]
+    assert (view["spent"], view["held"]) == (0.003, 0.003)
+    assert view["resetsAt"] == "2026-11-20T18:30:00.000Z"
+    await books.settle(hold, TOKENS, "reported", clock.now())
+    assert books.budget_view(None, clock.now())["daily"]["held"] == 0.0
+    ledger.broken = True
+    with pytest.raises(Exception, match="disk full"):
+        await books.configure(BudgetRules(timezone="UTC"))
+    assert books.rules.timezone == "Asia/Kolkata"
+
+
+async def test_the_view_has_the_contracts_shape() -> None:
+    rules = BudgetRules(hard_daily=10 * COST, soft_daily=COST, allocations={"x": (2 * COST, None)})
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, rules, PAID)
+    hold = await reserve(books, clock, "a", project="x")
+    assert isinstance(hold, Hold)
+    await books.settle(hold, TOKENS, "reported", clock.now())
+    await reserve(books, clock, "b", project="x")
+    view = books.budget_view(None, clock.now())
+    assert view["daily"] == {
+        "limit": 0.03,
+        "softLimit": 0.003,
+        "spent": 0.003,
+        "held": 0.003,
+        "remaining": 0.024,
+        "requests": 1,
+        "resetsAt": "2026-11-21T00:00:00.000Z",
+    }
+    assert view["monthly"]["limit"] is None
+    assert view["monthly"]["remaining"] is None
+    assert view["projects"]["x"]["daily"]["remaining"] == 0.0
+    assert [alert["type"] for alert in view["alerts"]] == ["soft_limit"]
+    assert view["projection"]["monthlyAtCurrentRate"] > 0.003
+    mine = books.budget_view("x", clock.now())
+    assert (mine["daily"]["limit"], list(mine["projects"])) == (0.006, ["x"])
+
+
+async def test_alerts_keep_the_moment_they_were_first_due() -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(hard_daily=10 * COST), PAID)
+    for i in range(10):
+        hold = await reserve(books, clock, str(i))
+        assert isinstance(hold, Hold)
+        await books.settle(hold, TOKENS, "reported", clock.go(60))
+    alerts = {a["type"]: a["at"] for a in books.budget_view(None, clock.go(60))["alerts"]}
+    assert alerts == {"hard_limit": "2026-11-20T12:10:00.000Z"}
+    clock.go(86400)
+    assert books.budget_view(None, clock.now())["alerts"] == []
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["reserve", "settle", "overrun", "release", "crash", "break", "mend", "cancel", "day"]
+        ),
+        st.integers(0, 9),
+        st.sampled_from([None, "a"]),
+    ),
+    max_size=40,
+)
+
+
+class Provider:
+    """The other side: what it has billed and may still bill."""
+
+    def __init__(self) -> None:
+        self.billed: dict[str, int] = {}
+        self.day: dict[str, float] = {}
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps, st.integers(1, 8), st.integers(1, 12))
+def test_spent_and_held_cover_the_bill_and_no_hold_passes_a_limit(
+    plan: list[tuple[str, int, str | None]], daily: int, monthly: int
+) -> None:
+    asyncio.run(_random_life(plan, daily * COST, monthly * COST))
+
+
+async def _random_life(plan: list[tuple[str, int, str | None]], daily: int, monthly: int) -> None:
+    rules = BudgetRules(
+        hard_daily=daily, hard_monthly=monthly, allocations={"a": (daily // 2, None)}
+    )
+    ledger, clock, theirs = FakeLedger(), FakeClock(), Provider()
+    books = await opened(ledger, clock, rules, PAID)
+    holds: list[Hold] = []
+    overrun = 0
+    for i, (what, number, project) in enumerate(plan):
+        if what == "reserve":
+            got = await reserve(books, clock, str(i), project=project)
+            if isinstance(got, Hold):  # sent at once: the provider bills up to the hold
+                holds.append(got)
+                theirs.billed[got.attempt_id] = 0
+        elif what in ("settle", "overrun") and holds:
+            hold = holds.pop(number % len(holds))
+            used = Meters(1, 100 * number, output=100 * number)
+            if what == "overrun":
+                used = Meters(1, 1000, output=1000 + number)
+                overrun += 2 * 10**6 * number
+            theirs.billed[hold.attempt_id] = (used.input + 2 * used.output) * 10**6
+            await books.settle(hold, used, "reported", clock.now())
+            await books.settle(hold, TOKENS, "reported", clock.now())
+        elif what == "release" and holds:
+            hold = holds.pop(number % len(holds))
+            await books.release(hold, clock.now())
+            await books.release(hold, clock.now())
+        elif what == "cancel" and not ledger.broken:
+            await _cancelled(books, clock, ledger, str(i))
+        elif what == "crash":
+            for hold in holds:  # in flight: the provider bills all of it
+                theirs.billed[hold.attempt_id] = hold.cost
+            holds.clear()
+            ledger.mend()  # the disk is looked after before the next start
+            ledger.recover()
+            books = await opened(ledger, clock, rules, PAID)
+        elif what == "break":
+            ledger.broken = True
+        elif what == "mend":
+            ledger.mend()
+        elif what == "day":
+            clock.go(8 * 3600)
+        _check(books, clock, theirs, holds, (daily, monthly), overrun)
+
+
+async def _cancelled(books: Books, clock: FakeClock, ledger: FakeLedger, attempt: str) -> None:
+    ledger.gate = asyncio.Event()
+    task = asyncio.create_task(reserve(books, clock, attempt))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled() and isinstance(task.result(), Hold):
+        raise AssertionError("the disk did not answer, so there cannot be a hold")
+    ledger.gate = None
+    await books.flush_dirty()
+
+
+def _check(
+    books: Books,
+    clock: FakeClock,
+    theirs: Provider,
+    holds: list[Hold],
+    limits: tuple[int, int],
+    overrun: int,
+) -> None:
+    now = clock.wall
+    balances = books._purse.balances
+    day, month = balances.both("global", now)
+    open_ = sum(hold.cost for hold in holds)
+    billed = sum(theirs.billed.values())
+    assert month.spent + month.held >= billed + open_ - sum(
+        theirs.billed[hold.attempt_id] for hold in holds
+    )
+    assert month.held == open_
+    assert min(day.spent, day.held, month.spent) >= 0
+    assert day.spent + day.held <= limits[0] + overrun
+    assert month.spent + month.held <= limits[1] + overrun
+
+
+async def test_only_one_tries_after_a_pause() -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), FREE)
+    slow = Outcome("slow_down", "429", until=NOON + 30, window="1m", scope="model")
+    books.record(FREE, slow, 10, None, 0, clock.now())
+    assert code(await reserve(books, clock, "a", FREE)) == "quota_exhausted"
+    clock.go(30)
+    first = await reserve(books, clock, "b", FREE)
+    assert isinstance(first, Hold)
+    assert code(await reserve(books, clock, "c", FREE)) == "quota_exhausted"
+    await books.release(first, clock.now())
+    second = await reserve(books, clock, "d", FREE)
+    assert isinstance(second, Hold)
+    await books.settle(second, TOKENS, "reported", clock.now())
+    books.record(FREE, None, 100, 10, 100, clock.now())
+    assert code(await reserve(books, clock, "e", FREE)) == "held"
+    assert code(await reserve(books, clock, "f", FREE)) == "held"
+
+
+@pytest.mark.parametrize(
+    ("scope", "paused"),
+    [
+        ("model", {"p@0/m", "p@1/m"}),
+        ("account", {"p@0/m", "p@1/m", "p@0/n"}),
+        ("provider", {"p@0/m", "p@1/m", "p@0/n", "p@2/m"}),
+    ],
+)
+async def test_a_pause_reaches_as_far_as_its_scope(scope: str, paused: set[str]) -> None:
+    """``p@1`` is another key of account ``p@0``; ``p@2`` another account."""
+    all_ = [
+        deployment(),
+        deployment(idx=1, same=0),
+        deployment(model="n"),
+        deployment(idx=2),
+        deployment("q"),
+    ]
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), *all_)
+    outcome = Outcome("slow_down", "429", until=NOON + 30, scope=scope)
+    books.record(all_[0], outcome, 10, None, 0, clock.now())
+    assert {d.id for d in all_ if books.paused(d, clock.wall) is not None} == paused
+
+
+async def test_a_bad_key_stops_that_key_until_the_account_changes() -> None:
+    one, twin = deployment(), deployment(idx=1, same=0)
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), one, twin)
+    books.record(one, Outcome("key_bad", "401", scope="account"), 10, None, 0, clock.now())
+    verdict = books.paused(one, clock.go(3600).wall)
+    assert verdict is not None
+    assert verdict.until is None
+    assert books.paused(twin, clock.wall) is None
+    books.set_deployments([one, twin])
+    assert books.paused(one, clock.wall) is not None
+    changed = replace(one, account=replace(one.account, verified=True))
+    books.set_deployments([changed, twin])
+    assert books.paused(changed, clock.wall) is None
+
+
+@pytest.mark.parametrize("kind", ["our_fault", "client_fault", "request_too_large", "ok"])
+async def test_what_is_not_their_fault_pauses_nothing(kind: str) -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), FREE)
+    for _ in range(20):
+        books.record(FREE, Outcome(kind, "x", scope="request"), 10, None, 0, clock.now())
+    assert books.paused(FREE, clock.wall) is None
+    assert books.health(FREE.id).success_rate in (None, 1.0)

@@ -1,0 +1,177 @@
+"""The kept order equals the sorted one, whatever happens to health; health itself."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from fake_ledger import FakeClock, FakeLedger, deployment
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freeloader.books.books import Books
+from freeloader.books.health import HealthBook
+from freeloader.books.ranking import ORDERS_MAX, Ranking
+from freeloader.core import scoring
+from freeloader.core.budget import BudgetRules
+from freeloader.core.model import Deployment, Weights
+from freeloader.core.outcome import Outcome
+from freeloader.core.snapshot import UNMEASURED, Health
+
+WANTED = [
+    (Weights(), False),
+    (Weights(), True),
+    (Weights(1, 0, 0), False),
+    (Weights(0, 1, 0), False),
+    (Weights(0, 0, 0), True),
+]
+
+
+def many(count: int, seed: int) -> list[Deployment]:
+    dice = random.Random(seed)
+    return [
+        deployment(
+            f"p{i % 7}",
+            i,
+            tier=dice.choice(["free", "paid"]),
+            kind=dice.choice(["cloud", "cloud", "local"]),
+            priority=dice.choice([1, 100]),
+            speed=dice.choice([None, 3.0, 5.0]),
+            intelligence=dice.choice([None, 5.0, 9.0]),
+        )
+        for i in range(count)
+    ]
+
+
+def sorted_anew(books: Books, weights: Weights, local: bool) -> list[str]:
+    def rank(found: Deployment) -> tuple[float, int, str]:
+        score = scoring.score(found, books.health(found.id), weights, local)
+        return (-score, found.account.priority, found.id)
+
+    return [found.id for found in sorted(books.deployments.values(), key=rank)]
+
+
+@settings(deadline=None)
+@given(
+    st.integers(1, 60),
+    st.integers(0, 10**6),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["ok", "fail", "look", "replace"]),
+            st.integers(0, 59),
+            st.floats(1, 20_000),
+            st.integers(0, 4000),
+        ),
+        max_size=80,
+    ),
+)
+def test_the_order_is_the_sorted_one(
+    count: int, seed: int, plan: list[tuple[str, int, float, int]]
+) -> None:
+    clock = FakeClock()
+    books = Books(FakeLedger(), clock, BudgetRules())
+    found = many(count, seed)
+    books.set_deployments(found)
+    for what, which, latency, tokens in plan:
+        target = found[which % len(found)]
+        if what == "ok":
+            books.record(target, None, latency, latency / 3, tokens, clock.now())
+        elif what == "fail":
+            outcome = Outcome("their_fault", "500")
+            books.record(target, outcome, latency, None, 0, clock.now())
+        elif what == "replace":
+            found = found[1:] or found
+            books.set_deployments(found)
+        else:
+            weights, local = WANTED[which % len(WANTED)]
+            assert list(books.ranked(weights, local)) == sorted_anew(books, weights, local)
+    for weights, local in WANTED:
+        assert list(books.ranked(weights, local)) == sorted_anew(books, weights, local)
+
+
+@given(st.integers(2, 40), st.integers(0, 10**6), st.randoms(use_true_random=False))
+def test_the_order_of_arrival_does_not_matter(count: int, seed: int, dice: random.Random) -> None:
+    found = many(count, seed)
+    mixed = list(found)
+    dice.shuffle(mixed)
+    orders = []
+    for some in (found, mixed):
+        books = Books(FakeLedger(), FakeClock(), BudgetRules())
+        books.set_deployments(some)
+        orders.append(list(books.ranked(Weights(), False)))
+    assert orders[0] == orders[1]
+
+
+def test_ties_go_by_priority_then_id() -> None:
+    found = [deployment("b", priority=1), deployment("a"), deployment("c", priority=1)]
+    books = Books(FakeLedger(), FakeClock(), BudgetRules())
+    books.set_deployments(found)
+    assert list(books.ranked(Weights(), False)) == ["b@0/m", "c@0/m", "a@0/m"]
+
+
+def test_only_so_many_orders_are_kept() -> None:
+    ranking = Ranking(lambda _: UNMEASURED)
+    ranking.replace({d.id: d for d in many(5, 1)})
+    for i in range(100):
+        ranking.ranked(Weights(1, i, 0), False)
+    assert len(ranking._orders) == ORDERS_MAX
+
+
+def test_the_version_changes_with_the_set() -> None:
+    books = Books(FakeLedger(), FakeClock(), BudgetRules())
+    before = books.version
+    books.set_deployments(many(2, 1))
+    assert books.version != before
+    assert set(books.deployments) == {"p0@0/m", "p1@1/m"}
+
+
+def test_health_starts_unmeasured_and_averages() -> None:
+    health = HealthBook()
+    assert health.of("d") == UNMEASURED
+    health.answered("d", 1000, 200, 80)
+    assert health.of("d") == Health(1, 1.0, 1000, 200, 100.0)
+    health.answered("d", 1000, 400, 180)
+    assert health.of("d").tokens_per_second == pytest.approx(200)
+    assert health.of("d").first_ms == pytest.approx(300)
+    health.failed("d")
+    assert health.of("d").success_rate == pytest.approx(2 / 3)
+    health.keep_only(frozenset())
+    assert health.of("d") == UNMEASURED
+
+
+@pytest.mark.parametrize(
+    ("latency", "first", "tokens", "rate"),
+    [
+        (1000, None, 100, 100.0),  # in one piece
+        (1000, 990, 100, 100.0),  # a stream that came all at once at its end
+        (1000, 500, 100, 200.0),
+        (1000, 500, 3, None),  # too short to tell
+    ],
+)
+def test_the_rate_is_that_of_generating(
+    latency: float, first: float | None, tokens: int, rate: float | None
+) -> None:
+    health = HealthBook()
+    health.answered("d", latency, first, tokens)
+    assert health.of("d").tokens_per_second == rate
+
+
+def test_p95_is_of_the_latest_answers() -> None:
+    health = HealthBook()
+    for i in range(1, 101):
+        health.answered("d", i, None, 0)
+    assert health.of("d").latency_ms == 97  # of 37 … 100
+    for _ in range(64):
+        health.answered("d", 5, None, 0)
+    assert health.of("d").latency_ms == 5
+
+
+def test_old_failures_are_forgotten() -> None:
+    health = HealthBook()
+    for _ in range(10):
+        health.failed("d")
+    for _ in range(300):
+        health.answered("d", 1, None, 0)
+    rate = health.of("d").success_rate
+    assert rate is not None
+    assert rate > 0.99
