@@ -7,6 +7,7 @@ row, in the rare case that an account needs a model the registry does not have.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from freeloader.core.model import Account, Deployment, Model, Provider
 _LOCAL_PREFIXES = frozenset(
     ("docker_model_runner", "lemonade", "llamafile", "oobabooga", "triton", "vllm", "xinference")
 )
+_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _SIMULATED = Path(__file__).parent / "simulated.json"
 
 
@@ -91,7 +93,7 @@ class Catalog:
         own = self.providers.get(prefix) or next(
             (p for p in self.providers.values() if p.prefix == prefix != "openai"), None
         )
-        if own is not None:
+        if own is not None or not _NAME.fullmatch(prefix):
             return own
         name = prices.described(self.price_file, prefix) if self.price_file is not None else None
         if name is None and not self.rows(lambda p, _: p == prefix):

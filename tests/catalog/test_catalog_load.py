@@ -420,6 +420,7 @@ def test_a_provider_by_prefix(priced: Catalog) -> None:
     assert priced.provider_from_prefix("groq") is priced.providers["groq"]
     assert priced.provider_from_prefix("fireworks_ai") is priced.providers["fireworks"]
     assert priced.provider_from_prefix("nobody") is None
+    assert priced.provider_from_prefix("azure_ai/agents") is None
     assert priced.including(["groq", "nobody"]) is priced
 
 
