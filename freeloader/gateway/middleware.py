@@ -14,7 +14,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import hdrs, web
 
 from freeloader.clock import Clock
-from freeloader.errors import BodyTooLarge, Forbidden, FreeloaderError, InvalidRequest, NotFound
+from freeloader.core.model import Caller
+from freeloader.errors import (
+    BodyTooLarge,
+    Forbidden,
+    FreeloaderError,
+    InvalidRequest,
+    NotFound,
+    RateLimited,
+)
 from freeloader.gateway import keys
 from freeloader.gateway.errors_http import InternalError, error_response
 from freeloader.gateway.guards.body import check_content
@@ -26,6 +34,7 @@ from freeloader.gateway.guards.hosts import (
     origin_allowed,
     parse_host,
 )
+from freeloader.gateway.guards.rates import Rates
 from freeloader.gateway.routes.table import CALLER, DECISION_ID, ERROR_HEADERS, REQUEST_ID, Route
 from freeloader.gateway.services import KeysManager, ServerSettings
 
@@ -64,6 +73,7 @@ class Front:
         self._state = state
         self._clock = clock
         self._new_id = new_id
+        self._rates = Rates()
 
     async def boundary(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer one request, whatever happens."""
@@ -107,9 +117,23 @@ class Front:
             request[CALLER] = caller
             if route is not None:
                 keys.authorize(caller, route.access)
+                self._check_rate(caller, route)
         if request.body_exists or request.content_type in _FORMS:
             check_content(request)  # also where no route reads it: a form may change nothing
         return await handler(request)
+
+    def _check_rate(self, caller: Caller, route: Route) -> None:
+        """Raises RateLimited where the owner limits this key; only inference counts."""
+        limit = self._keyring.rate_limit(caller.key_id)
+        if limit is None or route.access != keys.INFERENCE:
+            return
+        wait = self._rates.take(caller.key_id, limit, self._clock.now().mono)
+        if wait is not None:
+            raise RateLimited(
+                f"This key may make {limit} requests a minute; wait {wait:.1f} seconds.",
+                retry_after=wait,
+                details={"requestsPerMinute": limit},
+            )
 
     def _check_source(self, request: web.Request) -> None:
         """Raises Forbidden for a Host or Origin that is not ours."""

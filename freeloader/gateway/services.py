@@ -45,6 +45,10 @@ class BooksView(Protocol):
 
     def windows_view(self, now: Instant) -> list[Row]: ...
 
+    def reset(self, provider: str | None, idx: int | None, now: Instant) -> int:
+        """Forgets quota counts and pauses; how many windows that were."""
+        ...
+
 
 class AccountsManager(Protocol):
     async def list_accounts(self) -> list[Row]: ...
@@ -63,6 +67,10 @@ class AccountsManager(Protocol):
 class KeysManager(Protocol):
     def authenticate(self, token: str) -> Caller | None:
         """The caller of a key, or None; constant time in the token."""
+        ...
+
+    def rate_limit(self, key_id: str) -> int | None:
+        """Requests per minute that a key may make, or None."""
         ...
 
     async def list_keys(self) -> list[Row]: ...

@@ -236,9 +236,12 @@ class FakeBooks:
 
     def windows_view(self, now: Instant) -> list[dict[str, Any]]:
         return [
-            {"deployment": "groq@0/small", "provider": "groq", "model": "small",
+            {"provider": "groq", "account": 0, "model": None, "metric": "requests",
+             "window": "1m", "limit": 30, "used": 0, "held": 0, "remaining": 30,
+             "resetsAt": None, "confidence": "high", "source": ""},
+            {"provider": "groq", "account": 0, "model": "small",
              "metric": "requests", "window": "1d", "limit": 1000, "used": 10, "held": 0,
-             "remaining": 990, "resetsAt": "2026-11-21T00:00:00.000Z", "confidence": "high",
+             "remaining": 9, "resetsAt": "2026-11-21T00:00:00.000Z", "confidence": "high",
              "source": "https://groq.example"},
         ]  # fmt: skip
 
@@ -248,6 +251,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
+        self.limits: dict[str, int] = {}
         self.decisions = {
             "d-alpha": {"id": "d-alpha", "project": "alpha"},
             "d-beta": {"id": "d-beta", "project": "beta"},
@@ -259,6 +263,9 @@ class Recorder:
 
     def authenticate(self, token: str) -> Caller | None:
         return CALLERS.get(token)
+
+    def rate_limit(self, key_id: str) -> int | None:
+        return self.limits.get(key_id)
 
     async def list_accounts(self) -> list[dict[str, Any]]:
         return [{"provider": "groq", "idx": 0, "enabled": True},

@@ -97,7 +97,7 @@ async def test_models_in_both_shapes(house: House) -> None:
               "estimatedLatency"}  # fmt: skip
     assert wanted <= set(small)
     assert small["costPer1M"] == {"input": 0.15, "output": 0.6}
-    assert (small["quotaRemaining"], small["quotaResets"]) == (990, "2026-11-21T00:00:00.000Z")
+    assert (small["quotaRemaining"], small["quotaResets"]) == (9, "2026-11-21T00:00:00.000Z")
     assert body["models"][0]["costPer1M"] is None
     assert body["models"][2]["costPer1M"] == {"input": 0.0, "output": 0.0}
 

@@ -80,9 +80,17 @@ async def test_any_other_field_is_dropped_and_named(name: str, house: House) -> 
     assert name not in house.pipeline.profiles[0].payload
 
 
-async def test_dropped_names_cannot_break_the_header(house: House) -> None:
-    body = {**HELLO, "a\r\nX-Evil: 1": 1, "ü": 2, "z" * 500: 3, **{f"f{i}": i for i in range(99)}}
-    status, _, headers = await house.ask(body)
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/router/debug"])
+async def test_dropped_names_cannot_break_the_header(path: str, house: House) -> None:
+    hidden = {f"b\r\nX-Evil: {i}": 1 for i in range(99)}
+    body = {
+        "messages": [{**USER, **hidden}],
+        "a\r\nX-Evil: 1": 1,
+        "ü": 2,
+        "z" * 500: 3,
+        **{f"f{i}": i for i in range(99)},
+    }
+    status, _, headers = await house.ask(body, path)
     assert status == 200
     assert "X-Evil" not in headers
     assert headers["X-Freeloader-Dropped"].isascii()

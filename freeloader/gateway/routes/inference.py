@@ -32,6 +32,7 @@ from freeloader.gateway.surfaces.answer import (
     Whole,
     answer_headers,
     answer_json,
+    dropped_header,
 )
 from freeloader.gateway.surfaces.chat import parse_chat
 from freeloader.gateway.surfaces.completions import parse_completion
@@ -90,8 +91,7 @@ class Inference:
             profile = parse_chat(body, request.headers, request[CALLER])
         explained = self._services.pipeline.explain(profile, request[CALLER])
         response = json_response(explained)
-        if profile.dropped:
-            response.headers["X-Freeloader-Dropped"] = ", ".join(profile.dropped)
+        response.headers.update(dropped_header(profile.dropped))
         return response
 
     async def _body(self, request: web.Request) -> dict[str, Any]:

@@ -23,7 +23,6 @@ LATER: tuple[tuple[str, str, str, str], ...] = (
     ("GET", "/metrics", INFO, "Prometheus metrics"),
     ("GET", "/v1/analytics", INFO, "Savings and costs over time"),
     ("GET", "/v1/usage", INFO, "Usage by time and group"),
-    ("POST", "/v1/free-tiers/reset", ADMIN, "Reset of free windows"),
     ("POST", "/v1/feedback", INFERENCE, "Feedback on an answer"),
     ("GET", "/v1/events", INFO, "Live events"),
     ("GET", "/v1/discovery/proposals", ADMIN, "What discovery proposes"),

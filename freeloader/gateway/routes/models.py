@@ -91,7 +91,7 @@ class Models:
 def model_row(
     deployments: list[Deployment],
     books: BooksView,
-    windows: Mapping[str, list[Row]],
+    windows: Windows,
     now: Instant,
 ) -> Row:
     """One line of ``models[]``: a model at a provider, over all accounts that serve it."""
@@ -159,28 +159,27 @@ def _refusal(deployment: Deployment, books: BooksView, wall: float) -> Verdict |
     return books.paused(deployment, wall) or books.quota(deployment, _ONE, wall)
 
 
-def _windows(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """Windows by the deployment, or the account, that they count for."""
-    out: dict[str, list[Row]] = {}
+Windows = dict[tuple[str, int], list[Row]]
+
+
+def _windows(rows: Iterable[Row]) -> Windows:
+    """Windows by the account that they count for."""
+    out: Windows = {}
     for row in rows:
-        for name in (row.get("deployment"), row.get("account")):
-            if isinstance(name, str):
-                out.setdefault(name, []).append(row)
+        out.setdefault((str(row.get("provider")), int(row.get("account") or 0)), []).append(row)
     return out
 
 
-def _quota(
-    deployments: list[Deployment], windows: Mapping[str, list[Row]]
-) -> tuple[Any, str | None]:
+def _quota(deployments: list[Deployment], windows: Windows) -> tuple[Any, str | None]:
     """What is left of the tightest known request window of the roomiest account, and its reset."""
     best: tuple[float, str | None] | None = None
     for one in deployments:
         known = [
             row
-            for row in (*windows.get(one.id, ()), *windows.get(one.account.name, ()))
+            for row in windows.get((one.provider.id, one.account.idx), ())
             if row.get("metric") == "requests"
             and isinstance(row.get("remaining"), (int, float))
-            and row.get("model") in (None, "", one.model.id)
+            and row.get("model") in (None, one.model.id)
         ]
         if not known:
             continue

@@ -1,10 +1,12 @@
-"""What is spent and what is left: budgets and free windows, as the books see them."""
+"""What is spent and what is left: budgets and free windows, as the books see them; their reset."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from freeloader.gateway.keys import INFO, own_project
+from freeloader.errors import InvalidRequest
+from freeloader.gateway.guards.body import read_json
+from freeloader.gateway.keys import ADMIN, INFO, own_project
 from freeloader.gateway.routes.table import (
     CALLER,
     Query,
@@ -25,6 +27,9 @@ def routes(services: Services) -> list[Route]:
               answer="#Budget", query=_PROJECT),
         Route("GET", "/v1/free-tiers", noun.windows, INFO, "Every free window", "quota",
               answer="#Windows"),
+        Route("POST", "/v1/free-tiers/reset", noun.reset, ADMIN,
+              "Forget counts and pauses: all, a provider's or an account's", "quota",
+              "#WindowsReset", "#Object"),
     ]  # fmt: skip
 
 
@@ -42,3 +47,19 @@ class Quota:
         known_query(request, ())
         rows = self._services.books.windows_view(self._services.clock.now())
         return json_response({"windows": rows})
+
+    async def reset(self, request: web.Request) -> web.Response:
+        """For an owner who knows better than our counts; the audit log keeps who did it."""
+        services = self._services
+        limits, size = services.body_limits, services.settings().body_bytes_max
+        body = await read_json(request, size, limits)
+        unknown = sorted(set(body) - {"provider", "idx"})
+        if unknown:
+            raise InvalidRequest(f"Unknown key {unknown[0]!r}: provider and idx.", param=unknown[0])
+        provider, idx = body.get("provider"), body.get("idx")
+        if provider is not None and not isinstance(provider, str):
+            raise InvalidRequest("provider must be a name.", param="provider")
+        if idx is not None and (type(idx) is not int or provider is None):
+            raise InvalidRequest("idx is a number beside a provider.", param="idx")
+        count = services.books.reset(provider, idx, services.clock.now())
+        return json_response({"reset": True, "windows": count})

@@ -211,6 +211,7 @@ SCHEMAS: Mapping[str, Schema] = {
         projection=_ANY,
     ),
     "Windows": _object(("windows",), windows=_list(_ANY)),
+    "WindowsReset": _object(closed=True, provider=_maybe("string"), idx=_maybe("integer")),
     "Decisions": _object(("decisions",), decisions=_list(_ANY)),
     "Config": _object(("config",), config=_ANY),
     "ConfigChanged": _object(("updated", "config"), updated=_FLAG, config=_ANY, appliesAt=_TEXT),

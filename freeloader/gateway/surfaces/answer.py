@@ -106,9 +106,14 @@ def answer_headers(run: Run, dropped: tuple[str, ...]) -> dict[str, str]:
     """The decision headers of an answer, and what was dropped from its body."""
     headers = {name: header_safe(value) for name, value in run.headers().items()}
     headers.setdefault("X-Freeloader-Decision-Id", header_safe(run.decision_id))
-    if dropped:
-        headers["X-Freeloader-Dropped"] = ", ".join(safe_name(name) for name in dropped)
-    return headers
+    return {**headers, **dropped_header(dropped)}
+
+
+def dropped_header(dropped: tuple[str, ...]) -> dict[str, str]:
+    """``X-Freeloader-Dropped``, where there is something to name."""
+    if not dropped:
+        return {}
+    return {"X-Freeloader-Dropped": ", ".join(safe_name(name) for name in dropped[:60])}
 
 
 def header_safe(value: str) -> str:

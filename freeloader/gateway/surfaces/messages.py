@@ -21,6 +21,7 @@ ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _KEPT = frozenset({"role", "content", "name", "tool_calls", "tool_call_id", "function_call",
                    "refusal"})  # fmt: skip
 _MAX_MESSAGES = 10_000
+_MAX_NAMED = 20
 _DATA_URL = re.compile(r"data:[a-z]+/[a-zA-Z0-9.+-]+(;[a-z0-9=-]+)*;base64,", re.ASCII)
 #: Role markers and separators of a chat template, in bytes per message.
 _TEMPLATE_BYTES = 16
@@ -41,7 +42,7 @@ class Conversation:
         return value
 
     def drop(self, name: str) -> None:
-        if name not in self.dropped:
+        if name not in self.dropped and len(self.dropped) < _MAX_NAMED:
             self.dropped.append(name)
 
 
