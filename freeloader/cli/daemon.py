@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -18,15 +19,16 @@ from freeloader import __version__
 from freeloader.banner import Banner
 from freeloader.cli import lifecycle
 from freeloader.cli.client import Client
-from freeloader.cli.lifecycle import Lock, Record, RunFiles
+from freeloader.cli.lifecycle import Lock, RunFiles
 from freeloader.cli.shell import Failure, duration, note, tell
-from freeloader.clock import Clock, Instant, SystemClock
+from freeloader.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     from freeloader.settings import Settings
 
 CONSOLE = "console.log"
 TAIL_BYTES = 256 * 1024
+TICK_SECONDS = 0.2
 
 
 def settings_of(home: Path) -> Settings:
@@ -88,6 +90,55 @@ def serve(home: Path, tell_owner: Callable[[Banner], None]) -> int:
         files.clear(records[-1])
 
 
+class Readiness:
+    """The wait until a daemon answers requests, with a remark for each state it goes through."""
+
+    def __init__(self, home: Path, seconds: float, clock: Clock) -> None:
+        self._home = home
+        self._seconds = seconds
+        self._clock = clock
+        self._began = clock.now()
+        self._shown = ""
+
+    def wait(self, address: str, pause: Callable[[], object]) -> None:
+        """Until `/ready` says yes. Raises Failure when the child is fatal, or the time is up."""
+        client = Client(address, self._admin_key())
+        while (state := self._state(client)) != "ready":
+            self.still(state)
+            pause()
+
+    def still(self, state: str) -> None:
+        """Remarks on a new state. Raises Failure when the time is up."""
+        if self._clock.now().mono - self._began.mono > self._seconds:
+            raise Failure(
+                f"not ready after {duration(self._seconds)} ({state}); it goes on starting: "
+                "`xswarm status` shows how far it is, `xswarm stop` ends it."
+            )
+        if state != self._shown:
+            note(f"{state} …")
+            self._shown = state
+
+    def _state(self, client: Client) -> str:
+        """``ready``, or in words what it still waits for."""
+        if client.probe("/ready")[0] == 200:
+            return "ready"
+        health = client.probe("/v1/health")[1]
+        child = health.get("child") if isinstance(health, Mapping) else None
+        state = child.get("state") if isinstance(child, Mapping) else None
+        if state == "fatal":
+            raise Failure(
+                "LiteLLM does not start; the daemon runs on without it. `xswarm status` shows its "
+                "last words, `xswarm doctor` what to do."
+            )
+        return "starting" if state in (None, "ready") else f"LiteLLM is {state}"
+
+    def _admin_key(self) -> str | None:
+        try:
+            return (self._home / "admin.key").read_text(encoding="utf-8").strip() or None
+        except OSError:
+            return None  # only the reason of a long wait is lost
+
+
 class Launch:
     """One daemon being started in the background, and the wait until it is ready."""
 
@@ -97,7 +148,6 @@ class Launch:
         self._console = home / "logs" / CONSOLE
         self._buffer = b""
         self._reader = -1
-        self._shown = ""
         self.pid = 0
 
     def fork(self, lock: Lock) -> None:
@@ -107,17 +157,12 @@ class Launch:
         lock.release()
 
     def wait(self, seconds: float) -> Banner:
-        """Waits until `/ready` says yes. Raises Failure when it ended, or the time is up."""
-        began = self._clock.now()
-        banner: Banner | None = None
+        """Waits until it answers. Raises Failure when it ended, or the time is up."""
+        readiness = Readiness(self._home, seconds, self._clock)
         try:
-            while banner is None:
-                self._check_time(began, seconds, "starting")
-                banner = self._banner()
-            client = Client(banner.address, self._admin_key())
-            while (state := self._readiness(client)) != "ready":
-                self._check_time(began, seconds, state)
-                self._banner()
+            while (banner := self._banner()) is None:
+                readiness.still(f"starting (pid {self.pid})")
+            readiness.wait(banner.address, self._banner)
         finally:
             os.close(self._reader)
         return banner
@@ -131,7 +176,7 @@ class Launch:
 
     def _banner(self) -> Banner | None:
         """What the daemon said in the last fifth of a second. Raises Failure if it ended."""
-        if not select.select([self._reader], [], [], 0.2)[0]:
+        if not select.select([self._reader], [], [], TICK_SECONDS)[0]:
             return None
         piece = os.read(self._reader, 65_536)
         if not piece:
@@ -143,42 +188,31 @@ class Launch:
         self._buffer = rest
         return _banner_from(json.loads(line))
 
-    def _readiness(self, client: Client) -> str:
-        """``ready``, or in a word what it still waits for."""
-        if client.probe("/ready")[0] == 200:
-            return "ready"
-        health = client.probe("/v1/health")[1]
-        child = health.get("child") if isinstance(health, Mapping) else None
-        state = child.get("state") if isinstance(child, Mapping) else None
-        if state == "fatal":
-            raise Failure(
-                "LiteLLM does not start; the daemon runs on without it. `xswarm status` shows its "
-                "last words, `xswarm doctor` what to do."
-            )
-        return f"LiteLLM is {state}" if state else "starting"
-
-    def _admin_key(self) -> str | None:
-        try:
-            return (self._home / "admin.key").read_text(encoding="utf-8").strip() or None
-        except OSError:
-            return None  # only the reason of a long wait is lost
-
-    def _check_time(self, began: Instant, seconds: float, state: str) -> None:
-        age = self._clock.now().mono - began.mono
-        if age > seconds:
-            raise Failure(
-                f"not ready after {duration(seconds)} ({state}); it goes on starting: "
-                "`xswarm status` shows how far it is, `xswarm stop` ends it."
-            )
-        if state != self._shown:
-            note(f"{state} …" if self._shown else f"starting (pid {self.pid}) …")
-            self._shown = state
-
     def _last_words(self) -> str:
         last = tail(self._console, 10)
         for line in last:
             note(f"  {line}")
         return " Its last words are above." if last else f" See {self._console}."
+
+
+def greet_when_ready(
+    home: Path, banner: Banner, seconds: float, greet: Callable[[Banner], None]
+) -> None:
+    """For the foreground: greets once the daemon answers, so that what is printed works as pasted.
+
+    Waits in a thread of its own (the caller is the daemon's event loop); what
+    goes wrong is told, and the daemon runs on.
+    """
+
+    def wait() -> None:
+        try:
+            readiness = Readiness(home, seconds, SystemClock())
+            readiness.wait(banner.address, lambda: lifecycle.pause(TICK_SECONDS))
+        except Failure as failure:
+            tell(failure)
+        greet(banner)
+
+    threading.Thread(target=wait, name="greeting", daemon=True).start()
 
 
 def _send(writer: int, banner: Banner) -> None:
@@ -206,8 +240,3 @@ def tail(path: Path, count: int) -> list[str]:
     if size > TAIL_BYTES:
         whole = whole[1:]  # the first one is cut
     return whole[-count:] if count else []
-
-
-def fresh(record: Record | None, clock: Clock) -> str:
-    """How long the daemon has been up, for people."""
-    return duration(clock.now().wall - record.started) if record else "-"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,50 @@ def test_an_error_of_ours_while_starting_is_one_line(cli):
 def test_in_the_foreground_an_error_is_an_exit_code(cli):
     done = cli("start", mode="raises")
     assert (done.returncode, done.stderr) == (1, "xswarm: no such port\n")
+
+
+def test_in_the_foreground_it_greets_once_it_answers_and_ends_by_signal(cli, home):
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "start"],
+        cwd=ROOT,
+        env={**os.environ, "XSWARM_HOME": str(home), "MODE": ""},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    said = ""
+    while "curl" not in said:
+        line = process.stdout.readline()
+        assert line, "it ended without a greeting"
+        said += line
+    record = RunFiles(home).running()
+    assert record is not None
+    assert record.pid == process.pid
+    process.send_signal(signal.SIGTERM)
+    rest, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "stopped nicely" in rest
+    assert RunFiles(home).running() is None
+
+
+def test_in_the_foreground_a_child_that_never_comes_is_told(home, capsys):
+    told = []
+
+    class Silent:
+        def __init__(self, *_arguments):
+            pass
+
+        def wait(self, *_arguments):
+            raise daemons.Failure("LiteLLM does not start")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(daemons, "Readiness", Silent)
+        daemons.greet_when_ready(home, BANNER, 1, told.append)
+        for thread in threading.enumerate():
+            if thread.name == "greeting":
+                thread.join(10)
+    assert told == [BANNER]
+    assert "LiteLLM does not start" in capsys.readouterr().err
 
 
 def test_a_child_that_never_comes_ends_the_wait_but_not_the_daemon(cli, home):

@@ -75,7 +75,9 @@ def start(background: bool, seconds: float) -> None:
     lock = daemon.take_lock(home)
     try:
         _require_port(home)
-        code = daemon.serve(home, lambda banner: _greet(banner))
+        code = daemon.serve(
+            home, lambda banner: daemon.greet_when_ready(home, banner, seconds, _greet)
+        )
     finally:
         lock.release()
     raise click.exceptions.Exit(code)
