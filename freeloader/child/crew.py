@@ -13,11 +13,13 @@ from freeloader.child.process import Worker
 class Crew:
     """All worker processes of one generation; ``entries`` are the names its config knows."""
 
-    def __init__(self, generation: int, config: str, workers: tuple[Worker, ...]) -> None:
+    def __init__(
+        self, generation: int, config: str, workers: tuple[Worker, ...], entries: frozenset[str]
+    ) -> None:
         self.generation = generation
         self.config = config
         self.workers = workers
-        self.entries: frozenset[str] = frozenset()
+        self.entries = entries
 
     @property
     def running(self) -> tuple[Worker, ...]:

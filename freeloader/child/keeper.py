@@ -11,23 +11,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import shutil
 import signal
 import sys
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
-from freeloader.child import readiness, records
-from freeloader.child.config import Entry, digest, render, wire_name, write_private
+from freeloader.child import readiness
+from freeloader.child.config import Entry, digest, wire_name
 from freeloader.child.crew import Crew, Lease
-from freeloader.child.environment import child_environ
+from freeloader.child.hands import Hands, Recipe, guarded, signal_name
 from freeloader.child.logfile import LogFile
 from freeloader.child.machine import step
 from freeloader.child.places import Places
-from freeloader.child.process import Worker
 from freeloader.child.states import (
     Alive,
     Configure,
@@ -44,8 +40,6 @@ from freeloader.child.states import (
     Recycle,
     Rules,
     Spawn,
-    Spawned,
-    SpawnFailed,
     Start,
     Stop,
     SwitchTo,
@@ -53,17 +47,14 @@ from freeloader.child.states import (
     Tick,
     WaitUntil,
     Warm,
-    Warmed,
-    WarmFailed,
 )
 from freeloader.clock import Clock
 from freeloader.core.model import EMPTY
-from freeloader.errors import ConfigError, FreeloaderError, Unavailable
+from freeloader.errors import Unavailable
 
 _PROBE_EVERY = 1.0
 #: Two of these in a row and the child counts as hung: found within 8 seconds.
 _PROBE_SECONDS = 3.0
-_START_PROBE_SECONDS = 1.0
 _JITTER = 0.25
 _MEGABYTE = 1024 * 1024
 _QUEUE = 4096
@@ -98,18 +89,14 @@ class Keeper:
         self._log = LogFile(log_dir / "litellm.log")
         self._log_dir = log_dir
         self._clock = clock
-        self._workers = max(1, workers)
         self._recycle_bytes = None if recycle_rss_mb is None else recycle_rss_mb * _MEGABYTE
         self._rules = rules or Rules()
-        self._environ = environ
-        self._proxies = proxies
         self._rng = rng or random.Random()  # noqa: S311 - spreads restarts, hides nothing
-        self._command = command
         self._machine = Machine()
         self._events: asyncio.Queue[Event] = asyncio.Queue(_QUEUE)
-        self._crews: dict[int, Crew] = {}
+        recipe = Recipe(max(1, workers), command, environ, proxies)
+        self._hands = Hands(self._places, self._log, recipe, self._events.put_nowait)
         self._configs: dict[str, tuple[tuple[Entry, ...], Mapping[str, str]]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._loop_task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._usage: dict[int, tuple[int, float]] = {}
@@ -128,7 +115,7 @@ class Keeper:
             self._log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             await asyncio.to_thread(self._places.prepare)
             self._loop_task = asyncio.create_task(self._run(), name="keeper")
-            self._background(self._watch())
+            self._hands.background(self._watch())
         self._events.put_nowait(Start(self._remember(entries, secrets)))
 
     def configure(self, entries: Iterable[Entry], secrets: Mapping[str, str] = EMPTY) -> None:
@@ -141,14 +128,10 @@ class Keeper:
             return
         self._events.put_nowait(Stop())
         await self._until(lambda: not self._machine.running and self._machine.state == "stopped")
-        for task in (*self._tasks, self._loop_task):
-            task.cancel()
-        await asyncio.gather(*self._tasks, self._loop_task, return_exceptions=True)
+        self._loop_task.cancel()
+        await asyncio.gather(self._loop_task, return_exceptions=True)
         self._loop_task = None
-        for crew in self._crews.values():
-            crew.signal(signal.SIGKILL)
-            await crew.close()
-        self._crews.clear()
+        await self._hands.close()
         self._log.close()
         await asyncio.to_thread(self._places.clear)
 
@@ -158,7 +141,7 @@ class Keeper:
         Raises Unavailable (``starting``, or ``overloaded`` once it gave up) where there is none.
         """
         serving = self._machine.serving
-        crew = None if serving is None else self._crews.get(serving.id)
+        crew = None if serving is None else self._hands.crews.get(serving.id)
         worker = None if crew is None else crew.least_loaded()
         if worker is None:
             raise self._unavailable()
@@ -167,7 +150,7 @@ class Keeper:
     def serves(self, entry: str) -> bool:
         """True if the child that is asked now knows this entry."""
         serving = self._machine.serving
-        crew = None if serving is None else self._crews.get(serving.id)
+        crew = None if serving is None else self._hands.crews.get(serving.id)
         return crew is not None and wire_name(entry) in crew.entries
 
     async def wait_ready(self, timeout: float) -> None:
@@ -181,7 +164,7 @@ class Keeper:
             raise self._unavailable()
 
     async def wait_settled(self, timeout: float) -> bool:
-        """Until the newest config serves and nothing else is on its way; False after ``timeout``."""
+        """Until the newest config serves and nothing else is coming; False after ``timeout``."""
         try:
             async with asyncio.timeout(timeout):
                 await self._until(self._settled)
@@ -192,7 +175,7 @@ class Keeper:
     def status(self) -> dict[str, Any]:
         """JSON-ready; no secret, no path. Sizes are sums over the serving generation's workers."""
         machine = self._machine
-        crew = self._crews.get(machine.generations[0].id) if machine.generations else None
+        crew = self._hands.crews.get(machine.generations[0].id) if machine.generations else None
         pids = [worker.pid for worker in crew.running] if crew else []
         sizes = [self._usage[pid] for pid in pids if pid in self._usage]
         found: dict[str, Any] = {
@@ -205,7 +188,7 @@ class Keeper:
             "lastExit": self._last_exit,
             "generation": machine.generations[0].id if machine.generations else None,
             "generations": len(machine.generations),
-            "inFlight": sum(crew.in_flight for crew in self._crews.values()),
+            "inFlight": sum(crew.in_flight for crew in self._hands.crews.values()),
             "since": self._since.iso(),
         }
         if machine.problem is not None:
@@ -251,101 +234,30 @@ class Keeper:
     def _do(self, effect: Effect) -> None:
         match effect:
             case Spawn(generation, config):
-                self._background(self._spawn(generation, config))
+                self._hands.spawn(generation, config, *self._configs[config])
             case Probe(generation):
-                self._background(self._probe(generation))
+                self._hands.probe(generation)
             case Warm(generation):
-                self._background(self._warm(generation))
+                self._hands.warm(generation)
             case Drain(generation):
                 self._lease_ended(generation)
             case Terminate(generation):
-                self._signal(generation, signal.SIGTERM)
+                self._hands.signal(generation, signal.SIGTERM)
             case Kill(generation):
-                self._signal(generation, signal.SIGKILL)
+                self._hands.signal(generation, signal.SIGKILL)
             case SwitchTo() | GiveUp() | WaitUntil():
                 pass  # the machine's own state says it all: lease(), status(), _next_event()
 
-    def _signal(self, generation: int, number: int) -> None:
-        crew = self._crews.get(generation)
-        if crew is not None and crew.running:
-            crew.signal(number)
-        elif crew is None or not any(worker.pid for worker in crew.workers):
-            self._events.put_nowait(Exited(generation, 0))  # it never had a process
-
-    # ── what takes time ──────────────────────────────────────────────────────
-
-    async def _spawn(self, generation: int, config: str) -> None:
-        entries, secrets = self._configs[config]
-        sockets = [self._places.socket(generation, index) for index in range(self._workers)]
-        workers = tuple(Worker(generation, i, socket) for i, socket in enumerate(sockets))
-        crew = Crew(generation, config, workers)
-        crew.entries = frozenset(wire_name(entry.name) for entry in entries)
-        self._crews[generation] = crew
-        try:
-            path = self._places.config(generation)
-            await asyncio.to_thread(write_private, path, render(entries))
-            for worker in workers:
-                cwd = self._places.cwd(generation, worker.index)
-                command = (*self._command, str(worker.socket), str(path))
-                orders = {"environ": {**self._proxies, **secrets}}
-                environ = child_environ(cwd, self._environ)
-                await worker.spawn(command, environ, cwd, orders, self._write_log)
-                self._background(self._wait(crew, worker))
-            self._save_records()
-        except ConfigError as error:
-            code = min(self._rules.permanent_codes)
-            self._events.put_nowait(Exited(generation, code, str(error)))
-            crew.signal(signal.SIGKILL)
-            return
-        except OSError as error:
-            crew.signal(signal.SIGKILL)
-            self._events.put_nowait(SpawnFailed(generation, f"it could not be started: {error}"))
-            return
-        if self._machine.coming is None or self._machine.coming.id != generation:
-            crew.signal(signal.SIGKILL)  # it was given up while it was being started
-        self._events.put_nowait(Spawned(generation))
-
-    async def _wait(self, crew: Crew, worker: Worker) -> None:
-        code = await worker.wait()
-        left = len(crew.running)
-        self._usage.pop(worker.pid or 0, None)
-        reason = _reason(code, worker.last_line)
-        self._events.put_nowait(Exited(crew.generation, code, reason, left))
-        await worker.close()
-        if left == 0:
-            self._crews.pop(crew.generation, None)
-            shutil.rmtree(self._places.generation(crew.generation), ignore_errors=True)
-        self._save_records()
-
-    async def _probe(self, generation: int) -> None:
-        crew = self._crews.get(generation)
-        if crew is None:
-            return
-        waits = (readiness.until_alive(worker, _START_PROBE_SECONDS) for worker in crew.workers)
-        await asyncio.gather(*waits)
-        if len(crew.running) == len(crew.workers):
-            self._events.put_nowait(Alive(generation))
-
-    async def _warm(self, generation: int) -> None:
-        crew = self._crews.get(generation)
-        if crew is None:
-            return
-        try:
-            await asyncio.gather(*(readiness.warm(worker) for worker in crew.workers))
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            reason = f"no answer to a warm-up call ({type(error).__name__})"
-            self._events.put_nowait(WarmFailed(generation, reason))
-        else:
-            self._events.put_nowait(Warmed(generation))
+    # ── looking after the one that serves ────────────────────────────────────
 
     async def _watch(self) -> None:
         """Look at the serving generation once a second: does it answer, how large is it."""
         while True:
             await asyncio.sleep(_PROBE_EVERY)
             serving = self._machine.serving
-            crew = None if serving is None else self._crews.get(serving.id)
+            crew = None if serving is None else self._hands.crews.get(serving.id)
             if crew is not None and crew.running:
-                await _guarded(self._look_at(crew))
+                await guarded(self._look_at(crew))
 
     async def _look_at(self, crew: Crew) -> None:
         asked = self._clock.now().mono
@@ -379,7 +291,7 @@ class Keeper:
 
     def _lease_ended(self, generation: int) -> None:
         """A draining generation with nothing in flight is drained."""
-        crew = self._crews.get(generation)
+        crew = self._hands.crews.get(generation)
         draining = any(g.id == generation and g.phase == "draining" for g in self._machine.leaving)
         if draining and (crew is None or crew.in_flight == 0):
             self._events.put_nowait(Drained(generation))
@@ -388,12 +300,12 @@ class Keeper:
         code = event.code if isinstance(event, Exited) else None
         self._last_exit = {
             "code": code if code is not None and code >= 0 else None,
-            "signal": _signal_name(code),
+            "signal": signal_name(code),
             "reason": self._machine.problem,
             "at": self._clock.now().iso(),
         }
 
-    def _unavailable(self) -> FreeloaderError:
+    def _unavailable(self) -> Unavailable:
         machine = self._machine
         if machine.fatal is not None:
             message = f"The LiteLLM child cannot run: {machine.fatal}. See `xswarm doctor`."
@@ -409,50 +321,7 @@ class Keeper:
         here = serving is not None and serving.config == machine.wanted
         return here and self._events.empty() and machine.coming is None
 
-    def _write_log(self, data: bytes) -> None:
-        try:
-            self._log.write(data)
-        except OSError:
-            self._log.close()  # a full disk must not end the child; the tail in memory goes on
-
-    def _save_records(self) -> None:
-        running = [worker for crew in self._crews.values() for worker in crew.running]
-        found = (records.record_of(worker.pid or 0, worker.socket) for worker in running)
-        records.save(self._places.records, [record for record in found if record is not None])
-
-    def _background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(_guarded(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _until(self, condition: Any) -> None:
+    async def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():
             self._changed.clear()
             await self._changed.wait()
-
-
-async def _guarded(work: Coroutine[Any, Any, None]) -> None:
-    """A boundary: what goes wrong in one helper task is logged and ends only that."""
-    try:
-        await work
-    except Exception:  # noqa: BLE001
-        _LOG.exception("a task of the keeper failed")
-
-
-def _reason(code: int, last_line: str) -> str:
-    name = _signal_name(code)
-    if name is not None:
-        return f"killed by {name}"
-    return f"exit code {code}: {last_line}" if last_line else f"exit code {code}"
-
-
-def _signal_name(code: int | None) -> str | None:
-    if code is None or code >= 0:
-        return None
-    try:
-        return signal.Signals(-code).name
-    except ValueError:
-        return f"signal {-code}"
-
-
-__all__ = ["Keeper", "Lease"]

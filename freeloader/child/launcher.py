@@ -105,7 +105,7 @@ def _serve(socket_path: str) -> int:
         return _fail(f"LiteLLM cannot be imported: {error}")
     tap.install()
     mends.install()
-    os.umask(0o177)  # uvicorn opens the socket to all and then narrows nothing
+    os.umask(0o077)  # uvicorn makes the socket 0666 all the same: its directory is what is private
     config = uvicorn.Config(
         Door(app),
         uds=socket_path,

@@ -144,24 +144,34 @@ class _Scene:
 
     def spawn_if_due(self) -> None:
         """Start a generation if one is needed, allowed and there is room for it."""
-        m, now = self.m, self.now
+        m = self.m = replace(  # a moment that has come is no longer due
+            self.m,
+            gather_until=_ahead(self.m.gather_until, self.now),
+            retry_at=_ahead(self.m.retry_at, self.now),
+        )
         if not m.running or m.fatal is not None or m.wanted is None or m.coming is not None:
             return
-        serving = m.serving
-        if serving is not None:
-            outdated = serving.config != m.wanted and m.wanted != m.rejected
-            if not outdated and not m.recycling:
-                self.m = replace(m, gather_until=None, retry_at=None)
-                return
-        waiting = [at for at in (m.gather_until, m.retry_at) if at is not None and at > now]
+        if not self._needed():
+            self.m = replace(m, gather_until=None, retry_at=None)
+            return
+        waiting = m.gather_until is not None or m.retry_at is not None
         if waiting or len(m.generations) >= MOST_GENERATIONS:
-            clear = {k: None for k in ("gather_until", "retry_at") if _past(getattr(m, k), now)}
-            self.m = replace(m, **clear)  # type: ignore[arg-type]
             return
         config = m.good if m.wanted == m.rejected and m.good is not None else m.wanted
-        gen = Generation(m.next_id, config, "starting", now, now + self.rules.start)
-        self.m = replace(m, coming=gen, next_id=m.next_id + 1, gather_until=None, retry_at=None)
+        gen = Generation(m.next_id, config, "starting", self.now, self.now + self.rules.start)
+        self.m = replace(m, coming=gen, next_id=m.next_id + 1)
         self.effects.append(Spawn(gen.id, config))
+
+    def _needed(self) -> bool:
+        """True if the serving generation is missing, outdated or to be recycled."""
+        serving, m = self.m.serving, self.m
+        if serving is None or m.recycling:
+            return True
+        return serving.config != m.wanted and m.wanted != m.rejected
+
+
+def _ahead(at: float | None, now: float) -> float | None:
+    return None if _past(at, now) else at
 
 
 def _past(at: float | None, now: float) -> bool:

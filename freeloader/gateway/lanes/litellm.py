@@ -68,13 +68,12 @@ class LiteLLMLane:
         call = _Call(attempt)
         with lease:
             try:
-                async with asyncio.timeout(attempt.timeouts.total):
-                    response = await call.post(lease)
-                    try:
-                        async for event in call.events(response):
-                            yield event
-                    finally:
-                        response.close()  # unread: the child hears of it and cancels the provider
+                response = await call.post(lease)
+                try:
+                    async for event in call.events(response):
+                        yield event
+                finally:
+                    response.close()  # unread: the child hears of it and cancels the provider
             except TimeoutError:
                 yield Fault(call.timed_out())
             except (aiohttp.ClientError, OSError) as error:
@@ -90,7 +89,7 @@ class _Call:
         self._stream = attempt.profile.stream
         self._headers: dict[str, str] = {}
         self._began = False
-        self._connected = False
+        self._deadline = asyncio.get_running_loop().time() + self._limits.total
 
     async def post(self, lease: Lease) -> aiohttp.ClientResponse:
         """Send it; the response once its head is there. Raises TimeoutError, aiohttp's errors."""
@@ -101,8 +100,7 @@ class _Call:
             "Content-Type": "application/json",
             _CONNECT_HEADER: f"{self._limits.connect:g}",
         }
-        self._connected = True
-        async with asyncio.timeout(self._limits.first_byte):
+        async with self._within(self._limits.first_byte):
             return await lease.session.post(path, data=body, headers=headers)
 
     async def events(self, response: aiohttp.ClientResponse) -> AsyncGenerator[Event, None]:
@@ -121,6 +119,15 @@ class _Call:
         else:
             for event in self._answered(await self._whole(response), meta):
                 yield event
+
+    def _within(self, seconds: float) -> asyncio.Timeout:
+        """A limit for one wait, never past the attempt's end.
+
+        No limit is held across a ``yield``: it would cancel whoever reads the
+        events, in the middle of something else.
+        """
+        now = asyncio.get_running_loop().time()
+        return asyncio.timeout_at(min(self._deadline, now + seconds))
 
     def _answered(self, body: bytes, meta: dict[str, Any]) -> list[Event]:
         """The events of a JSON answer."""
@@ -175,7 +182,7 @@ class _Call:
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
         """Pieces of the body as they come, each within the idle limit. Raises TimeoutError."""
         while True:
-            async with asyncio.timeout(self._limits.idle):
+            async with self._within(self._limits.idle):
                 chunk = await response.content.readany()
             if not chunk:
                 return

@@ -45,15 +45,14 @@ class Reading:
             return False
         self.any = True
         self.content = self.content or self.has_content(data)
-        for choice in choices:
-            reason = choice.get("finish_reason") if isinstance(choice, dict) else None
-            self.finish_reason = reason or self.finish_reason
+        for choice in _dicts(choices):
+            self.finish_reason = choice.get("finish_reason") or self.finish_reason
         return bool(choices) or isinstance(usage, dict)
 
     @staticmethod
     def has_content(data: Mapping[str, Any]) -> bool:
         """True if any choice carries text, reasoning, a tool call or another part."""
-        for choice in data.get("choices") or ():
+        for choice in _dicts(data.get("choices")):
             part = choice.get("delta") or choice.get("message") or choice
             if any(part.get(name) for name in _CONTENT):
                 return True
@@ -64,7 +63,7 @@ class Reading:
         """True for a chunk that says nothing once its usage is taken out."""
         return not any(
             choice.get("finish_reason") or choice.get("text") or choice.get("delta")
-            for choice in data.get("choices") or ()
+            for choice in _dicts(data.get("choices"))
         )
 
     def usage(self, told: Mapping[str, Any]) -> Usage:
@@ -81,3 +80,7 @@ class Reading:
         sane = meters.output > 0 or not self.content
         return Usage(meters, reported=bool(told.get("usage")) and sane, raw=best)
 
+
+def _dicts(choices: Any) -> list[dict[str, Any]]:
+    """The choices that are objects at all."""
+    return [one for one in choices if isinstance(one, dict)] if isinstance(choices, list) else []

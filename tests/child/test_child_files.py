@@ -1,0 +1,94 @@
+"""The record of pids never ends a stranger; the log is bounded; the environment is ours."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from freeloader.child.environment import child_environ
+from freeloader.child.logfile import TAIL_LINES, LogFile
+from freeloader.child.places import Places
+from freeloader.child.records import record_of, save, sweep
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+def test_sweep_ends_what_was_recorded_and_spares_a_recycled_pid(tmp_path: Path) -> None:
+    left, stranger = subprocess.Popen(SLEEP), subprocess.Popen(SLEEP)
+    try:
+        path, socket = tmp_path / "child.json", tmp_path / "g1-0.sock"
+        socket.touch()
+        records = [record_of(left.pid, socket), record_of(stranger.pid, tmp_path / "other")]
+        save(path, [record for record in records if record is not None])
+        rows = json.loads(path.read_text())
+        rows[1]["created"] -= 100  # the pid was somebody else's when it was written down
+        path.write_text(json.dumps(rows))
+        assert sweep(path) == (left.pid,)
+        assert not psutil.pid_exists(left.pid)
+        assert psutil.pid_exists(stranger.pid)
+        assert stranger.poll() is None
+        assert not socket.exists()
+        assert not path.exists()
+    finally:
+        for process in (left, stranger):
+            process.kill()
+            process.wait()
+
+
+def test_sweep_takes_a_file_cut_short_or_none_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "child.json"
+    assert sweep(path) == ()
+    path.write_text('[{"pid": 1, "crea')
+    assert sweep(path) == ()
+
+
+def test_places_are_private_and_short_enough_for_a_socket(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 60) / ("e" * 60)
+    places = Places(deep)
+    places.prepare()
+    try:
+        socket = places.socket(999999, 99)
+        assert len(str(socket).encode()) <= 100
+        assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+        assert stat.S_IMODE(places.config(1).parent.stat().st_mode) == 0o700
+    finally:
+        places.clear()
+    assert not socket.parent.exists()
+
+
+def test_the_log_is_rotated_bounded_private_and_keeps_its_last_lines(tmp_path: Path) -> None:
+    path = tmp_path / "litellm.log"
+    log = LogFile(path, max_bytes=1000, keep=2)
+    for number in range(200):
+        log.write(b"\x1b[32mline %d\x1b[0m\nhalf" % number)
+    log.close()
+    names = sorted(file.name for file in tmp_path.iterdir())
+    assert names == ["litellm.log", "litellm.log.1", "litellm.log.2"]
+    assert all(file.stat().st_size <= 1100 for file in tmp_path.iterdir())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert len(log.tail) <= TAIL_LINES + 1
+    assert log.tail[-2].endswith("line 199")
+    assert "\x1b" not in "".join(log.tail)
+
+
+def test_the_environment_is_made_from_scratch(tmp_path: Path) -> None:
+    source = {
+        "PATH": "/bin",
+        "OPENAI_API_KEY": "planted",
+        "DATABASE_URL": "planted",
+        "HTTPS_PROXY": "http://u:planted@p",
+        "PORT": "1",
+        "TZ": "Europe/Berlin",
+    }
+    environ = child_environ(tmp_path, source)
+    assert "planted" not in json.dumps(environ)
+    assert "PORT" not in environ
+    assert environ["PATH"] == "/bin"
+    assert environ["TZ"] == "Europe/Berlin"
+    assert environ["HOME"] == str(tmp_path)
+    assert environ["LITELLM_LOCAL_MODEL_COST_MAP"] == "True"
