@@ -17,7 +17,7 @@ from typing import Any
 from freeloader.errors import Conflict, NotFound
 from freeloader.money import METERS, Meters
 from freeloader.store import sql
-from freeloader.store.rows import MAX_PICO, HoldRow, Settled, UsageRow, check_pico
+from freeloader.store.rows import MAX_PICO, HoldRow, Settled, UsageRow, check_meters, check_pico
 
 SLOT_S = 900
 """Seconds of one running sum: calendar periods of every time zone are made of whole ones."""
@@ -201,6 +201,7 @@ _COMMON = (
 
 
 def _common_params(row: HoldRow | UsageRow) -> dict[str, Any]:
+    check_meters(row.meters)
     values = {name: getattr(row, name) for name in _COMMON}
     values["project"] = row.project or ""
     values.update({name: getattr(row.meters, name) for name in METERS})
@@ -217,7 +218,7 @@ def _common_from(row: sqlite3.Row) -> dict[str, Any]:
 def _hold_params(row: HoldRow, epoch: int) -> dict[str, Any]:
     return _common_params(row) | {
         "hold_id": row.hold_id,
-        "amount_pico": row.amount_pico,
+        "amount_pico": check_pico("amount_pico", row.amount_pico),
         "epoch": epoch,
     }
 

@@ -128,6 +128,7 @@ class DatabaseFile:
 
     def close(self) -> int:
         """Flush and close; how many writes were lost. Blocks."""
+        self._unusable = self._unusable or f"{self.path.name} is closed"
         self._pool.shutdown(wait=True)
         for conn in self._opened:
             conn.close()

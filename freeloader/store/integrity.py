@@ -26,6 +26,9 @@ def _look(path: Path, schema: Schema) -> str | None:
             (kind,) = conn.execute("PRAGMA application_id").fetchone()
             if kind != schema.application_id:
                 return f"{path} is not {schema.name} of this program"
+            (version,) = conn.execute("PRAGMA user_version").fetchone()
+            if version > schema.version:
+                return f"{path} was written by a newer version of this program (schema {version})"
             found = damage(conn, thorough=True)
     except (sqlite3.Error, OSError) as error:
         return file_fault(error, str(path)) or f"{path} cannot be read ({type(error).__name__})"

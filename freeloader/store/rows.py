@@ -29,7 +29,8 @@ def check_pico(name: str, value: int) -> int:
     return value
 
 
-def _check_meters(meters: Meters) -> None:
+def check_meters(meters: Meters) -> None:
+    """ValueError if a meter is not an integer that one row may hold."""
     for name in METERS:
         value = getattr(meters, name)
         if type(value) is not int or not 0 <= value <= MAX_COUNT:
@@ -66,7 +67,7 @@ class HoldRow:
 
     def __post_init__(self) -> None:
         check_pico("amount_pico", self.amount_pico)
-        _check_meters(self.meters)
+        check_meters(self.meters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class UsageRow:
         check_pico("cost_pico", self.cost_pico)
         if self.premium_pico is not None:
             check_pico("premium_pico", self.premium_pico)
-        _check_meters(self.meters)
+        check_meters(self.meters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,27 +21,25 @@ class FakeClock:
 
 def hold(name: str, amount: int = 1000, **more: object) -> HoldRow:
     """A hold ``h-NAME`` of attempt ``a-NAME``."""
-    values = {"at": NOW, "project": "p", "key_id": "k", **more}
+    values = {"at": NOW, "project": "p", "key_id": "k", "model": "m", **more}
     return HoldRow(
         hold_id=f"h-{name}",
         attempt_id=f"a-{name}",
         request_id=f"r-{name}",
         provider="groq",
         account=1,
-        model="m",
         amount_pico=amount,
         **values,
     )
 
 
 def usage(name: str, cost: int = 0, **more: object) -> UsageRow:
-    values = {"at": NOW, "project": "p", "key_id": "k", **more}
+    values = {"at": NOW, "project": "p", "key_id": "k", "model": "m", **more}
     return UsageRow(
         request_id=f"r-{name}",
         attempt_id=f"a-{name}",
         provider="groq",
         account=1,
-        model="m",
         cost_pico=cost,
         **values,
     )
