@@ -58,7 +58,7 @@ class Quotas:
         windows = self.bound(deployment, now)
         if not windows:
             return None
-        meters = metered(deployment, upper, ceiling=True)
+        meters = metered(deployment, upper, windows, ceiling=True)
         for window in windows:
             verdict = quota.verdict(window, meters, now)
             if verdict is not None and (worst is None or _end(verdict) > _end(worst)):
@@ -68,16 +68,16 @@ class Quotas:
     def reserve(self, deployment: Deployment, upper: Meters, now: float) -> tuple[Reservation, ...]:
         """Holds in all windows; ``check`` was asked before, in the same breath."""
         windows = self.bound(deployment, now)
-        meters = metered(deployment, upper, ceiling=True)
+        meters = metered(deployment, upper, windows, ceiling=True)
         self.dirty.update(window.key for window in windows)
         return tuple(quota.reserve(window, quota.claim(window, meters), now) for window in windows)
 
     def settle(
         self, holds: Iterable[Reservation], deployment: Deployment, used: Meters, now: float
     ) -> None:
-        meters = metered(deployment, used, ceiling=False)
-        for held in holds:
-            window = self._windows[held.key]
+        found = [(held, self._windows[held.key]) for held in holds]
+        meters = metered(deployment, used, (window for _, window in found), ceiling=False)
+        for held, window in found:
             quota.settle(window, held, quota.need(window.limit, meters), now)
             self.dirty.add(held.key)
 
@@ -225,12 +225,17 @@ class Quotas:
             quota.observe(window, value, now, own, open_=open_)
 
 
-def metered(deployment: Deployment, meters: Meters, *, ceiling: bool) -> Meters:
-    """With the meters that follow from others: list price in ``usd``, a provider's own units.
+def metered(
+    deployment: Deployment, meters: Meters, windows: Iterable[Window], *, ceiling: bool
+) -> Meters:
+    """With the meters that follow from others, where one of ``windows`` counts them:
+    list price in ``usd``, a provider's own ``units``.
 
     ``ceiling``: the most it can be, for a hold; else what it was.
     """
     model = deployment.model
+    if not any(window.derived for window in windows):
+        return meters
     usd, units = meters.usd, meters.units
     if not usd and model.price is not None:
         usd = model.price.ceiling(meters) if ceiling else model.price.cost(meters)

@@ -56,6 +56,11 @@ class Window:
     blocked: tuple[float, float] | None = None
 
     @property
+    def derived(self) -> bool:
+        """True where what it counts follows from other meters, by price or a provider's rule."""
+        return self.limit.metric in ("usd", "units")
+
+    @property
     def known(self) -> bool:
         """False where nobody published how the window resets."""
         return self.limit.reset in ("refill", "rolling", "calendar") or self.kind != "rolling"
@@ -94,10 +99,12 @@ def window_for(limit: Limit, key: str, now: float) -> Window:
 
 def need(limit: Limit, meters: Meters) -> int:
     """How much of a limit ``meters`` claim. Every call is at least one request."""
-    if limit.metric == "concurrency":
-        return 1
-    amount = meters.amount(limit.metric, limit.excludes)
-    return max(1, amount) if limit.metric == "requests" else amount
+    metric = limit.metric
+    if metric == "requests":
+        return max(1, meters.requests)
+    if metric == "tokens" and not limit.excludes:  # the common ones, without looking names up
+        return meters.input + meters.cache_read + meters.cache_write + meters.output
+    return 1 if metric == "concurrency" else meters.amount(metric, limit.excludes)
 
 
 def too_large(limit: Limit, meters: Meters, amount: int | None = None) -> bool:
@@ -125,7 +132,7 @@ def fits(window: Window, amount: int, now: float) -> float | None:
     Where only open holds are in the way: held requests will be used, so their
     window's reset counts; held tokens mostly settle lower, so the answer is soon.
     """
-    blocked = blocked_until(window, now)
+    blocked = None if window.blocked is None else blocked_until(window, now)
     used = window.counter.used(now)
     if used + window.held + amount <= window.amount + _EPSILON:
         return blocked
@@ -152,10 +159,11 @@ def verdict(window: Window, meters: Meters, now: float) -> Verdict | None:
     if window.amount <= 0:
         reason = f"is not on this plan: {_name(window)} allows 0"
         return Verdict("tier", "no_model_passes_gates", reason)
-    if too_large(limit, meters, window.amount):
+    if limit.per_request_ceiling and too_large(limit, meters, window.amount):
         reason = f"request too large: {_name(window)} allows {window.amount:,} in all"
         return Verdict("quota", "no_model_passes_gates", reason, relax=window.amount)
-    until = fits(window, claim(window, meters), now)
+    wanted = need(limit, meters)
+    until = fits(window, min(window.amount, wanted), now)
     if until is None:
         return None
     used = min(window.counter.used(now), float(window.amount))

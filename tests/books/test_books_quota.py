@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from freeloader.books.books import Books
 from freeloader.books.ports import Hold, WindowRow
 from freeloader.books.quotas import metered
+from freeloader.core import quota
 from freeloader.core.budget import BudgetRules
 from freeloader.core.headers import Observation
 from freeloader.core.model import Deployment, Limit, Policy, Verdict
 from freeloader.core.outcome import Outcome
+from freeloader.money import Meters, Price
 
 RPD = Limit("requests", 3, "1d", "calendar", source="docs", confidence="high")
 TPM = Limit("tokens", 5000, "1m", "rolling", scope="model")
@@ -226,14 +228,28 @@ async def test_unknown_is_shown_as_unknown_and_never_as_unlimited() -> None:
     assert rows["l"]["reset"] == "none"
 
 
-@pytest.mark.parametrize(
-    ("ceiling", "usd", "units"), [(True, 3 * 10**9, 51), (False, 3 * 10**9, 51)]
-)
-def test_meters_that_follow_from_others(ceiling: bool, usd: int, units: int) -> None:
-    found = deployment()
+@pytest.mark.parametrize(("ceiling", "usd"), [(True, 3 * 10**9), (False, 25 * 10**8)])
+def test_meters_that_follow_from_others(ceiling: bool, usd: int) -> None:
+    """A hold takes the dearest rate for all input; what was used goes by what it was."""
+    found = deployment(price=Price(1_000_000, 2_000_000, cache_read=500_000))
     found = replace(found, model=replace(found.model, neurons=(4625, 46_000)))
-    got = metered(found, TOKENS, ceiling=ceiling)
-    assert (got.usd, got.units) == (usd, units)
+    window = quota.window_for(Limit("units", 10_000, "1d", "calendar"), "k", NOON)
+    meters = Meters(1, cache_read=1000, output=1000)
+    got = metered(found, meters, [window], ceiling=ceiling)
+    assert (got.usd, got.units) == (usd, 51)
+    plain = quota.window_for(RPD, "k", NOON)
+    assert metered(found, meters, [plain], ceiling=ceiling) is meters
+
+
+async def test_a_providers_own_units_are_counted() -> None:
+    neurons = Limit("units", 100, "1d", "calendar")
+    found = deployment(limits=(neurons,))
+    found = replace(found, model=replace(found.model, neurons=(4625, 46_000)))
+    clock = FakeClock()
+    books = await opened(FakeLedger(), clock, RULES, found)
+    await spend(books, clock, "1", found)
+    assert books.windows_view(clock.now())[0]["used"] == 51
+    assert isinstance(await send(books, clock, "2", found), Verdict)
 
 
 async def test_credits_in_dollars() -> None:
