@@ -51,9 +51,14 @@ class Dispatcher:
         spec, rest = self._provider(path)
         engine = self._engine
         record = Record(
-            engine.next_id(), engine.now(), request.method, path, {str(k): v for k, v in request.headers.items()},
-            key_of(request), spec.name if spec else None,
-        )  # fmt: skip
+            id=engine.next_id(),
+            at=engine.now(),
+            method=request.method,
+            path=path,
+            headers={str(name): value for name, value in request.headers.items()},
+            key=key_of(request),
+            provider=spec.name if spec else None,
+        )
         engine.log.append(record)
         raw = await request.read()
         record.keep(raw)
