@@ -218,6 +218,11 @@ class FakeBooks:
     pauses: dict[str, Any] = field(default_factory=dict)
     quotas: dict[str, Any] = field(default_factory=dict)
     asked: list[str | None] = field(default_factory=list)
+    resets: list[tuple[str | None, int | None]] = field(default_factory=list)
+
+    def reset(self, provider: str | None, idx: int | None, now: Instant) -> int:
+        self.resets.append((provider, idx))
+        return 3
 
     def health(self, deployment: str) -> Any:
         return UNMEASURED

@@ -258,3 +258,23 @@ def _references(value: Any) -> set[str]:
     if isinstance(value, list):
         return set[str]().union(*(_references(one) for one in value))
     return set()
+
+
+@pytest.mark.parametrize(
+    ("body", "reset"),
+    [({}, (None, None)), ({"provider": "groq"}, ("groq", None)),
+     ({"provider": "groq", "idx": 1}, ("groq", 1))],
+)  # fmt: skip
+async def test_free_windows_can_be_reset(body: Any, reset: Any, house: House) -> None:
+    status, answered, _ = await house.ask(body, "/v1/free-tiers/reset", key=ADMIN)
+    assert (status, answered) == (200, {"reset": True, "windows": 3})
+    assert house.books.resets == [reset]
+
+
+@pytest.mark.parametrize(
+    "body", [{"idx": 1}, {"provider": 3}, {"provider": "groq", "idx": True}, {"all": True}]
+)
+async def test_a_wrong_reset_changes_nothing(body: Any, house: House) -> None:
+    status, answered, _ = await house.ask(body, "/v1/free-tiers/reset", key=ADMIN)
+    assert (status, well_formed(answered)["code"]) == (400, "invalid_request")
+    assert house.books.resets == []

@@ -49,7 +49,7 @@ class Quota:
         return json_response({"windows": rows})
 
     async def reset(self, request: web.Request) -> web.Response:
-        """For an owner who knows better than our counts; the audit log keeps who did it."""
+        """For an owner who knows better than our counts. Not audited here."""
         services = self._services
         limits, size = services.body_limits, services.settings().body_bytes_max
         body = await read_json(request, size, limits)
