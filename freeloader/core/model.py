@@ -241,7 +241,7 @@ class Deployment:
     @property
     def billable(self) -> bool:
         """True where a call may cost money, so that a hold at list price is needed."""
-        return self.account.billable and self.provider.kind not in ("local",)
+        return self.account.billable and self.provider.kind != "local"
 
     @property
     def limits(self) -> tuple[Limit, ...]:

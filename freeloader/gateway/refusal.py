@@ -68,16 +68,17 @@ def failed(
 ) -> FreeloaderError:
     """The error after attempts that all failed before their first delta."""
     last = failures[-1].outcome
+    reason = last.reason.rstrip(". ") + "."
     details = {"attempts": list(attempts)}
     kinds = {f.outcome.kind for f in failures}
     if last.kind == "client_fault":
         return InvalidRequest(
-            f"{failures[-1].deployment.public_model} refused the request: {last.reason}",
+            f"{failures[-1].deployment.public_model} refused the request: {reason}",
             details=details,
         )
     if kinds == {"request_too_large"}:
         return InvalidRequest(
-            f"The request is too large for {failures[-1].deployment.public_model}: {last.reason} "
+            f"The request is too large for {failures[-1].deployment.public_model}: {reason} "
             "Shorten it, or name a model with a larger context.",
             code="context_length_exceeded",
             details=details,
@@ -86,7 +87,7 @@ def failed(
         untils = [f.outcome.until for f in failures if f.outcome.until is not None]
         wait = max(1.0, min(untils) - now) if untils else 60.0
         return QuotaExhausted(
-            f"Every candidate's quota is used up for now: {last.reason}",
+            f"Every candidate's quota is used up for now: {reason}",
             retry_after=wait,
             details=details,
         )
@@ -97,7 +98,7 @@ def failed(
             details=details,
         )
     return UpstreamFailed(
-        f"Every attempt failed ({tried}): {last.reason} See `xswarm decisions` for each.",
+        f"Every attempt failed ({tried}): {reason} See `xswarm decisions` for each.",
         details=details,
     )
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from farm import House, Simulator, model, pretend, provider, running
 
+#: As fast as a fast provider: chunks arrive one by one.
+SPOKEN = {"firstMs": 30, "tokensPerSecond": 150}
 PRICE = {"input": 1.0, "output": 2.0}
 
 
@@ -21,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     config = pretend(
         {
-            "alpha": {"twin": {"free": True}, "alpha-only": {"free": True}},
+            "alpha": {"twin": {"free": True}, "alpha-only": {"free": True, "latency": SPOKEN}},
             "beta": {"twin-b": {"free": True}},
             "gold": {"ingot": {"pricing": PRICE}},
         }
@@ -58,7 +60,8 @@ def furnish(house: House, simulator: Simulator) -> None:
 
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> Iterator[House]:
-    built = House(tmp_path_factory.mktemp("house") / "home")
+    limits = {"XSWARM_UPSTREAM__FIRST_BYTE_SECONDS": "6"}
+    built = House(tmp_path_factory.mktemp("house") / "home", limits)
     built.xswarm("init")
     furnish(built, simulator)
     with running(built):
