@@ -14,10 +14,10 @@ from freeloader.child.config import Entry
 from freeloader.child.keeper import Keeper
 from freeloader.clock import SystemClock
 
-MODELS = (
-    "ok slow 429 401 402 413 500 hang reset badjson empty garbage cut cleancut midstream "
-    "nousage badusage long"
-).split()
+MODELS = [
+    "ok", "slow", "429", "401", "402", "413", "500", "hang", "reset", "badjson", "empty", "garbage",
+    "cut", "cleancut", "midstream", "nousage", "badusage", "long",
+]  # fmt: skip
 
 
 def entries_for(url: str) -> tuple[Entry, ...]:

@@ -320,7 +320,8 @@ DAEMON = """
 
     async def main():
         home = Path(sys.argv[1])
-        keeper = Keeper(home / "run", home / "logs", SystemClock(), environ=dict(os.environ), workers=2)
+        environ = dict(os.environ)
+        keeper = Keeper(home / "run", home / "logs", SystemClock(), environ=environ, workers=2)
         await keeper.start(())
         while keeper.status()["workers"] < 2:
             await asyncio.sleep(0.05)
@@ -344,5 +345,5 @@ async def test_no_orphan_after_the_daemon_is_killed(tmp_path: Path) -> None:
     assert len(children) == 2
     daemon.kill()
     daemon.wait()
-    gone, left = await asyncio.to_thread(psutil.wait_procs, children, 5)
+    _, left = await asyncio.to_thread(psutil.wait_procs, children, 5)
     assert left == []

@@ -120,7 +120,7 @@ def meta(wire: Wire, unexplained: bool = False) -> dict[str, Any]:
         }
     if wire.transport is not None:
         found |= {"transport": wire.transport, "connected": wire.connected}
-    found |= {"usage": wire.usage, "finish": wire.finish, "done": wire.done}
+    found |= {"usage": wire.usage, "finish": wire.finished, "done": wire.done}
     raw = wire.raw_usage() if wire.usage else None
     if raw is not None:
         found["rawUsage"] = raw
@@ -131,7 +131,7 @@ def trailer(wire: Wire) -> bytes:
     """The last event of a stream: the same again, with the raw body's end if it failed."""
     found = meta(wire)
     found.pop("headers")
-    if wire.failed or not wire.finish:
+    if wire.failed or not wire.finished:
         found["body"] = b64encode(wire.last_words()).decode("ascii")
     return b"event: " + TRAILER_EVENT + b"\ndata: " + orjson.dumps(found) + b"\n\n"
 

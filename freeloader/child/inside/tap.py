@@ -43,6 +43,8 @@ _FINISH = re.compile(
     rb'|(?<!\\)"done"\s*:\s*true|"message[-_](?:end|stop)"'
 )
 _ERROR = re.compile(rb'(?<!\\)"error"\s*:\s*[{"]')
+#: Kinds of answer in which the marks below can be seen; binary event streams hide them.
+_READABLE = ("json", "text/")
 _USAGE_OBJECT = re.compile(rb'(?<!\\)"usage"\s*:\s*(?=\{)')
 _WARM_HOST = "freeloader-warm-up.invalid"
 
@@ -54,7 +56,7 @@ class Wire:
 
     __slots__ = (
         "body", "calls", "code", "connect_seconds", "connected", "done", "error_class", "failed",
-        "finish", "headers", "message", "status", "tail", "transport", "usage",
+        "finish", "headers", "message", "opaque", "status", "tail", "transport", "usage",
     )  # fmt: skip
 
     def __init__(self, connect_seconds: float | None = None) -> None:
@@ -69,6 +71,7 @@ class Wire:
         self.finish = False
         self.done = False
         self.failed = False
+        self.opaque = False
         self.transport: str | None = None
         self.error_class: str | None = None
         self.code: str | None = None
@@ -80,6 +83,13 @@ class Wire:
         self.status, self.headers = status, bounded_headers(headers)
         self.body = self.tail = b""
         self.usage = self.finish = self.done = False
+        kind = self.headers.get("content-type", "")
+        self.opaque = not any(word in kind for word in _READABLE)
+
+    @property
+    def finished(self) -> bool:
+        """True if the provider said that it is done, or if that cannot be read here."""
+        return self.finish or self.opaque or self.calls == 0
 
     def feed(self, chunk: bytes) -> None:
         """A piece of the answer's decoded body."""
@@ -134,11 +144,9 @@ def bounded_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Lower-case names, without noise, at most 4 KB together (rate-limit headers first)."""
     kept: dict[str, str] = {}
     room = _HEADERS_BYTES
-    names = sorted(
-        (n.lower() for n in headers), key=lambda n: "limit" not in n and "retry" not in n
-    )
-    for name in dict.fromkeys(names):
-        value = headers[name]
+    lowered = {name.lower(): value for name, value in headers.items()}
+    for name in sorted(lowered, key=lambda n: "limit" not in n and "retry" not in n):
+        value = lowered[name]
         size = len(name) + len(value) + 6
         if name in _NOISE or len(value) > _HEADER_CHARS or size > room or not value.isascii():
             continue
@@ -196,6 +204,8 @@ def _install_sync() -> None:
         wire.begin(response.status_code, response.headers)
         if not stream or response.status_code >= 400:
             wire.feed(response.read())
+        else:
+            wire.opaque = True
         return response
 
     httpx.Client.send = send  # type: ignore[method-assign]
