@@ -26,7 +26,7 @@ T = TypeVar("T")
 Trim = Callable[[sqlite3.Connection, float, int], int]
 """Deletes at most so many rows from before a moment; how many it did."""
 
-SLICE, PAUSE_S = 200, 0.01
+SLICE, PAUSE_S = 50, 0.01
 READERS = 2
 READS_MAX = 512
 FLUSH_S = 1.0

@@ -103,7 +103,8 @@ class Writer:
         Raises what ``piece`` raises, or Unavailable. After a cancelled wait the
         write may still happen.
         """
-        return await self._queued(piece, keep, self._queue_max)
+        # What must not be lost may pass the bound that holds and posted writes keep.
+        return await self._queued(piece, keep, (2 if keep else 1) * self._queue_max)
 
     def post(self, piece: Piece[Any]) -> bool:
         """Queue ``piece`` and go on. False if it was not taken (counted as lost)."""

@@ -158,10 +158,13 @@ async def test_a_full_queue_refuses_and_says_so(tmp_path: Path) -> None:
         with pytest.raises(Unavailable) as refused:
             await made.submit(put(9))
         assert (refused.value.code, refused.value.retry_after) == ("ledger_unavailable", 1.0)
+        # A settlement is let in all the same.
+        kept = asyncio.create_task(made.submit(put(7), keep=True))
+        await asyncio.sleep(0)
         gate.go.set()
-        await held
+        await asyncio.gather(held, kept)
         await made.flush()
-        assert (rows(tmp_path), made.counters.lost) == ([0, 1, 2], 1)
+        assert (rows(tmp_path), made.counters.lost) == ([0, 1, 2, 7], 1)
 
 
 async def test_a_full_queue_may_drop_the_oldest_instead(tmp_path: Path) -> None:
