@@ -36,13 +36,13 @@ Row = dict[str, Any]
 
 _ADD = {
     "provider": read.text,
-    "key": lambda value: value,
-    "api_key": lambda value: value,
+    "key": forms.read_key,
+    "api_key": forms.read_key,
     "tier": read.text,
     "priority": read.integer(0, 1_000_000),
     "endpoint": read.text,
-    "fields": read.mapping,
-    "params": read.mapping,
+    "fields": forms.read_parts,
+    "params": forms.read_parts,
     "limits": forms.parse_limits,
     "same_account_as": read.integer(0, 1_000_000),
     "enabled": read.flag,

@@ -25,6 +25,7 @@ _PUBLIC_FIELDS = frozenset(
         *("project", "location", "vertex_project", "vertex_location", "organization"),
     }
 )
+_NAME_SHOWN = 20
 _LOOPBACK = ("localhost", "127.", "[::1]", "::1", "0.0.0.0", "host.docker.internal")  # noqa: S104
 
 
@@ -46,8 +47,10 @@ def find_provider(catalog: Catalog, words: str) -> Provider:
     known = {_folded(p): p for p in catalog.providers}
     close = [known[n] for n in difflib.get_close_matches(folded, list(known), n=3, cutoff=0.5)]
     hint = f"did you mean {', '.join(close)}?" if close else "see: xswarm models --providers"
+    # Longer words are not repeated: a key may have been given in the provider's place.
+    shown = repr(name) if len(name) <= _NAME_SHOWN else "that"
     raise InvalidRequest(
-        f"No provider is called {name[:60]!r}; {hint}",
+        f"No provider is called {shown}; {hint}",
         code="unknown_provider",
         param="provider",
         details={"nearest": close},
@@ -56,6 +59,25 @@ def find_provider(catalog: Catalog, words: str) -> Provider:
 
 def _folded(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
+def read_key(value: Any) -> str:
+    """A key as it came; what it says on being wrong never quotes it."""
+    if not isinstance(value, str):
+        raise Wrong(f"must be text, not {read.kind(value)}")
+    return value
+
+
+def read_parts(value: Any) -> dict[str, str]:
+    """The other parts of a credential: names and plain values."""
+    found: dict[str, str] = {}
+    for name, part in read.mapping(value).items():
+        if part is None:
+            continue
+        if isinstance(part, bool) or not isinstance(part, (str, int)):
+            raise Wrong(f"must be text, not {read.kind(part)}", name)
+        found[name] = str(part)
+    return found
 
 
 def check_key(key: str | None) -> str | None:

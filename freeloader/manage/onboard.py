@@ -101,14 +101,16 @@ class Onboarding:
             kept = any(a.idx == before.get("idx") for a in there)
             report.skipped.append(_row(find, "taken over before" if kept else "removed by you"))
             return
-        mine = next((a for a in there if before and a.idx == before.get("idx")), None)
+        # An account that the owner made by hand is theirs, whatever the variable says later.
+        ours = before is not None and not before.get("own")
+        mine = next((a for a in there if ours and before and a.idx == before.get("idx")), None)
         if there and mine is None:
             same = await self._same(find, there)
             if same is None:
                 why = "there is an account already; add this one: xswarm account add"
                 report.skipped.append(_row(find, f"{why} {find.provider.id}"))
             else:
-                memory[find.source] = {"fingerprint": find.fingerprint, "idx": same}
+                memory[find.source] = {"fingerprint": find.fingerprint, "idx": same, "own": True}
                 report.skipped.append(_row(find, "is there already"))
             return
         try:
@@ -125,7 +127,7 @@ class Onboarding:
         except Conflict as known:
             report.skipped.append(_row(find, "is there already"))
             idx = known.details.get("idx")
-            memory[find.source] = {"fingerprint": find.fingerprint, "idx": idx}
+            memory[find.source] = {"fingerprint": find.fingerprint, "idx": idx, "own": True}
             return
         except FreeloaderError as error:
             report.skipped.append(_row(find, error.message))

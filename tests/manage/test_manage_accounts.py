@@ -125,6 +125,10 @@ async def test_two_at_once_get_two_numbers_and_the_same_key_only_one(
         ({"provider": "groq", "key": KEY, "priorty": 1}, "priorty", "did you mean 'priority'"),
         ({"provider": "groq", "key": KEY, "priority": "high"}, "priority", "number"),
         ({"key": KEY}, "provider", "Name the provider"),
+        ({"provider": "groq", "key": 5}, "key", "must be text"),
+        ({"provider": "groq", "key": [KEY]}, "key", "must be text"),
+        ({"provider": "groq", "key": KEY, "fields": {"x": {}}}, "fields.x", "must be text"),
+        ({"provider": KEY + KEY}, "provider", "called that"),
     ],
 )
 async def test_refusals_name_the_field_and_keep_nothing(
