@@ -98,6 +98,10 @@ def parse_fault(data: Mapping[str, Any]) -> Fault:
     on = str(data.get("on", "chat"))
     if on not in ("chat", "models", "all"):
         raise ValueError(f"fault: on is chat, models or all, not {on!r}")
+    if "status" in data and not 200 <= int(data["status"]) <= 599:
+        raise ValueError(f"fault: status is between 200 and 599, not {data['status']!r}")
+    if not isinstance(data.get("headers") or {}, Mapping):
+        raise ValueError("fault: headers is an object")
     seconds, chunks = data.get("seconds"), data.get("afterChunks")
     return Fault(
         provider=str(data.get("provider") or "*"),

@@ -277,6 +277,8 @@ def test_every_kind_can_be_written_on_the_command_line(kind):
         ({"provider": "p", "kind": "200"}, "between 400 and 599"),
         ({"provider": "p", "kind": "500", "count": 0}, "count"),
         ({"provider": "p", "kind": "500", "on": "sundays"}, "sundays"),
+        ({"provider": "p", "kind": "reply", "status": 99}, "between 200 and 599"),
+        ({"provider": "p", "kind": "reply", "headers": "x: y"}, "headers"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused_with_the_nearest_word(data, said):

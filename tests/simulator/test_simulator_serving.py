@@ -336,3 +336,12 @@ async def test_a_known_opening_is_cached_and_cheaper(client):
     first, second = client.running.bill("openai")["entries"]
     assert second["picodollars"] == 1 * 250_000 + 2048 * 25_000 + 5 * 2_000_000
     assert first["picodollars"] == 2049 * 250_000 + 5 * 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"), [("mistral", "mistral-small-latest"), ("cerebras", "gpt-oss-120b")]
+)
+async def test_some_providers_report_usage_in_the_last_chunk_unasked(client, provider, model):
+    events = (await client.chat(provider, model, stream=True)).events
+    assert [e["usage"]["prompt_tokens"] for e in events[:-1] if "usage" in e] == [3]
+    assert events[-2]["choices"][0]["finish_reason"] == "stop"

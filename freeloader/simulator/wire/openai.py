@@ -1,7 +1,7 @@
 """OpenAI's chat, completions and embeddings as providers with that wire write them.
 
-Groq's answers carry ``service_tier`` and ``x_groq``; Mistral reports usage in its
-last chunk unasked; DeepSeek and Groq name reasoning differently. Pure: no sockets.
+Groq's answers carry ``service_tier`` and ``x_groq``; Mistral and Cerebras report usage
+in their last chunk unasked; DeepSeek and Groq name reasoning differently. Pure: no sockets.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from freeloader.simulator.wire.content import (
 from freeloader.simulator.wire.sse import DONE, event
 
 _REASONING_FIELD = {"groq": "reasoning", "openrouter": "reasoning", "cerebras": "reasoning"}
+#: These report usage in their last chunk, asked or not.
+_TELLS_UNASKED = frozenset({"mistral", "cerebras"})
 
 
 class Chat:
@@ -105,10 +107,10 @@ class Chat:
             if at == len(replies) - 1 and context.usages:
                 if context.style == "groq":
                     closing["x_groq"] = {"id": f"req_{context.id}", "usage": context.usages[-1]}
-                if context.style == "mistral":
+                if context.style in _TELLS_UNASKED:
                     closing["usage"] = context.usages[-1]
             yield Frame(event(head | closing))
-        if context.ask.include_usage and context.style != "mistral":
+        if context.ask.include_usage and context.style not in _TELLS_UNASKED:
             for reported in context.usages:
                 yield Frame(event(head | {"choices": [], "usage": reported}))
         yield Frame(DONE, done=True)
