@@ -33,6 +33,8 @@ from freeloader.errors import Unavailable
 from freeloader.money import Meters
 
 _NO_FACTS = Facts()
+#: Header values kept with one open hold.
+_SEEN_MAX = 64
 _FAULTS = frozenset({"their_fault", "overloaded", "model_gone"})
 
 
@@ -124,6 +126,9 @@ class Books:
         if rules.timezone == self._purse.rules.timezone:
             self._purse.rules = rules
             return
+        if not self._loaded:  # nothing was read and nothing paid for yet
+            self._purse = Purse(rules)
+            return
         now, self._meanwhile = self._clock.now(), []
         try:
             fresh = Purse(rules)
@@ -208,6 +213,7 @@ class Books:
         hold.settlement = done
         self._open.pop(hold.attempt_id, None)
         self._quotas.settle(hold.reservations, hold.deployment, meters, now.wall)
+        self._look(hold, hold.seen, now.wall)
         budget.settle(hold.balances, hold.cost, cost)
         if self._meanwhile is not None:
             self._meanwhile.append((hold, cost))
@@ -230,6 +236,7 @@ class Books:
         hold.settlement = done
         self._open.pop(hold.attempt_id, None)
         self._quotas.release(hold.reservations, now.wall, sent=sent)
+        self._look(hold, hold.seen, now.wall)
         budget.release(hold.balances, hold.cost)
         try:
             await self._durable.release(hold, now.wall)
@@ -245,11 +252,18 @@ class Books:
         hold: Hold | None = None,
     ) -> None:
         """What an answer's headers say of quotas. ``hold``: of the attempt that got the answer;
-        without it counts are only ever raised, since nobody knows what was sent since."""
+        without it counts are only ever raised, since nobody knows what was sent since.
+
+        While the hold is open it is kept with it: what it means depends on whether
+        the call is settled or released.
+        """
         self._see(now)
-        holds = hold.reservations if hold is not None else ()
-        open_ = hold is not None and hold.settlement is None
-        self._quotas.observe(deployment, observations, now.wall, holds, open_=open_)
+        if hold is None:
+            self._quotas.observe(deployment, observations, now.wall)
+        elif hold.settlement is None:
+            hold.seen = (*hold.seen, *observations)[-_SEEN_MAX:]
+        else:
+            self._look(hold, observations, now.wall)
 
     def record(
         self,
@@ -333,6 +347,12 @@ class Books:
     def _see(self, now: Instant) -> None:
         """How the two clocks relate just now: ``paused`` is asked in wall time only."""
         self._skew = now.mono - now.wall
+
+    def _look(self, hold: Hold, seen: Sequence[Observation], now: float) -> None:
+        """Headers of an attempt that is over."""
+        accepted = hold.settlement is not None and hold.settlement.basis != "released"
+        if seen:
+            self._quotas.observe(hold.deployment, seen, now, hold.reservations, accepted=accepted)
 
     def _claim(self, hold: Hold) -> None:
         now = hold.at.wall

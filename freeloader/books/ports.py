@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from freeloader.clock import Instant
 from freeloader.core.budget import Balance
+from freeloader.core.headers import Observation
 from freeloader.core.model import Deployment
 from freeloader.core.quota import Reservation
 from freeloader.money import Meters
@@ -38,6 +39,7 @@ class Hold:
     estimated: bool = False
     reservations: tuple[Reservation, ...] = field(default=(), repr=False)
     balances: tuple[Balance, ...] = field(default=(), repr=False)
+    seen: tuple[Observation, ...] = field(default=(), repr=False)
     durable: bool = False
     settlement: Settlement | None = None
 

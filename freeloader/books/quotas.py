@@ -91,11 +91,12 @@ class Quotas:
         deployment: Deployment,
         seen: Sequence[Observation],
         now: float,
-        holds: Iterable[Reservation],
+        holds: Iterable[Reservation] = (),
         *,
-        open_: bool,
+        accepted: bool = True,
     ) -> None:
-        """What headers say. ``holds``: of the attempt whose answer carried them, if known."""
+        """What headers say. ``holds``: of the attempt whose answer carried them, if known;
+        ``accepted``: it was settled, else it was refused and released."""
         own = {held.key: held for held in holds}
         pinned = bool(deployment.account.limits)
         windows = self.bound(deployment, now)
@@ -104,7 +105,7 @@ class Quotas:
                 if one.means != means:
                     continue
                 for window in quota.matching(windows, one.metric, one.window):
-                    self._observe(window, one, now, own.get(window.key), pinned, open_)
+                    self._observe(window, one, now, own.get(window.key), pinned, accepted)
                     self.dirty.add(window.key)
         _spent_until(windows, seen, now)
 
@@ -214,15 +215,16 @@ class Quotas:
         now: float,
         own: Reservation | None,
         pinned: bool,
-        open_: bool,
+        accepted: bool,
     ) -> None:
+        counted = accepted or window.limit.charged_on == "sent"
         value = int(one.value)
         if one.means == "limit":
             quota.learn_amount(window, value, now, pinned=pinned)
         elif one.means == "remaining" and not pinned:
-            quota.observe(window, max(0, window.amount - value), now, own, open_=open_)
+            quota.observe(window, max(0, window.amount - value), now, own, counted=counted)
         elif one.means == "used":
-            quota.observe(window, value, now, own, open_=open_)
+            quota.observe(window, value, now, own, counted=counted)
 
 
 def metered(

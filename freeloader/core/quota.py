@@ -197,23 +197,23 @@ def release(window: Window, held: Reservation, now: float, *, sent: bool) -> Non
 
 
 def observe(
-    window: Window, used: int, now: float, request: Reservation | None, *, open_: bool
+    window: Window, used: int, now: float, request: Reservation | None, *, counted: bool
 ) -> None:
-    """The provider says how much was used when it admitted ``request`` (None: unknown which).
+    """The provider says how much was used when it admitted ``request`` (None: unknown which),
+    which is settled or released here already; ``counted``: and its call is in the count.
 
     It may always raise the count. It lowers it only if no request was sent since
-    that one, and then what was settled since is added. ``open_``: the request's
-    own hold is not settled yet, so its one call is about to be counted here too.
+    that one, and then what was settled since is added; a sliding count only where
+    it is far off, because all of it must be taken as new then.
     """
-    single = 1 if window.limit.metric == "requests" and request is not None else 0
-    floor = used - (single if open_ else 0)
+    single = 1 if window.limit.metric == "requests" and counted and request is not None else 0
+    window.counter.told(used, single, now, None if request is None else request.at)
+    if request is None or window.order != request.order:
+        return
     have = window.counter.used(now)
-    if have < floor:
-        window.counter.put(floor, now)
-    elif request is not None and window.order == request.order:
-        lower = used - single + (window.charged - request.charged)
-        if lower < have:
-            window.counter.put(max(0.0, lower), now)
+    lower = max(0.0, used - single + (window.charged - request.charged))
+    if lower < (have / 2 if window.kind == "rolling" else have):
+        window.counter.put(lower, now)
 
 
 def learn_amount(window: Window, amount: int, now: float, *, pinned: bool) -> bool:
@@ -289,7 +289,7 @@ def restore(window: Window, state: Mapping[str, Any], now: float) -> None:
     window.counter.load(state["counter"])
     held = int(state.get("held", 0))
     if held:
-        window.counter.add(held, now, now)
+        window.counter.add(held, now, 0.0)
     if "amount" in state:
         learn_amount(window, int(state["amount"]), now, pinned=False)
     if "blocked" in state:

@@ -33,6 +33,11 @@ class Counter(Protocol):
         """Corrects the count; what remains is taken to be as recent as it can be."""
         ...
 
+    def told(self, used: float, own: float, now: float, before: float | None) -> None:
+        """A provider counts ``used`` as it admits a request sent at ``before`` (None: unknown);
+        ``own`` of it is that request itself. Raises the count where others used the same key."""
+        ...
+
     def below(self, level: float, now: float) -> float:
         """When the count will be at most ``level`` if nothing is added; infinity: never."""
         ...
@@ -69,6 +74,10 @@ class Refill:
     def put(self, used: float, now: float) -> None:
         self._level, self._stamp = max(0.0, used), now
 
+    def told(self, used: float, own: float, now: float, before: float | None) -> None:
+        if self.used(now) < used:
+            self.put(used, now)
+
     def below(self, level: float, now: float) -> float:
         over = self.used(now) - level
         if over <= 0:
@@ -83,17 +92,25 @@ class Refill:
 
 
 class Rolling:
-    """A sliding window of ``span`` seconds, kept in slices; a slice goes when all of it is old."""
+    """A sliding window of ``span`` seconds, kept in slices; a slice goes when all of it is old.
 
-    __slots__ = ("_slices", "_span", "_width")
+    What a provider counts beyond what we sent (the key is used elsewhere too) is
+    kept apart and taken to be as new as the answer that told of it.
+    """
+
+    __slots__ = ("_others", "_slices", "_span", "_told", "_width")
 
     def __init__(self, span: float) -> None:
         self._span, self._width = span, span / _SLICES
-        self._slices: list[list[float]] = []  # [end of slice, amount], oldest first
+        # [end of slice, amount, when the first of it can have been admitted], oldest first
+        self._slices: list[list[float]] = []
+        self._others = [0.0, 0.0]  # [end of slice, amount]
+        self._told = 0.0  # when the request was sent whose answer told of it
 
     def used(self, now: float) -> float:
         self._clamp(now)
-        return sum(amount for end, amount in self._slices if end + self._span > now)
+        mine = sum(part[1] for part in self._slices if part[0] + self._span > now)
+        return mine + (self._others[1] if self._others[0] + self._span > now else 0.0)
 
     def add(self, amount: float, now: float, since: float) -> None:
         self._clamp(now)
@@ -103,27 +120,36 @@ class Rolling:
         end = self._end(now)
         if self._slices and self._slices[-1][0] == end:
             self._slices[-1][1] += amount
+            self._slices[-1][2] = min(since, self._slices[-1][2])
         else:
-            self._slices.append([end, amount])
+            self._slices.append([end, amount, since])
 
     def put(self, used: float, now: float) -> None:
-        extra = used - self.used(now)
-        if extra > 0:
-            self.add(extra, now, now)
-            return
-        self.add(0, now, now)
-        while extra < 0 and self._slices:  # the oldest are forgotten first
-            taken = min(-extra, self._slices[0][1])
-            extra += taken
-            self._slices[0][1] -= taken
-            if self._slices[0][1] <= 0:
-                del self._slices[0]
+        self._slices, self._others = [], [0.0, 0.0]
+        self.add(used, now, 0.0)
+
+    def told(self, used: float, own: float, now: float, before: float | None) -> None:
+        self._clamp(now)
+        sure = 0.0  # ours, finished before that request was sent and surely still counted there
+        if before is not None:
+            sure = sum(
+                amount
+                for end, amount, first in self._slices
+                if end <= before and first + self._span > now
+            )
+        others = max(0.0, used - own - sure)
+        stale = before is None or before < self._told
+        if stale and self._others[0] + self._span > now:
+            others = max(others, self._others[1])
+        self._others = [self._end(now), others]
+        self._told = max(self._told, before or 0.0)
 
     def below(self, level: float, now: float) -> float:
         left = self.used(now)
         if left <= level:
             return now
-        for end, amount in self._slices:
+        parts = sorted((part[0], part[1]) for part in (*self._slices, self._others))
+        for end, amount in parts:
             if end + self._span > now:
                 left -= amount
                 if left <= level:
@@ -131,11 +157,14 @@ class Rolling:
         return inf
 
     def dump(self) -> dict[str, Any]:
-        return {"slices": [list(part) for part in self._slices]}
+        slices = [list(part) for part in self._slices]
+        return {"slices": slices, "others": list(self._others)}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        parts = ([float(end), float(amount)] for end, amount in state["slices"])
+        parts = ([float(end), float(much), float(first)] for end, much, first in state["slices"])
         self._slices = sorted(parts)[-4 * _SLICES :]
+        end, much = state["others"]
+        self._others = [float(end), float(much)]
 
     def _end(self, now: float) -> float:
         return (floor(now / self._width) + 1) * self._width
@@ -143,11 +172,14 @@ class Rolling:
     def _clamp(self, now: float) -> None:
         """After the clock was set back, what lies in the future happened just now."""
         latest = self._end(now)
+        if self._others[0] > latest:
+            self._others[0] = latest
         if not self._slices or self._slices[-1][0] <= latest:
             return
-        ahead = sum(amount for end, amount in self._slices if end >= latest)
+        ahead = sum(part[1] for part in self._slices if part[0] >= latest)
         self._slices = [part for part in self._slices if part[0] < latest]
-        self._slices.append([latest, ahead])
+        self._slices.append([latest, ahead, 0.0])
+        self._told = 0.0
 
 
 class Calendared:
@@ -174,6 +206,10 @@ class Calendared:
 
     def put(self, used: float, now: float) -> None:
         self._keep(self._calendar.at(now).start, max(0.0, used))
+
+    def told(self, used: float, own: float, now: float, before: float | None) -> None:
+        if self.used(now) < used:
+            self.put(used, now)
 
     def below(self, level: float, now: float) -> float:
         if self.used(now) <= level:
@@ -232,6 +268,10 @@ class Once:
     def put(self, used: float, now: float) -> None:
         self._total = max(0.0, used)
 
+    def told(self, used: float, own: float, now: float, before: float | None) -> None:
+        if self.used(now) < used:
+            self.put(used, now)
+
     def below(self, level: float, now: float) -> float:
         return now if self.used(now) <= level else inf
 
@@ -255,6 +295,9 @@ class Concurrent:
 
     def put(self, used: float, now: float) -> None:
         """A provider's count of running calls is over when it is read."""
+
+    def told(self, used: float, own: float, now: float, before: float | None) -> None:
+        """As with ``put``."""
 
     def below(self, level: float, now: float) -> float:
         return now if level >= 0 else inf

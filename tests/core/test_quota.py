@@ -264,11 +264,31 @@ def test_what_spans_a_reset_counts_on_both_sides() -> None:
 def test_a_header_raises_the_count_at_any_time() -> None:
     day = window(100, "1d", "calendar")
     held = quota.reserve(day, 1, NOW)
-    quota.observe(day, 60, NOW, None, open_=False)
+    quota.observe(day, 60, NOW, None, counted=True)
     assert day.counter.used(NOW) == 60
-    quota.observe(day, 61, NOW, held, open_=True)
     quota.settle(day, held, 1, NOW)
+    quota.observe(day, 61, NOW, held, counted=True)
     assert day.counter.used(NOW) == 61
+
+
+@pytest.mark.parametrize("reset", ["refill", "rolling", "calendar", "unknown"])
+def test_a_refused_call_that_is_not_counted_is_not_taken_off(reset: str) -> None:
+    day = window(100, "1d", reset)
+    held = quota.reserve(day, 1, NOW)
+    quota.release(day, held, NOW, sent=True)
+    quota.observe(day, 100, NOW, held, counted=False)
+    assert quota.fits(day, 1, NOW) is not None
+
+
+def test_a_sliding_window_tells_our_own_calls_from_those_of_others() -> None:
+    day = window(100, "1d", "rolling")
+    fill(day, 10, NOW - 7200)
+    for used in (11, 15, 17):  # three and then one more call by somebody else
+        held = quota.reserve(day, 1, NOW)
+        quota.settle(day, held, 1, NOW)
+        quota.observe(day, used, NOW, held, counted=True)
+        assert day.counter.used(NOW) >= used
+    assert day.counter.used(NOW) <= 17 + 2  # calls of this very slice may count twice for a while
 
 
 def test_a_header_lowers_the_count_only_if_nothing_was_sent_since() -> None:
@@ -277,12 +297,12 @@ def test_a_header_lowers_the_count_only_if_nothing_was_sent_since() -> None:
     first = quota.reserve(day, 1, NOW)
     second = quota.reserve(day, 1, NOW)
     quota.settle(day, first, 1, NOW)
-    quota.observe(day, 10, NOW, first, open_=False)
+    quota.observe(day, 10, NOW, first, counted=True)
     assert day.counter.used(NOW) == 51
-    quota.observe(day, 10, NOW, None, open_=False)
+    quota.observe(day, 10, NOW, None, counted=True)
     assert day.counter.used(NOW) == 51
     quota.settle(day, second, 1, NOW)
-    quota.observe(day, 11, NOW, second, open_=False)
+    quota.observe(day, 11, NOW, second, counted=True)
     assert day.counter.used(NOW) == 12  # 11 with the second; the first may have come after it
 
 
@@ -448,13 +468,16 @@ def test_we_never_believe_in_quota_that_is_not_there(
                 theirs.charge(1, now)
             quota.settle(ours, held, 1, now)
             if number % 2:  # its headers, read after settling: used as they see it now
-                quota.observe(ours, int(-(-theirs.used(now) // 1)), now, held, open_=False)
+                quota.observe(ours, int(-(-theirs.used(now) // 1)), now, held, counted=True)
         elif what == "release" and open_ and late:
             held, _, _ = open_.pop(number % len(open_))
             quota.release(ours, held, now, sent=True)
+            if number % 2:  # the refusal's headers
+                seen = int(-(-theirs.used(now) // 1))
+                quota.observe(ours, seen, now, held, counted=False)
         elif what == "header":  # somebody else used the same key
             theirs.charge(number % 3, now)
-            quota.observe(ours, int(-(-theirs.used(now) // 1)), now, None, open_=False)
+            quota.observe(ours, int(-(-theirs.used(now) // 1)), now, None, counted=True)
         elif what == "restart":
             open_ = []
             fresh = quota.window_for(limit, "k", NOW)
