@@ -492,3 +492,34 @@ async def test_what_is_not_their_fault_pauses_nothing(kind: str) -> None:
         books.record(FREE, Outcome(kind, "x", scope="request"), 10, None, 0, clock.now())
     assert books.paused(FREE, clock.wall) is None
     assert books.health(FREE.id).success_rate in (None, 1.0)
+
+
+async def test_another_time_zone_before_the_ledger_was_read_counts_nothing_twice() -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), PAID)
+    hold = await reserve(books, clock, "a")
+    assert isinstance(hold, Hold)
+    await books.settle(hold, TOKENS, "reported", clock.now())
+    books = Books(ledger, clock, BudgetRules())
+    await books.configure(BudgetRules(timezone="Asia/Kolkata"))
+    assert code(await reserve(books, clock, "b")) == "ledger_unavailable"
+    await books.load()
+    assert books.budget_view(None, clock.now())["daily"]["spent"] == 0.003
+
+
+async def test_what_is_settled_while_the_ledger_is_read_anew_is_not_lost() -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), PAID)
+    hold = await reserve(books, clock, "a")
+    assert isinstance(hold, Hold)
+    ledger.gate = asyncio.Event()
+    change = asyncio.create_task(books.configure(BudgetRules(timezone="Asia/Kolkata")))
+    await asyncio.sleep(0)
+    settling = asyncio.create_task(books.settle(hold, TOKENS, "reported", clock.now()))
+    await asyncio.sleep(0)
+    ledger.gate.set()
+    await change
+    await settling
+    view = books.budget_view(None, clock.now())["daily"]
+    assert view["spent"] >= 0.003
+    assert view["held"] == 0.0
