@@ -13,8 +13,8 @@ from freeloader.core.model import Policy, Profile, Resolution, Term
 from freeloader.core.routing import Candidate
 from freeloader.money import usd_from_pico
 
-#: How many candidates a debug answer or a journal row may list.
-MAX_CANDIDATES = 200
+#: How many candidates a debug answer lists; all are judged and counted.
+MAX_CANDIDATES = 1_000
 
 
 def reason(candidate: Candidate, policy: Policy, resolution: Resolution, attempts: int) -> str:

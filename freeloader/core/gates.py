@@ -8,7 +8,7 @@ those verdicts are the books' (see ``core.snapshot``).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from freeloader.core.model import Deployment, Gates, Profile, Verdict
 from freeloader.core.snapshot import Health
@@ -19,9 +19,8 @@ MIN_SAMPLES = 5
 _CODE = "no_model_passes_gates"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """All a gate may look at."""
+class Question(NamedTuple):
+    """All a gate may look at. (A tuple: one is made per candidate.)"""
 
     deployment: Deployment
     health: Health
@@ -122,8 +121,12 @@ def context_fits(q: Question) -> Verdict | None:
 
 
 def capabilities(q: Question) -> Verdict | None:
-    wanted = q.profile.needs | q.gates.required_capabilities
-    missing = sorted(wanted - q.deployment.model.capabilities - {"streaming"})
+    has = q.deployment.model.capabilities
+    needs, required = q.profile.needs, q.gates.required_capabilities
+    if needs <= has and required <= has:
+        return None
+    # Every lane can stream: what a registry forgot to say must not refuse anybody.
+    missing = sorted((needs | required) - has - {"streaming"})
     if not missing:
         return None
     return _refuse("requiredCapabilities", f"cannot do {', '.join(missing)}", missing)
@@ -195,31 +198,44 @@ def speed_of(q: Question) -> tuple[float | None, str]:
     return q.deployment.model.speed, "prior"
 
 
-#: In the order in which they are tried: the cheap and the telling first.
-GATES: tuple[Gate, ...] = (
-    tier,
-    local_only,
-    block_local,
-    blocked_providers,
-    allowed_providers,
-    capabilities,
-    min_intelligence,
-    max_intelligence,
-    min_context,
-    context_fits,
-    free_only,
-    paid_only,
-    no_training,
-    min_speed,
-    max_speed,
-    max_latency,
-    min_success_rate,
+#: In the order in which they are tried, the cheap and the telling first; each beside the
+#: field of ``Gates`` that sets it off (None: every request is asked).
+GATES: tuple[tuple[Gate, str | None], ...] = (
+    (tier, None),
+    (local_only, "local_only"),
+    (block_local, "block_local"),
+    (blocked_providers, "blocked_providers"),
+    (allowed_providers, "allowed_providers"),
+    (capabilities, None),
+    (min_intelligence, "min_intelligence"),
+    (max_intelligence, "max_intelligence"),
+    (min_context, "min_context"),
+    (context_fits, None),
+    (free_only, "free_only"),
+    (paid_only, "paid_only"),
+    (no_training, "no_training"),
+    (min_speed, "min_speed"),
+    (max_speed, "max_speed"),
+    (max_latency, "max_latency"),
+    (min_success_rate, "min_success_rate"),
 )
 
 
-def first_refusal(question: Question) -> Verdict | None:
-    """The first gate that refuses, or None where all pass."""
-    for gate in GATES:
+def relevant(gates: Gates) -> tuple[Gate, ...]:
+    """The gates that can refuse anything under ``gates``: the others need not be asked."""
+    return tuple(
+        gate
+        for gate, name in GATES
+        if name is None
+        or getattr(gates, name) not in (None, False, frozenset())
+        # An empty allow-list refuses everybody; it is not the same as none.
+        or (name == "allowed_providers" and gates.allowed_providers is not None)
+    )
+
+
+def first_refusal(question: Question, asked: tuple[Gate, ...] | None = None) -> Verdict | None:
+    """The first gate that refuses, or None where all pass. ``asked``: ``relevant(gates)``."""
+    for gate in relevant(question.gates) if asked is None else asked:
         verdict = gate(question)
         if verdict is not None:
             return verdict

@@ -219,7 +219,8 @@ class Deployment:
     """One model through one account: what a request can be sent to.
 
     ``id`` is ``provider@idx/model``; ``entry`` names the child's config entry
-    (shared by accounts of one provider, model and endpoint).
+    (shared by accounts of one provider, model and endpoint). What follows from
+    the parts is worked out once, because every decision asks for it.
     """
 
     id: str
@@ -228,34 +229,29 @@ class Deployment:
     model: Model
     entry: str
     base_url: str | None
+    #: ``provider/model``: what answers and lists show.
+    public_model: str = field(init=False)
+    #: True where nothing leaves the machine.
+    local: bool = field(init=False)
+    #: True where a call may cost money, so that a hold at list price is needed.
+    billable: bool = field(init=False)
+    #: The limits in force: the account's own, else the model's, else the provider's.
+    limits: tuple[Limit, ...] = field(init=False)
 
-    @property
-    def public_model(self) -> str:
-        """``provider/model``: what answers and lists show."""
-        return f"{self.provider.id}/{self.model.id}"
-
-    @property
-    def local(self) -> bool:
-        return self.provider.local
-
-    @property
-    def billable(self) -> bool:
-        """True where a call may cost money, so that a hold at list price is needed."""
-        return self.account.billable and self.provider.kind != "local"
-
-    @property
-    def limits(self) -> tuple[Limit, ...]:
-        """The limits in force: the account's own, else the model's, else the provider's."""
+    def __post_init__(self) -> None:
+        local = self.provider.local
+        put = object.__setattr__
+        put(self, "public_model", f"{self.provider.id}/{self.model.id}")
+        put(self, "local", local)
+        put(self, "billable", self.account.billable and not local)
         own = self.account.limits or self.model.limits or self.provider.limits
-        return tuple(
-            limit
-            for limit in own
-            if (limit.tier is None or limit.tier == self.account.tier)
-            and (
-                not limit.applies_to
-                or any(fnmatchcase(self.model.id, pattern) for pattern in limit.applies_to)
-            )
-        )
+        put(self, "limits", tuple(limit for limit in own if self._concerns(limit)))
+
+    def _concerns(self, limit: Limit) -> bool:
+        if limit.tier is not None and limit.tier != self.account.tier:
+            return False
+        patterns = limit.applies_to
+        return not patterns or any(fnmatchcase(self.model.id, p) for p in patterns)
 
 
 # ── what is asked ────────────────────────────────────────────────────────────

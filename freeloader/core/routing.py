@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from freeloader.core import gates, scoring
 from freeloader.core.model import (
@@ -49,11 +50,11 @@ class Ask:
     avoid: Mapping[str, Verdict] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One deployment as judged: ``verdict`` None means it may serve.
 
-    ``terms`` and their sum are filled by ``scored``, not while deciding.
+    ``terms`` and their sum are filled by ``scored``, not while deciding. (A tuple:
+    it is made ten thousand times per ``explain``, a third faster than a dataclass.)
     """
 
     deployment: Deployment
@@ -106,10 +107,19 @@ def hold_for(profile: Profile, deployment: Deployment) -> int | None:
     return None if price is None else price.ceiling(upper_meters(profile, deployment))
 
 
-def judge(ask: Ask, snapshot: Snapshot, deployment: Deployment) -> Verdict | None:
-    """The first refusal of one candidate, or None: it may serve now."""
+def judge(
+    ask: Ask,
+    snapshot: Snapshot,
+    deployment: Deployment,
+    asked: tuple[gates.Gate, ...] | None = None,
+) -> Verdict | None:
+    """The first refusal of one candidate, or None: it may serve now.
+
+    ``asked`` are ``gates.relevant`` for the policy, worked out once per walk.
+    """
     verdict = _substitute(ask.resolution, deployment) or gates.first_refusal(
-        gates.Question(deployment, snapshot.health(deployment.id), ask.profile, ask.policy.gates)
+        gates.Question(deployment, snapshot.health(deployment.id), ask.profile, ask.policy.gates),
+        asked,
     )
     if verdict is not None:
         return verdict
@@ -132,12 +142,13 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
     refused: list[Candidate] = []
     counts: dict[str, int] = {}
     looked = 0
+    asked = gates.relevant(ask.policy.gates)
     for deployment in _in_order(ask, snapshot):
         if winner is not None:
             looked += 1
             if looked > _LOOK_AHEAD or len(runners) >= ALTERNATIVES:
                 break
-        verdict = judge(ask, snapshot, deployment)
+        verdict = judge(ask, snapshot, deployment, asked)
         if verdict is None:
             if winner is None:
                 winner = Candidate(deployment, None)
@@ -151,9 +162,10 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
 
 
 def explain(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
-    """Every candidate with its terms or its refusal: those that may serve first, best first."""
+    """Every candidate judged: those that may serve first, best first; ``scored`` adds terms."""
+    asked = gates.relevant(ask.policy.gates)
     judged = [
-        scored(Candidate(deployment, judge(ask, snapshot, deployment)), ask, snapshot)
+        Candidate(deployment, judge(ask, snapshot, deployment, asked))
         for deployment in _in_order(ask, snapshot)
     ]
     judged.sort(key=lambda candidate: candidate.verdict is not None)
@@ -162,10 +174,11 @@ def explain(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
 
 def refusals(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
     """Every refused candidate: what an error needs to say, computed only then."""
+    asked = gates.relevant(ask.policy.gates)
     return tuple(
         Candidate(deployment, verdict)
         for deployment in _in_order(ask, snapshot)
-        if (verdict := judge(ask, snapshot, deployment)) is not None
+        if (verdict := judge(ask, snapshot, deployment, asked)) is not None
     )
 
 

@@ -50,7 +50,8 @@ class Pipeline:
             replace(plan.profile, project=plan.project), plan.policy, plan.resolution, now.wall
         )
         every = routing.explain(ask, tools.books)
-        winner = every[0] if every and every[0].verdict is None else None
+        listed = [routing.scored(c, ask, tools.books) for c in every[: explain.MAX_CANDIDATES]]
+        winner = listed[0] if listed and listed[0].verdict is None else None
         out: dict[str, Any] = {
             "requested": plan.resolution.requested,
             "resolvedAs": plan.resolution.kind,
@@ -61,7 +62,7 @@ class Pipeline:
                 "upper": profile.upper.as_dict(),
                 "expected": profile.expected.as_dict(),
             },
-            "candidates": [explain.shown(c) for c in every[: explain.MAX_CANDIDATES]],
+            "candidates": [explain.shown(c) for c in listed],
             "candidatesTotal": len(every),
             "winner": None,
         }
