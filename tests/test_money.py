@@ -37,7 +37,9 @@ prices = st.builds(
 
 def test_a_known_bill() -> None:
     price = Price(rate_from_usd("0.15"), rate_from_usd("0.60"))
-    assert price.cost(Meters(requests=1, input=1_000_000, output=1_000_000)) == pico_from_usd("0.75")
+    assert price.cost(Meters(requests=1, input=1_000_000, output=1_000_000)) == pico_from_usd(
+        "0.75"
+    )
 
 
 def test_cached_input_has_its_own_rate_and_is_plain_input_where_unknown() -> None:

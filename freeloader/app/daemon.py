@@ -19,7 +19,6 @@ from freeloader.app.views import Decisions, Jobs
 from freeloader.app.world import World
 from freeloader.banner import Banner
 from freeloader.books.books import Books
-from freeloader.child.config import entries_of
 from freeloader.child.keeper import Keeper
 from freeloader.child.states import Rules as ChildRules
 from freeloader.clock import Clock, SystemClock
@@ -110,7 +109,7 @@ class Daemon:
         ).run()
         self.world.attach(self.books, self.keeper)
         await self.world.refresh()
-        await self.keeper.start(entries_of(self.world.deployments))
+        await self.keeper.start(self.world.entries())
         await self.jobs.load()
         for work in (self.jobs.run(), self._flush_forever(), self._announce_ready()):
             self._keep(work)

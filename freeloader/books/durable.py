@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from freeloader.books.ports import Facts, Hold, LedgerPort, Settlement, WindowRow
+from freeloader.books.ports import Facts, Hold, LedgerPort, Settlement
 from freeloader.books.quotas import Quotas
 from freeloader.books.rows import hold_row, usage_row
+from freeloader.core.rows import WindowRow
 from freeloader.errors import Unavailable
 
 #: An attempt waits at most so long (seconds) for a small window to be on disk.

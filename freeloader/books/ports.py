@@ -15,6 +15,7 @@ from freeloader.core.budget import Balance
 from freeloader.core.headers import Observation
 from freeloader.core.model import Deployment
 from freeloader.core.quota import Reservation
+from freeloader.core.rows import HoldRow, UsageRow, WindowRow
 from freeloader.money import Meters
 
 NOTHING = Meters()
@@ -69,60 +70,6 @@ class Facts:
     latency_ms: float | None = None
     first_ms: float | None = None
     premium_pico: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HoldRow:
-    """One durable hold; ``at`` is when it was placed."""
-
-    hold_id: str
-    attempt_id: str
-    request_id: str
-    at: float
-    provider: str
-    account: int
-    model: str
-    amount_pico: int
-    family: str = ""
-    project: str | None = None
-    key_id: str = ""
-    task: str = ""
-    meters: Meters = NOTHING
-
-
-@dataclass(frozen=True, slots=True)
-class UsageRow:
-    """What one attempt consumed. ``at`` is when it was held: that period is charged."""
-
-    request_id: str
-    attempt_id: str
-    at: float
-    provider: str
-    account: int
-    model: str
-    family: str = ""
-    project: str | None = None
-    key_id: str = ""
-    task: str = ""
-    meters: Meters = NOTHING
-    cost_pico: int = 0
-    premium_pico: int | None = None
-    basis: str = "reported"
-    latency_ms: float | None = None
-    first_ms: float | None = None
-    outcome: str = "ok"
-    estimated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class WindowRow:
-    """The state of one quota window; after ``expires_at`` it says nothing any more."""
-
-    key: str
-    state: Mapping[str, Any]
-    at: float
-    provider: str = ""
-    expires_at: float | None = None
 
 
 class StoredWindow(Protocol):

@@ -11,12 +11,13 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-from freeloader.books.ports import StoredWindow, WindowRow
+from freeloader.books.ports import StoredWindow
 from freeloader.core import quota
 from freeloader.core.headers import Observation
 from freeloader.core.model import Deployment, Limit, Verdict
 from freeloader.core.periods import window_seconds
 from freeloader.core.quota import Reservation, Window
+from freeloader.core.rows import WindowRow
 from freeloader.money import Meters
 
 #: Windows of fewer requests than this are on disk before a request is sent.

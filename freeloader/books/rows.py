@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from freeloader.books.ports import Facts, Hold, HoldRow, Settlement, UsageRow
+from freeloader.books.ports import Facts, Hold, Settlement
+from freeloader.core.rows import HoldRow, UsageRow
 from freeloader.money import METERS, Meters
 
 #: No attempt consumes more of any one meter; a report above it is not believed.

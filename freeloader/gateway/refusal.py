@@ -57,6 +57,7 @@ def refused(candidates: Sequence[Candidate], requested: str, now: float) -> Free
         ("ledger_unavailable", _ledger),
         ("budget_exceeded", _budget),
         ("price_unknown", _price),
+        ("upstream_failed", _resting),
     ):
         if code in by_code:
             return build(by_code[code], now, details_of(candidates))
@@ -189,6 +190,17 @@ def _price(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> Fr
     return PriceUnknown(
         f"A price is unknown while a hard budget applies: {_why(some)} "
         "Set it in an overlay under registry/ in the home.",
+        details=details,
+    )
+
+
+def _resting(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> FreeloaderError:
+    """Nothing was sent: all that could serve are being left alone after their failures."""
+    wait = earliest(some, now)
+    return UpstreamFailed(
+        f"Every model that could serve is resting after failures: {_why(some)} "
+        "See `xswarm status`; `xswarm free reset` ends all pauses.",
+        retry_after=30.0 if wait is None else max(1.0, wait),
         details=details,
     )
 

@@ -9,15 +9,13 @@ from freeloader.settings.edit import choose_port, place_of, replace, save
 from freeloader.settings.home import Home
 from freeloader.settings.load import from_mapping, load
 from freeloader.settings.model import Settings
-from freeloader.settings.presets import PRESETS, STRATEGIES, Preset
+from freeloader.settings.presets import STRATEGIES
 
 __all__ = [
     "CARRIED",
     "DIRECTIVES",
-    "PRESETS",
     "STRATEGIES",
     "Home",
-    "Preset",
     "Settings",
     "choose_port",
     "from_mapping",

@@ -7,6 +7,7 @@ so that gates, windows and pauses are all looked at.
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import sys
 import time
@@ -77,6 +78,8 @@ async def _measure(size: int, rounds: int) -> None:
     began = time.perf_counter()
     books.set_deployments(farm(size, rng))
     built = (time.perf_counter() - began) * 1000
+    gc.collect()
+    gc.freeze()  # as the daemon does after taking deployments over
     print(f"\n{size:,} deployments (taken over in {built:.0f} ms)")
     for strategy in STRATEGIES:
         level = Level("request", strategy=strategy, gates=Gates(no_training=True))
@@ -84,7 +87,7 @@ async def _measure(size: int, rounds: int) -> None:
         ask = routing.Ask(profile(), policy, Resolution("auto", "auto"), clock.now().wall)
         ids = list(books.deployments)
 
-        def touch() -> None:
+        def touch(ids: list[str] = ids) -> None:
             """What traffic does between two decisions: one deployment's health changes."""
             one = books.deployments[rng.choice(ids)]
             books.record(one, None, rng.uniform(50, 5_000), 40.0, 100, clock.now())

@@ -77,8 +77,10 @@ class Simulator:
         file.write_text(json.dumps(config))
         self._log = (directory / "simulator.log").open("wb")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "freeloader.simulator"]
-            + ["--port", str(self.port), "--config", str(file)],
+            [
+                *(sys.executable, "-m", "freeloader.simulator"),
+                *("--port", str(self.port), "--config", str(file)),
+            ],
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )

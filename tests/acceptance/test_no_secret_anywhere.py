@@ -26,8 +26,8 @@ def test_a_planted_key_is_found_nowhere(tmp_path: Path, simulator: Simulator) ->
             if kind:
                 simulator.fault("alpha", kind, count=2)
             said.append(json.dumps(house.chat(model="spy/twin")[2]))
-        for path in ("/v1/health", "/v1/accounts", "/v1/config", "/v1/decisions", "/v1/models"):
-            said.append(json.dumps(house.get(path)))
+        paths = ("/v1/health", "/v1/accounts", "/v1/config", "/v1/decisions", "/v1/models")
+        said += [json.dumps(house.get(path)) for path in paths]
         said += [house.xswarm("status"), house.xswarm("account", "list", "--json")]
         assert house.daemon is not None
         daemon = psutil.Process(house.daemon.pid)

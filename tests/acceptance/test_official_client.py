@@ -126,9 +126,9 @@ def test_text_completions_have_both_shapes(client: openai.OpenAI) -> None:
 
 
 def test_a_wrong_key(house: House) -> None:
-    with openai.OpenAI(base_url=f"{house.url}/v1", api_key="xs-wrong", max_retries=0) as client:
-        with pytest.raises(openai.AuthenticationError) as caught:
-            client.chat.completions.create(model="auto", messages=ask())
+    client = openai.OpenAI(base_url=f"{house.url}/v1", api_key="xs-wrong", max_retries=0)
+    with client, pytest.raises(openai.AuthenticationError) as caught:
+        client.chat.completions.create(model="auto", messages=ask())
     assert caught.value.code == "invalid_api_key"
 
 
@@ -172,8 +172,20 @@ def test_paid_usage_matches_the_providers_bill(house: House, simulator: Simulato
 
 @pytest.mark.parametrize(
     "field",
-    ["api_base", "base_url", "api_key", "fallbacks", "num_retries", "custom_llm_provider"]
-    + ["extra_headers", "models", "route", "plugins", "user_config", "mock_response"],
+    [
+        "api_base",
+        "base_url",
+        "api_key",
+        "fallbacks",
+        "num_retries",
+        "custom_llm_provider",
+        "extra_headers",
+        "models",
+        "route",
+        "plugins",
+        "user_config",
+        "mock_response",
+    ],
 )
 def test_a_client_cannot_steer_the_child(house: House, simulator: Simulator, field: str) -> None:
     seen = len(simulator.requests()["requests"])

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from freeloader.books.books import Books
-from freeloader.books.ports import HoldRow, UsageRow, WindowRow
 from freeloader.clock import Instant
 from freeloader.core.budget import BudgetRules
 from freeloader.core.model import Account, Deployment, Limit, Model, Provider
+from freeloader.core.rows import HoldRow, UsageRow, WindowRow
 from freeloader.errors import Unavailable
 from freeloader.money import Meters, Price
 

@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeloader.books.books import Books
-from freeloader.books.ports import Hold, WindowRow
+from freeloader.books.ports import Hold
 from freeloader.books.quotas import metered
 from freeloader.core import quota
 from freeloader.core.budget import BudgetRules
 from freeloader.core.headers import Observation
 from freeloader.core.model import Deployment, Limit, Policy, Verdict
 from freeloader.core.outcome import Outcome
+from freeloader.core.rows import WindowRow
 from freeloader.money import Meters, Price
 
 RPD = Limit("requests", 3, "1d", "calendar", source="docs", confidence="high")

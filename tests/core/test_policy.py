@@ -108,3 +108,17 @@ def test_every_preset_makes_a_policy(name: str) -> None:
     policy = combine([Level("request", strategy=name)])
     assert policy.strategy == name
     assert isinstance(policy.fallback, FallbackPlan)
+
+
+def test_presets_are_the_contracts_table() -> None:
+    rows = {
+        name: (level.gates.min_intelligence, level.gates.max_latency, level.fallback)
+        for name, level in PRESETS.items()
+    }
+    assert PRESETS["balanced"].weights == Weights(0.4, 0.4, 0.2)
+    assert rows["balanced"] == (None, 10_000, None)
+    assert rows["cost-first"] == (2, 5_000, FallbackPlan(mode="quality"))
+    assert rows["speed-first"] == (2, 2_000, None)
+    assert rows["quality-first"] == (7, 30_000, FallbackPlan(mode="error"))
+    assert PRESETS["speed-first"].gates.block_local
+    assert PRESETS["speed-first"].cost_tolerance == 2.0

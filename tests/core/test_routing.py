@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from houses import PlainSnapshot, deployment, profile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from houses import PlainSnapshot, deployment, profile
 
 from freeloader.core import routing
 from freeloader.core.model import Deployment, Gates, Level, Resolution, Verdict

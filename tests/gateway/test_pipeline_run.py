@@ -41,6 +41,9 @@ from freeloader.gateway.tools import Tasks, Tools
 from freeloader.money import Meters, Price
 
 OWNER = Caller("k", "client")
+AUTO = Resolution("auto", "auto")
+AT_ONCE = Level("settings", max_wait_ms=0)
+LIMITS = Timeouts()
 PAID = Price(1_000_000, 2_000_000)
 
 
@@ -127,9 +130,9 @@ class Books(PlainSnapshot):
 
 @dataclass
 class Rules:
-    resolution: Resolution = Resolution("auto", "auto")
-    level: Level = Level("settings", max_wait_ms=0)
-    limits: Timeouts = Timeouts()
+    resolution: Resolution = AUTO
+    level: Level = AT_ONCE
+    limits: Timeouts = LIMITS
 
     def names(self) -> Rules:
         return self

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from freeloader.core.model import Gates, Weights
+from freeloader.core.model import Gates
 from freeloader.errors import ConfigError
-from freeloader.settings import PRESETS, STRATEGIES, Home, Settings, from_mapping, load
+from freeloader.settings import Home, Settings, from_mapping, load
 
 
 @pytest.fixture
@@ -51,20 +51,6 @@ def test_the_contracts_defaults(home: Home) -> None:
     assert found.discovery.scraping.enabled is False
     plan = found.level().fallback
     assert plan is None  # the strategy's own, then the contract's
-
-
-def test_presets_are_the_contracts_table() -> None:
-    assert tuple(PRESETS) == STRATEGIES
-    assert PRESETS["balanced"].weights == Weights(0.4, 0.4, 0.2)
-    rows = {n: (p.gates.min_intelligence, p.gates.max_latency, p.mode) for n, p in PRESETS.items()}
-    assert rows["balanced"] == (None, 10_000, None)
-    assert rows["cost-first"] == (2, 5_000, "quality")
-    assert rows["speed-first"] == (2, 2_000, None)
-    assert rows["quality-first"] == (7, 30_000, "error")
-    assert PRESETS["speed-first"].gates.block_local
-    assert PRESETS["speed-first"].cost_tolerance == 2.0
-    multi = PRESETS["multi-cast"]
-    assert (multi.targets, multi.selection, multi.aggregation) == (3, "diverse", "first")
 
 
 @pytest.mark.parametrize(
