@@ -19,6 +19,7 @@ from freeloader.settings import Home, Settings
 from freeloader.settings.load import file_values
 from freeloader.settings.seed import SeedAccount, translate
 from freeloader.settings.sources import leaves, merge, tidy
+from freeloader.settings.unbuilt import unbuilt
 from freeloader.store.rows import AuditRow
 
 # A listening socket and an open secret store are not exchanged while they are in use.
@@ -154,7 +155,7 @@ class Config:
             row = AuditRow(self._clock.now().wall, actor, f"config.{how.split()[0]}", str(version))
             await self._ledger.audit(row)
             await self._changed()
-        warnings = _overridden(keys, self._environ)
+        warnings = [*_overridden(keys, self._environ), *unbuilt(found)]
         return {
             "updated": True,
             "config": found.as_dict(camel_case=True),

@@ -1,0 +1,34 @@
+"""Which settings are kept but not acted on yet: said aloud, so that nobody relies on them.
+
+A setting moves out of here with the release that builds it. Pure.
+"""
+
+from __future__ import annotations
+
+from freeloader.settings.model import Settings
+
+
+def unbuilt(settings: Settings) -> tuple[str, ...]:
+    """One sentence per setting that differs from its default and has no effect yet."""
+    defaults = Settings()
+    said = {
+        "routing.rules": bool(settings.routing.rules),
+        "privacy": settings.privacy != defaults.privacy,
+        "classifier": settings.classifier != defaults.classifier,
+        "load_monitoring": settings.load_monitoring != defaults.load_monitoring,
+        "budget.actions": settings.budget.actions != defaults.budget.actions,
+        "budget.spike_factor": settings.budget.spike_factor != defaults.budget.spike_factor,
+        "budget.spike_stops_paid": settings.budget.spike_stops_paid,
+        "upstream.lane": settings.upstream.lane != defaults.upstream.lane,
+        "discovery": settings.discovery != defaults.discovery,
+        "benchmarking": settings.benchmarking != defaults.benchmarking,
+        "notifications": settings.notifications != defaults.notifications,
+        "logging.save_prompts": settings.logging.save_prompts,
+        "logging.save_responses": settings.logging.save_responses,
+        "models.premium": settings.models.premium is not None,
+    }
+    return tuple(
+        f"{name} is kept but has no effect yet: a later release builds it."
+        for name, changed in said.items()
+        if changed
+    )
