@@ -10,7 +10,6 @@ defaults stand behind every level.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
@@ -79,7 +78,7 @@ def combine(levels: Sequence[Level]) -> Policy:
     return Policy(
         **chosen,
         gates=gates,
-        max_cost=_smallest("max_cost", levels, lambda lv: lv.max_cost, origins),
+        max_cost=_extreme(min, "max_cost", levels, lambda lv: lv.max_cost, origins),
         origins=MappingProxyType(origins),
     )
 
@@ -101,9 +100,9 @@ def tighten(levels: Iterable[Level], origins: dict[str, str] | None = None) -> G
     told = {} if origins is None else origins
     out: dict[str, Any] = {}
     for name in _LARGER_IS_TIGHTER:
-        out[name] = _largest(name, every, _gate(name), told)
+        out[name] = _extreme(max, name, every, _gate(name), told)
     for name in _SMALLER_IS_TIGHTER:
-        out[name] = _smallest(name, every, _gate(name), told)
+        out[name] = _extreme(min, name, every, _gate(name), told)
     for name in _FLAGS:
         setter = next((lv.name for lv in every if getattr(lv.gates, name)), None)
         out[name] = setter is not None
@@ -125,28 +124,16 @@ def _gate(name: str) -> Callable[[Level], Any]:
     return lambda level: getattr(level.gates, name)
 
 
-def _largest(
-    name: str, levels: Sequence[Level], get: Callable[[Level], Any], origins: dict[str, str]
+def _extreme(
+    pick: Callable[..., Any],
+    name: str,
+    levels: Sequence[Level],
+    get: Callable[[Level], Any],
+    origins: dict[str, str],
 ) -> Any:
-    stated = [(get(lv), lv.name) for lv in levels if get(lv) is not None]
+    """The tightest stated value, by ``max`` or ``min``; ``origins`` is told whose it is."""
+    stated = [(value, level.name) for level in levels if (value := get(level)) is not None]
     if not stated:
         return None
-    value, origin = max(stated, key=lambda pair: pair[0])
-    origins[name] = origin
+    value, origins[name] = pick(stated, key=lambda pair: pair[0])
     return value
-
-
-def _smallest(
-    name: str, levels: Sequence[Level], get: Callable[[Level], Any], origins: dict[str, str]
-) -> Any:
-    stated = [(get(lv), lv.name) for lv in levels if get(lv) is not None]
-    if not stated:
-        return None
-    value, origin = min(stated, key=lambda pair: pair[0])
-    origins[name] = origin
-    return value
-
-
-def gate_names() -> tuple[str, ...]:
-    """Every gate's field name, for docs and tests."""
-    return tuple(f.name for f in fields(Gates))

@@ -1,0 +1,104 @@
+"""Which error a client gets when nobody may serve, or everybody failed: as tables."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
+from houses import deployment
+
+from freeloader.core.fallback import Failed
+from freeloader.core.model import Verdict
+from freeloader.core.outcome import Outcome
+from freeloader.core.routing import Candidate
+from freeloader.gateway import refusal
+
+NOW = 1_000.0
+
+
+def refused(*verdicts: tuple[str, str] | Verdict) -> Any:
+    every = [
+        Candidate(
+            deployment("p", f"m{i}"),
+            v if isinstance(v, Verdict) else Verdict(v[0], v[1], f"reason {i}"),
+        )
+        for i, v in enumerate(verdicts)
+    ]
+    return refusal.refused(every, "auto", NOW)
+
+
+GATE = ("minSpeed", "no_model_passes_gates")
+QUOTA = ("quota", "quota_exhausted")
+MONEY = ("budget", "budget_exceeded")
+BUSY = ("budget", "budget_busy")
+PRICE = ("price", "price_unknown")
+LEDGER = ("budget", "ledger_unavailable")
+REST = ("breaker", "upstream_failed")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "code"),
+    [
+        ([GATE], "no_model_passes_gates"),
+        ([GATE, MONEY], "budget_exceeded"),
+        ([GATE, PRICE], "price_unknown"),
+        ([GATE, MONEY, QUOTA], "quota_exhausted"),
+        ([MONEY, PRICE], "budget_exceeded"),
+        ([QUOTA, BUSY], "budget_busy"),
+        ([LEDGER, GATE], "ledger_unavailable"),
+        ([REST, GATE], "upstream_failed"),
+        ([], "no_model_passes_gates"),
+    ],
+)
+def test_the_candidate_nearest_to_being_served_names_the_error(
+    verdicts: list[tuple[str, str]], code: str
+) -> None:
+    assert refused(*verdicts).code == code
+
+
+def test_the_wait_is_the_earliest_of_all_that_say_when() -> None:
+    late = Verdict("quota", "quota_exhausted", "x", until=NOW + 90)
+    soon = Verdict("quota", "quota_exhausted", "y", until=NOW + 7)
+    assert refused(late, soon, QUOTA).retry_after == pytest.approx(7)
+
+
+def test_gates_are_counted_with_the_smallest_relaxation() -> None:
+    floor = [
+        Verdict("minIntelligence", GATE[1], f"intelligence {v}", relax=v) for v in (3.0, 6.5, 5.0)
+    ]
+    cap = [Verdict("maxLatency", GATE[1], "slow", relax=v) for v in (900.0, 500.0)]
+    error = refused(*floor, *cap)
+    rows = {row["gate"]: row for row in error.details["gates"]}
+    assert rows["minIntelligence"]["refused"] == 3
+    assert rows["minIntelligence"]["relaxTo"] == 6.5
+    assert rows["maxLatency"]["relaxTo"] == 500.0
+    assert "minIntelligence to 6.5" in error.message
+
+
+@pytest.mark.parametrize(
+    ("kinds", "timeouts", "code"),
+    [
+        (["their_fault"], [False], "upstream_failed"),
+        (["their_fault", "overloaded"], [True, False], "upstream_failed"),
+        (["their_fault", "their_fault"], [True, True], "upstream_timeout"),
+        (["slow_down", "spent"], [False, False], "quota_exhausted"),
+        (["slow_down", "their_fault"], [False, False], "upstream_failed"),
+        (["client_fault"], [False], "invalid_request"),
+        (["request_too_large"], [False], "context_length_exceeded"),
+    ],
+)
+def test_how_failures_are_called(kinds: list[str], timeouts: list[bool], code: str) -> None:
+    failures = [
+        Failed(deployment("p", f"m{i}"), Outcome(kind, "said so", until=NOW + 30), late)
+        for i, (kind, late) in enumerate(zip(kinds, timeouts, strict=True))
+    ]
+    attempts = [{"attempt": i} for i in range(len(kinds))]
+    error = refusal.failed(failures, attempts, NOW)
+    assert error.code == code
+    assert error.details["attempts"] == attempts
+    if code == "quota_exhausted":
+        assert error.retry_after == pytest.approx(30)
