@@ -4,11 +4,15 @@ A ``Run`` is driven by a task of its own, outside the handler's cancellation:
 a client that leaves ends the upstream call, never the bookkeeping. Nothing is
 given to the client before the first content delta; until then a failure is
 answered by deciding again. It parses no bodies and formats no answers.
+
+Holds and attempts are named after the decision, never after the request id:
+clients choose that one, and two calls of one name would share one hold.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -38,6 +42,11 @@ _WAIT_STEP_S = 1.0
 _BUSY_STEP_S = 0.05
 
 _CLOSED = object()
+_INTERNAL = (
+    "Something went wrong inside the daemon; `xswarm logs` has the details under this request's id."
+)
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -176,6 +185,9 @@ class Run:
         except TimeoutError:
             late = refusal.overtime(self._attempts)
             self._conclude("failed", self._failed() if self._plan.failures else late)
+        except Exception:  # the attempt task's boundary: nobody may wait for ever
+            _log.exception("request %s failed inside", self.request_id)
+            self._conclude("failed", FreeloaderError(_INTERNAL))
         else:
             broken = self._watch is not None and self._watch.fault is not None
             self._conclude("broken" if broken else "answered", None)
@@ -213,8 +225,8 @@ class Run:
                 continue
             deployment = decision.winner.deployment
             held = await tools.books.reserve(
-                f"{self.request_id}.{len(self._attempts) + 1}",
-                self.request_id,
+                f"{self.decision_id}.{len(self._attempts) + 1}",
+                self.decision_id,
                 deployment,
                 deciding.upper_meters(plan.profile, deployment),
                 plan.project,
@@ -271,7 +283,7 @@ class Run:
         plan, tools = self._plan, self._tools
         deployment = candidate.deployment
         attempt = Attempt(
-            id=f"{self.request_id}.{len(self._attempts) + 1}",
+            id=f"{self.decision_id}.{len(self._attempts) + 1}",
             request_id=self.request_id,
             number=len(self._attempts) + 1,
             deployment=deployment,

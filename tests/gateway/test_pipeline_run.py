@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -173,9 +173,9 @@ class World:
     rules: Rules = field(default_factory=Rules)
     journal: Journal = field(default_factory=Journal)
     tasks: Tasks = field(default_factory=Tasks)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def begin(self, **asked: Any) -> Any:
-        counter = itertools.count()
 
         async def credentials(_: Deployment) -> Mapping[str, str]:
             return {"api_key": "hush-hush"}
@@ -189,7 +189,7 @@ class World:
             self.tasks,
             credentials,
             ready,
-            lambda kind: f"{kind}-{next(counter)}",
+            lambda kind: f"{kind}-{next(self.numbers)}",
         )
         return Pipeline(tools).begin(profile(**asked), OWNER, "r")
 
@@ -407,3 +407,26 @@ async def test_explain_sends_and_holds_nothing() -> None:
     assert [c["deployment"] for c in shown["candidates"]] == [FIRST.id, SECOND.id]
     assert house.lane.sent == []
     assert house.books.log == []
+
+
+async def test_two_requests_of_one_name_share_no_hold() -> None:
+    """A request id is the client's own choice: with it, one hold paid for many calls."""
+    house = world({FIRST.id: [list(GOOD), list(GOOD)]})
+    runs = [house.begin(stream=True), house.begin(stream=True)]
+    for run in runs:
+        await run.first(5)
+        await collect(run)
+    first, second = house.lane.sent
+    assert first.request_id == second.request_id == "r"
+    assert first.id != second.id
+    assert len({row.id for row in house.journal.attempts}) == 2
+
+
+async def test_a_bug_on_the_way_ends_the_request_at_once_and_is_still_charged() -> None:
+    house = world({FIRST.id: [[Delta({"choices": 7}, True), End()]]}, FIRST)
+    run = house.begin(stream=True)
+    with pytest.raises(FreeloaderError) as caught:
+        await run.first(5)
+    assert caught.value.code == "internal_error"
+    assert house.books.said("settle")[0][1] == "hold"
+    assert house.journal.decisions[0].outcome == "internal_error"
