@@ -15,6 +15,7 @@ from freeloader.child.keeper import Keeper
 from freeloader.clock import SystemClock
 
 MODELS = [
+    "redirect",
     "ok", "slow", "429", "401", "402", "413", "500", "hang", "reset", "badjson", "empty", "garbage",
     "cut", "cleancut", "midstream", "nousage", "badusage", "long",
 ]  # fmt: skip

@@ -25,6 +25,7 @@ class FakeUpstream:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/v1/completions", self._completion)
+        app.router.add_post("/v1/elsewhere", self._elsewhere)
         self._runner = web.AppRunner(app, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -41,12 +42,18 @@ class FakeUpstream:
         choice = {"index": 0, "text": "hi", "finish_reason": "stop"}
         return web.json_response(_base(body["model"], "text_completion", choice) | {"usage": USAGE})
 
+    async def _elsewhere(self, request: web.Request) -> web.Response:
+        self.seen.append(("elsewhere", request.headers.get("Authorization", "")))
+        return web.json_response({})
+
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         model = body["model"]
         self.seen.append((model, request.headers.get("Authorization", "")))
         if model.isdigit():
             return self._refuse(int(model))
+        if model == "redirect":
+            raise web.HTTPTemporaryRedirect(f"{self.url}/elsewhere")
         if model == "hang":
             return await self._hang(model)
         if model == "reset":

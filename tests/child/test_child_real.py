@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -54,6 +55,19 @@ def attempt(
 async def run(keeper: Keeper, entry: str, stream: bool = False, **more: object) -> list[Event]:
     lane = LiteLLMLane(keeper)
     return [event async for event in lane.send(attempt(entry, stream, **more))]  # type: ignore[arg-type]
+
+
+async def test_a_redirect_is_not_followed(keeper: Keeper, upstream: FakeUpstream) -> None:
+    answer = fault(await run(keeper, "sim/redirect")).answer
+    assert answer.status == 307
+    assert not [model for model, _ in upstream.seen if model == "elsewhere"]
+
+
+async def test_an_account_without_a_key_sends_none(keeper: Keeper, upstream: FakeUpstream) -> None:
+    lane = LiteLLMLane(keeper)
+    keyless = replace(attempt("sim/ok"), credentials={})
+    assert isinstance([event async for event in lane.send(keyless)][-1], End)
+    assert upstream.seen[-1] == ("ok", "")
 
 
 def fault(events: list[Event]) -> Fault:

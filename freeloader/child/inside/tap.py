@@ -47,6 +47,8 @@ _ERROR = re.compile(rb'(?<!\\)"error"\s*:\s*[{"]')
 _READABLE = ("json", "text/")
 _USAGE_OBJECT = re.compile(rb'(?<!\\)"usage"\s*:\s*(?=\{)')
 _WARM_HOST = "freeloader-warm-up.invalid"
+#: What the front sends for an account without a key: LiteLLM wants one, some providers want none.
+_NO_KEY = "Bearer none"
 
 _current: ContextVar[Wire | None] = ContextVar("freeloader_wire", default=None)
 
@@ -173,6 +175,7 @@ def _install_async() -> None:
         if wire is None:
             return await plain_send(self, request, stream=stream, **options)
         _outgoing(wire, request)
+        options["follow_redirects"] = False
         try:
             response = await plain_send(self, request, stream=stream, **options)
         except (httpx.HTTPError, OSError) as error:
@@ -196,6 +199,7 @@ def _install_sync() -> None:
         if wire is None:
             return plain_send(self, request, stream=stream, **options)
         _outgoing(wire, request)
+        options["follow_redirects"] = False
         try:
             response = plain_send(self, request, stream=stream, **options)
         except (httpx.HTTPError, OSError) as error:
@@ -212,8 +216,14 @@ def _install_sync() -> None:
 
 
 def _outgoing(wire: Wire, request: httpx.Request) -> None:
-    """Count the call, and give up connecting when the attempt says so, not when LiteLLM does."""
+    """Count the call, and give up connecting when the attempt says so, not when LiteLLM does.
+
+    A key that stands for no key does not leave: Kilo and OVH serve anonymous calls
+    only without the header. (Nor are redirects followed: a key is for one host.)
+    """
     wire.calls += 1
+    if request.headers.get("authorization") == _NO_KEY:
+        del request.headers["authorization"]
     limits = request.extensions.get("timeout")
     if wire.connect_seconds is not None and isinstance(limits, dict):
         known = limits.get("connect")
