@@ -66,6 +66,7 @@ class Daemon:
         self._state = "starting"
         self._started = self._clock.now()
         self._tasks = Tasks()
+        self._scrub = redactor.scrub
         self._background: set[asyncio.Task[None]] = set()
         self._running: Running | None = None
         self.store = Store.open(home.ledger, home.journal, self._clock)
@@ -176,6 +177,7 @@ class Daemon:
             self.world.credentials,
             self._lane_ready,
             _new_id,
+            self._scrub,
         )
         return Services(
             pipeline=Pipeline(tools),

@@ -10,14 +10,18 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
 
 from freeloader.core import durations
 from freeloader.core.events import Answer
 from freeloader.core.headers import plain
 
+HIDDEN = "[hidden]"
+#: Shorter values (``none``, a region) are words of ordinary sentences.
+_SHORTEST_SECRET = 6
 _MOST = 16384
 _WRAPPED = re.compile(r"litellm\.|Exception - |Error code: \d{3}")
 _QUOTED_RESET = re.compile(r"x-ratelimit-reset[\"']\s*:\s*[\"']?(\d{1,16})", re.IGNORECASE)
@@ -75,6 +79,24 @@ class Reading:
             values.append(quoted[1])
         waits = [w for v in values if (w := durations.wait(v, now))]
         return max(waits, default=None)
+
+
+def without(answer: Answer, secrets: Iterable[str]) -> Answer:
+    """The answer with each secret masked: providers quote the key that they refuse.
+
+    To be called before anything is cut off: half a key is no longer found.
+    """
+    values = {value.strip() for value in secrets if len(value.strip()) >= _SHORTEST_SECRET}
+    forms = {form for v in values for form in (v, json.dumps(v)[1:-1], quote(v, safe=""))}
+    if not forms:
+        return answer
+    found = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
+    return replace(
+        answer,
+        headers={name: found.sub(HIDDEN, value) for name, value in answer.headers.items()},
+        body=found.sub(HIDDEN, answer.body),
+        code=None if answer.code is None else found.sub(HIDDEN, answer.code),
+    )
 
 
 def read(answer: Answer) -> Reading:

@@ -185,7 +185,7 @@ class Run:
         except TimeoutError:
             late = refusal.overtime(self._attempts)
             self._conclude("failed", self._failed() if self._plan.failures else late)
-        except Exception:  # the attempt task's boundary: nobody may wait for ever
+        except Exception:  # noqa: BLE001 - the attempt task's boundary: nobody may wait for ever
             _log.exception("request %s failed inside", self.request_id)
             self._conclude("failed", FreeloaderError(_INTERNAL))
         else:

@@ -7,11 +7,12 @@ neither a client that leaves nor a shutdown can lose it. It decides nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from freeloader.clock import Instant, iso
 from freeloader.core import outcome
+from freeloader.core.answers import without
 from freeloader.core.headers import observations
 from freeloader.core.outcome import Outcome
 from freeloader.gateway.attempts import Watch
@@ -35,7 +36,7 @@ class Settled:
 async def settle(watch: Watch, hold: Hold, decision_id: str, tools: Tools) -> Settled:
     """Brings books and journal up to date with one finished, broken or abandoned attempt."""
     now = tools.clock.now()
-    judged = _judge(watch, now)
+    judged = _judge(watch, now, tools)
     _observe(watch, hold, now, tools)
     if watch.first_at is None and nothing_consumed(watch):
         done = await tools.books.release(hold, now, sent=_was_sent(watch))
@@ -67,12 +68,15 @@ def _was_sent(watch: Watch) -> bool:
     return watch.sending and not (watch.fault is not None and watch.fault.phase == "connect")
 
 
-def _judge(watch: Watch, now: Instant) -> Outcome | None:
+def _judge(watch: Watch, now: Instant, tools: Tools) -> Outcome | None:
+    """What the failure means. Its reason goes to clients and into the journal: no key is in it."""
     if watch.fault is None:
         return None
     deployment = watch.attempt.deployment
     rules, limits = deployment.provider.error_rules, deployment.limits
-    return outcome.classify(watch.fault, rules, limits, now.wall)
+    answer = without(watch.fault, watch.attempt.credentials.values())
+    judged = outcome.classify(answer, rules, limits, now.wall)
+    return replace(judged, reason=tools.scrub(judged.reason))
 
 
 def _observe(watch: Watch, hold: Hold, now: Instant, tools: Tools) -> None:

@@ -54,7 +54,8 @@ class Tools:
     """The pipeline's collaborators, built once by the composition root.
 
     ``lane_ready`` returns once the lane can send; it raises Unavailable where
-    that takes too long.
+    that takes too long; ``scrub`` masks whatever looks like a secret in a text
+    that people will see.
     """
 
     books: BooksPort
@@ -66,3 +67,4 @@ class Tools:
     credentials: Callable[[Deployment], Awaitable[Mapping[str, str]]]
     lane_ready: Callable[[], Awaitable[None]]
     new_id: Callable[[str], str]
+    scrub: Callable[[str], str] = str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -174,6 +174,7 @@ class World:
     journal: Journal = field(default_factory=Journal)
     tasks: Tasks = field(default_factory=Tasks)
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    scrub: Callable[[str], str] = str
 
     def begin(self, **asked: Any) -> Any:
 
@@ -190,6 +191,7 @@ class World:
             credentials,
             ready,
             lambda kind: f"{kind}-{next(self.numbers)}",
+            self.scrub,
         )
         return Pipeline(tools).begin(profile(**asked), OWNER, "r")
 
@@ -430,3 +432,23 @@ async def test_a_bug_on_the_way_ends_the_request_at_once_and_is_still_charged() 
     assert caught.value.code == "internal_error"
     assert house.books.said("settle")[0][1] == "hold"
     assert house.journal.decisions[0].outcome == "internal_error"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 429, 500])
+async def test_a_provider_that_quotes_our_key_does_not_spread_it(status: int) -> None:
+    quoted = '{"error": {"message": "' + "x" * 292 + ' hush-hush is wrong", "code": "hush-hush"}}'
+    house = world({FIRST.id: [[fault(status, body=quoted)]]}, FIRST)
+    with pytest.raises(FreeloaderError) as caught:
+        await house.begin().first(5)
+    said = f"{caught.value.message} {caught.value.details} {house.journal}"
+    assert "xxx" in said
+    assert "hush" not in said
+
+
+async def test_what_looks_like_a_secret_is_masked_before_people_see_it() -> None:
+    body = '{"error": {"message": "token abc"}}'
+    house = world({FIRST.id: [[fault(500, body=body)]]}, FIRST)
+    house.scrub = lambda text: text.replace("abc", "***")
+    with pytest.raises(FreeloaderError) as caught:
+        await house.begin().first(5)
+    assert "abc" not in f"{caught.value.message}{caught.value.details}{house.journal}"
