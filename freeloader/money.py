@@ -101,13 +101,16 @@ class Price:
         """Picodollars that ``used`` can cost at most: every input token at the dearest rate."""
         whole = used.input + used.cache_read + used.cache_write
         fixed = used.requests * self.per_request + used.images * self.per_image
-        rows: list[Price | PriceTier] = [self, *(t for t in self.tiers if whole > t.above)]
-        return max(
-            whole * max(row.input, row.cache_read or 0, row.cache_write or 0)
-            + used.output * row.output
-            + fixed
-            for row in rows
-        )
+        tokens = _at_most(self, whole, used.output)
+        for tier in self.tiers:
+            if whole > tier.above:
+                tokens = max(tokens, _at_most(tier, whole, used.output))
+        return tokens + fixed
+
+
+def _at_most(rates: Price | PriceTier, whole: int, output: int) -> int:
+    dearest = max(rates.input, rates.cache_read or 0, rates.cache_write or 0)
+    return whole * dearest + output * rates.output
 
 
 def pico_from_usd(usd: str | float | int | Decimal) -> int:

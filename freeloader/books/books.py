@@ -115,6 +115,7 @@ class Books:
         self._health.keep_only(frozenset(self._deployments))
         self._ranking.replace(self._deployments)
         self._quotas.replaced()
+        self._breakers.replaced()
         self._version += 1
 
     async def configure(self, rules: BudgetRules) -> None:

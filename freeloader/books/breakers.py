@@ -26,13 +26,19 @@ class Breakers:
 
     def __init__(self) -> None:
         self._at: dict[str, Breaker] = {}
+        self._guards: dict[str, tuple[str, ...]] = {}  # by deployment, once it was asked about
+
+    def replaced(self) -> None:
+        """The deployments changed: what guards each is looked up anew, pauses stay."""
+        self._guards.clear()
 
     def refusal(self, deployment: Deployment, now: float, mono: float) -> Verdict | None:
         """The longest refusal of any level, or None."""
         if not self._at:
             return None
         worst: Verdict | None = None
-        for guard in _guards(deployment):
+        guards = self._guards.get(deployment.id) or self._guards_of(deployment)
+        for guard in guards:
             found = self._at.get(guard)
             verdict = None if found is None else breaker.refusal(found, now, mono)
             if verdict is not None and (worst is None or _longer(verdict, worst)):
@@ -101,6 +107,11 @@ class Breakers:
         for guard in list(self._at):
             if any(_names(guard, prefix) for prefix in prefixes):
                 del self._at[guard]
+
+    def _guards_of(self, deployment: Deployment) -> tuple[str, ...]:
+        """What guards it: four names that are worked out once, being asked for all the time."""
+        found = self._guards[deployment.id] = _guards(deployment)
+        return found
 
     def _of(self, guard: str) -> Breaker:
         return self._at.setdefault(guard, Breaker())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 from freeloader.books.ports import StoredWindow
 from freeloader.core import quota
@@ -26,13 +26,20 @@ SMALL = 100
 _KEPT_AFTER = 86400.0
 
 
+class _Bound(NamedTuple):
+    """A deployment's windows. ``derived``: one of them counts what follows from other meters."""
+
+    windows: tuple[Window, ...]
+    derived: bool
+
+
 class Quotas:
     """``dirty`` holds the keys of windows that changed since they were last saved."""
 
     def __init__(self) -> None:
         self._windows: dict[str, Window] = {}
         self._saved: dict[str, Mapping[str, Any]] = {}
-        self._bound: dict[str, tuple[Window, ...]] = {}
+        self._bound: dict[str, _Bound] = {}
         self._fresh: set[str] = set()  # windows bound since the deployments last changed
         self.dirty: set[str] = set()
 
@@ -43,24 +50,16 @@ class Quotas:
 
     def bound(self, deployment: Deployment, now: float) -> tuple[Window, ...]:
         """The windows a deployment counts in."""
-        found = self._bound.get(deployment.id)
-        if found is None:
-            pinned = bool(deployment.account.limits)
-            found = tuple(
-                self._window(limit, quota.key_of(limit, deployment), now, pinned)
-                for limit in deployment.limits
-            )
-            self._bound[deployment.id] = found
-        return found
+        return (self._bound.get(deployment.id) or self._bind(deployment, now)).windows
 
     def check(self, deployment: Deployment, upper: Meters, now: float) -> Verdict | None:
         """None if all windows have room; else the refusal that lasts longest."""
+        windows, derived = self._bound.get(deployment.id) or self._bind(deployment, now)
+        meters = metered(deployment, upper, windows, ceiling=True) if derived else upper
         worst: Verdict | None = None
-        windows = self.bound(deployment, now)
-        if not windows:
-            return None
-        meters = metered(deployment, upper, windows, ceiling=True)
         for window in windows:
+            if quota.has_room(window, meters, now):
+                continue
             verdict = quota.verdict(window, meters, now)
             if verdict is not None and (worst is None or _end(verdict) > _end(worst)):
                 worst = verdict
@@ -169,6 +168,17 @@ class Quotas:
                 if window.key not in seen:
                     seen.add(window.key)
                     yield deployment, window
+
+    def _bind(self, deployment: Deployment, now: float) -> _Bound:
+        """Looks up the windows of a deployment that was not asked about before."""
+        pinned = bool(deployment.account.limits)
+        windows = tuple(
+            self._window(limit, quota.key_of(limit, deployment), now, pinned)
+            for limit in deployment.limits
+        )
+        bound = _Bound(windows, any(window.derived for window in windows))
+        self._bound[deployment.id] = bound
+        return bound
 
     def _window(self, limit: Limit, key: str, now: float, pinned: bool) -> Window:
         window = self._windows.get(key)

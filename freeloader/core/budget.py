@@ -94,6 +94,11 @@ class Balances:
     def both(self, scope: str, now: float) -> tuple[Balance, Balance]:
         return self.day(scope, now), self.month(scope, now)
 
+    def current(self, scope: str, kind: str, now: float) -> tuple[Period, Balance]:
+        """The present period, ``daily`` or ``monthly``, and what is in it."""
+        span = (self.days if kind == "daily" else self.months).at(now)
+        return span, self._at(scope, kind, span.start)
+
     def scopes(self) -> Iterator[str]:
         """Every scope with a sum, each once."""
         return (scope for scope, kind in self._kept if kind == "monthly")
@@ -144,10 +149,16 @@ def admit(
     if cost <= 0:
         return None
     worst: Verdict | None = None
-    for name, limit, balance, span in _limits(rules, balances, project, key_id, now):
-        verdict = _one(name, limit, balance, span, cost, now)
-        if verdict is not None and (worst is None or _lasting(verdict) > _lasting(worst)):
-            worst = verdict
+    for scope, daily, monthly in _limits(rules, project, key_id):
+        for kind, limit in (("daily", daily), ("monthly", monthly)):
+            if limit is None:
+                continue
+            span, balance = balances.current(scope, kind, now)
+            if balance.spent + balance.held + cost <= limit:
+                continue
+            verdict = _refusal(_name(scope, kind), limit, balance, span, cost, now)
+            if worst is None or _lasting(verdict) > _lasting(worst):
+                worst = verdict
     return worst
 
 
@@ -193,28 +204,26 @@ def dollars(pico: int) -> str:
 
 
 def _limits(
-    rules: BudgetRules, balances: Balances, project: str | None, key_id: str | None, now: float
-) -> Iterator[tuple[str, int, Balance, Period]]:
-    own = rules.keys.get(key_id, (None, None)) if key_id else (None, None)
-    shown = DEFAULT_PROJECT if project is None else project
-    table = (
-        ("", GLOBAL, (rules.hard_daily, rules.hard_monthly)),
-        (f" of project {shown}", project_scope(project), rules.allocation(project)),
-        (f" of key {key_id}", f"key:{key_id}", own),
-    )
-    for whose, scope, (daily, monthly) in table:
-        if daily is not None:
-            yield f"daily budget{whose}", daily, balances.day(scope, now), balances.days.at(now)
-        if monthly is not None:
-            span = balances.months.at(now)
-            yield f"monthly budget{whose}", monthly, balances.month(scope, now), span
+    rules: BudgetRules, project: str | None, key_id: str | None
+) -> list[tuple[str, int | None, int | None]]:
+    """The scopes with limits that apply, each with its daily and its monthly one."""
+    found = [(GLOBAL, rules.hard_daily, rules.hard_monthly)]
+    if rules.allocations:
+        found.append((project_scope(project), *rules.allocation(project)))
+    if key_id and key_id in rules.keys:
+        found.append((f"key:{key_id}", *rules.keys[key_id]))
+    return found
 
 
-def _one(
+def _name(scope: str, kind: str) -> str:
+    whose, _, name = scope.partition(":")
+    return f"{kind} budget" if scope == GLOBAL else f"{kind} budget of {whose} {name}"
+
+
+def _refusal(
     name: str, limit: int, balance: Balance, span: Period, cost: int, now: float
-) -> Verdict | None:
-    if balance.spent + balance.held + cost <= limit:
-        return None
+) -> Verdict:
+    """Why a hold does not fit one limit."""
     spent = f"{dollars(balance.spent)} of {dollars(limit)} spent"
     if balance.spent + cost <= limit:
         reason = f"{name}: {spent}, {dollars(balance.held)} held by requests in flight"

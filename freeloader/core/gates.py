@@ -20,23 +20,30 @@ _CODE = "no_model_passes_gates"
 
 
 class Question(NamedTuple):
-    """All a gate may look at. (A tuple: one is made per candidate.)"""
+    """What is asked of every candidate alike: ``needs`` are capabilities, ``tokens`` the likely
+    input and the wanted output together."""
 
-    deployment: Deployment
-    health: Health
-    profile: Profile
     gates: Gates
+    needs: frozenset[str]
+    tokens: int
+
+    @classmethod
+    def of(cls, profile: Profile, gates: Gates) -> Question:
+        # Every lane can stream: what a registry forgot to say must not refuse anybody.
+        needs = (profile.needs | gates.required_capabilities) - {"streaming"}
+        wanted = profile.upper.output if profile.bounded else 1
+        return cls(gates, needs, profile.expected.input + wanted)
 
 
-Gate = Callable[[Question], Verdict | None]
+Gate = Callable[[Deployment, Health, Question], Verdict | None]
 
 
 def _refuse(gate: str, reason: str, relax: object = None) -> Verdict:
     return Verdict(gate, _CODE, reason, relax=relax)
 
 
-def min_intelligence(q: Question) -> Verdict | None:
-    floor, value = q.gates.min_intelligence, q.deployment.model.intelligence
+def min_intelligence(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
+    floor, value = q.gates.min_intelligence, deployment.model.intelligence
     if floor is None or (value is not None and value >= floor):
         return None
     if value is None:
@@ -44,8 +51,8 @@ def min_intelligence(q: Question) -> Verdict | None:
     return _refuse("minIntelligence", f"intelligence {value:g} < minIntelligence {floor:g}", value)
 
 
-def max_intelligence(q: Question) -> Verdict | None:
-    cap, value = q.gates.max_intelligence, q.deployment.model.intelligence
+def max_intelligence(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
+    cap, value = q.gates.max_intelligence, deployment.model.intelligence
     if cap is None or (value is not None and value <= cap):
         return None
     if value is None:
@@ -53,9 +60,9 @@ def max_intelligence(q: Question) -> Verdict | None:
     return _refuse("maxIntelligence", f"intelligence {value:g} > maxIntelligence {cap:g}", value)
 
 
-def min_speed(q: Question) -> Verdict | None:
+def min_speed(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
     floor = q.gates.min_speed
-    value, origin = speed_of(q)
+    value, origin = speed_of(deployment, health)
     if floor is None or (value is not None and value >= floor):
         return None
     if value is None:
@@ -63,9 +70,9 @@ def min_speed(q: Question) -> Verdict | None:
     return _refuse("minSpeed", f"{origin} speed {value:.1f} < minSpeed {floor:g}", value)
 
 
-def max_speed(q: Question) -> Verdict | None:
+def max_speed(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
     cap = q.gates.max_speed
-    value, origin = speed_of(q)
+    value, origin = speed_of(deployment, health)
     if cap is None or (value is not None and value <= cap):
         return None
     if value is None:
@@ -73,9 +80,9 @@ def max_speed(q: Question) -> Verdict | None:
     return _refuse("maxSpeed", f"{origin} speed {value:.1f} > maxSpeed {cap:g}", value)
 
 
-def max_latency(q: Question) -> Verdict | None:
+def max_latency(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
     """Refuses on measured p95 only: nobody publishes a latency, so there is no prior."""
-    cap, health = q.gates.max_latency, q.health
+    cap = q.gates.max_latency
     if cap is None or health.latency_ms is None or health.samples < MIN_SAMPLES:
         return None
     if health.latency_ms <= cap:
@@ -85,9 +92,9 @@ def max_latency(q: Question) -> Verdict | None:
     )
 
 
-def min_success_rate(q: Question) -> Verdict | None:
+def min_success_rate(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
     """A deployment without enough samples has the prior 1.0: it has not failed yet."""
-    floor, health = q.gates.min_success_rate, q.health
+    floor = q.gates.min_success_rate
     if floor is None or health.success_rate is None or health.samples < MIN_SAMPLES:
         return None
     if health.success_rate >= floor:
@@ -99,8 +106,8 @@ def min_success_rate(q: Question) -> Verdict | None:
     )
 
 
-def min_context(q: Question) -> Verdict | None:
-    floor, value = q.gates.min_context, q.deployment.model.context
+def min_context(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
+    floor, value = q.gates.min_context, deployment.model.context
     if floor is None or (value is not None and value >= floor):
         return None
     if value is None:
@@ -108,82 +115,74 @@ def min_context(q: Question) -> Verdict | None:
     return _refuse("minContext", f"context {value:,} < minContext {floor:,}", value)
 
 
-def context_fits(q: Question) -> Verdict | None:
+def context_fits(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
     """The likely input plus the wanted output must fit the model's window, where it is known."""
-    window = q.deployment.model.context
-    if window is None:
+    window = deployment.model.context
+    if window is None or q.tokens <= window:
         return None
-    wanted = q.profile.upper.output if q.profile.bounded else 1
-    need = q.profile.expected.input + wanted
-    if need <= window:
-        return None
-    return _refuse("context", f"needs about {need:,} tokens, context window is {window:,}", window)
+    said = f"needs about {q.tokens:,} tokens, context window is {window:,}"
+    return _refuse("context", said, window)
 
 
-def capabilities(q: Question) -> Verdict | None:
-    has = q.deployment.model.capabilities
-    needs, required = q.profile.needs, q.gates.required_capabilities
-    if needs <= has and required <= has:
+def capabilities(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
+    has = deployment.model.capabilities
+    if q.needs <= has:
         return None
-    # Every lane can stream: what a registry forgot to say must not refuse anybody.
-    missing = sorted((needs | required) - has - {"streaming"})
-    if not missing:
-        return None
+    missing = sorted(q.needs - has)
     return _refuse("requiredCapabilities", f"cannot do {', '.join(missing)}", missing)
 
 
-def allowed_providers(q: Question) -> Verdict | None:
-    allowed, provider = q.gates.allowed_providers, q.deployment.provider.id
+def allowed_providers(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
+    allowed, provider = q.gates.allowed_providers, deployment.provider.id
     if allowed is None or provider in allowed:
         return None
     return _refuse("allowedProviders", f"{provider} is not among allowedProviders", provider)
 
 
-def blocked_providers(q: Question) -> Verdict | None:
-    provider = q.deployment.provider.id
+def blocked_providers(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
+    provider = deployment.provider.id
     if provider not in q.gates.blocked_providers:
         return None
     return _refuse("blockedProviders", f"{provider} is in blockedProviders", provider)
 
 
-def block_local(q: Question) -> Verdict | None:
-    if not (q.gates.block_local and q.deployment.local):
+def block_local(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
+    if not (q.gates.block_local and deployment.local):
         return None
     return _refuse("blockLocal", "is a local model, blockLocal is set", False)
 
 
-def local_only(q: Question) -> Verdict | None:
-    if not q.gates.local_only or q.deployment.local:
+def local_only(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
+    if not q.gates.local_only or deployment.local:
         return None
     return _refuse("localOnly", "leaves this machine, localOnly is set", False)
 
 
-def no_training(q: Question) -> Verdict | None:
+def no_training(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
     """Unknown counts as training: what is sent cannot be called back."""
-    if not q.gates.no_training or q.deployment.local:
+    if not q.gates.no_training or deployment.local:
         return None
-    trains = q.deployment.provider.trains_on_data
+    trains = deployment.provider.trains_on_data
     if trains is False:
         return None
     said = "may train on what it is sent" if trains else "does not say whether it trains on data"
-    return _refuse("noTraining", f"{q.deployment.provider.id} {said}", False)
+    return _refuse("noTraining", f"{deployment.provider.id} {said}", False)
 
 
-def free_only(q: Question) -> Verdict | None:
-    if not (q.gates.free_only and q.deployment.billable):
+def free_only(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
+    if not (q.gates.free_only and deployment.billable):
         return None
     return _refuse("freeOnly", "its account can be billed, freeOnly is set", False)
 
 
-def paid_only(q: Question) -> Verdict | None:
-    if not q.gates.paid_only or q.deployment.billable:
+def paid_only(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
+    if not q.gates.paid_only or deployment.billable:
         return None
     return _refuse("paidOnly", "costs nothing, paidOnly is set", False)
 
 
-def tier(q: Question) -> Verdict | None:
+def tier(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
     """A free account cannot serve what its provider gives to paying customers only."""
-    deployment = q.deployment
     if deployment.billable or deployment.local or deployment.model.free:
         return None
     return Verdict(
@@ -191,11 +190,11 @@ def tier(q: Question) -> Verdict | None:
     )
 
 
-def speed_of(q: Question) -> tuple[float | None, str]:
+def speed_of(deployment: Deployment, health: Health) -> tuple[float | None, str]:
     """Speed 1–10 and whether it is ``measured`` or a ``prior``."""
-    if q.health.samples >= MIN_SAMPLES and q.health.speed is not None:
-        return q.health.speed, "measured"
-    return q.deployment.model.speed, "prior"
+    if health.samples >= MIN_SAMPLES and health.speed is not None:
+        return health.speed, "measured"
+    return deployment.model.speed, "prior"
 
 
 #: In the order in which they are tried, the cheap and the telling first; each beside the
@@ -221,8 +220,9 @@ GATES: tuple[tuple[Gate, str | None], ...] = (
 )
 
 
-def relevant(gates: Gates) -> tuple[Gate, ...]:
-    """The gates that can refuse anything under ``gates``: the others need not be asked."""
+def relevant(question: Question) -> tuple[Gate, ...]:
+    """The gates that can refuse anybody this question: the others need not be asked."""
+    gates = question.gates
     return tuple(
         gate
         for gate, name in GATES
@@ -231,12 +231,3 @@ def relevant(gates: Gates) -> tuple[Gate, ...]:
         # An empty allow-list refuses everybody; it is not the same as none.
         or (name == "allowed_providers" and gates.allowed_providers is not None)
     )
-
-
-def first_refusal(question: Question, asked: tuple[Gate, ...] | None = None) -> Verdict | None:
-    """The first gate that refuses, or None where all pass. ``asked``: ``relevant(gates)``."""
-    for gate in relevant(question.gates) if asked is None else asked:
-        verdict = gate(question)
-        if verdict is not None:
-            return verdict
-    return None

@@ -81,9 +81,10 @@ class Calendar:
         self._last = Period(0.0, 0.0)
 
     def at(self, now: float) -> Period:
-        if now not in self._last:
-            self._last = period(self.window, self.timezone, now)
-        return self._last
+        last = self._last
+        if not last.start <= now < last.end:
+            last = self._last = period(self.window, self.timezone, now)
+        return last
 
 
 def iso(wall: float) -> str:

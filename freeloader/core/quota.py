@@ -126,6 +126,19 @@ def claim(window: Window, meters: Meters) -> int:
     return min(need(window.limit, meters), window.amount)
 
 
+def has_room(window: Window, meters: Meters, now: float) -> bool:
+    """Whether ``verdict`` has nothing to say: most windows, most of the time.
+
+    Asked of every window of every candidate, so it makes nothing and says nothing.
+    """
+    limit, amount = window.limit, window.amount
+    if amount <= 0 or limit.per_request_ceiling or window.blocked is not None:
+        return False
+    wanted = need(limit, meters)
+    claimed = min(amount, wanted)
+    return window.counter.used(now) + window.held + claimed <= amount + _EPSILON
+
+
 def fits(window: Window, amount: int, now: float) -> float | None:
     """None: there is room. Else the wall time at which there may be; infinity: never.
 

@@ -8,7 +8,7 @@ here: the pipeline does that, and decides again when it is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -107,32 +107,37 @@ def hold_for(profile: Profile, deployment: Deployment) -> int | None:
     return None if price is None else price.ceiling(upper_meters(profile, deployment))
 
 
-def judge(
-    ask: Ask,
-    snapshot: Snapshot,
-    deployment: Deployment,
-    asked: tuple[gates.Gate, ...] | None = None,
-) -> Verdict | None:
-    """The first refusal of one candidate, or None: it may serve now.
+def judge(ask: Ask, snapshot: Snapshot) -> Callable[[Deployment], Verdict | None]:
+    """The question put to each candidate: its first refusal, or None: it may serve now.
 
-    ``asked`` are ``gates.relevant`` for the policy, worked out once per walk.
+    What does not depend on the candidate is worked out here, once per walk.
     """
-    verdict = _substitute(ask.resolution, deployment) or gates.first_refusal(
-        gates.Question(deployment, snapshot.health(deployment.id), ask.profile, ask.policy.gates),
-        asked,
-    )
-    if verdict is not None:
+    profile, now = ask.profile, ask.now
+    tried, avoid = ask.tried, ask.avoid or {}
+    health, paused, quota = snapshot.health, snapshot.paused, snapshot.quota
+    question = gates.Question.of(profile, ask.policy.gates)
+    asked = gates.relevant(question)
+    stands_in = ask.resolution.kind == "similar"
+
+    def refusal(deployment: Deployment) -> Verdict | None:
+        name = deployment.id
+        if stands_in and (verdict := _substitute(ask.resolution, deployment)) is not None:
+            return verdict
+        measured = health(name)
+        for gate in asked:
+            if (verdict := gate(deployment, measured, question)) is not None:
+                return verdict
+        if name in tried:
+            return Verdict("tried", "upstream_failed", "was tried for this request already")
+        if name in avoid:
+            return avoid[name]
+        upper = upper_meters(profile, deployment)
+        verdict = paused(deployment, now) or quota(deployment, upper, now)
+        if verdict is None and deployment.billable:
+            return _money(ask, snapshot, deployment)
         return verdict
-    if deployment.id in ask.tried:
-        return Verdict("tried", "upstream_failed", "was tried for this request already")
-    if ask.avoid and deployment.id in ask.avoid:
-        return ask.avoid[deployment.id]
-    upper = upper_meters(ask.profile, deployment)
-    return (
-        snapshot.paused(deployment, ask.now)
-        or snapshot.quota(deployment, upper, ask.now)
-        or _money(ask, snapshot, deployment)
-    )
+
+    return refusal
 
 
 def decide(ask: Ask, snapshot: Snapshot) -> Decision:
@@ -142,13 +147,13 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
     refused: list[Candidate] = []
     counts: dict[str, int] = {}
     looked = 0
-    asked = gates.relevant(ask.policy.gates)
+    refusal = judge(ask, snapshot)
     for deployment in _in_order(ask, snapshot):
         if winner is not None:
             looked += 1
             if looked > _LOOK_AHEAD or len(runners) >= ALTERNATIVES:
                 break
-        verdict = judge(ask, snapshot, deployment, asked)
+        verdict = refusal(deployment)
         if verdict is None:
             if winner is None:
                 winner = Candidate(deployment, None)
@@ -163,22 +168,22 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
 
 def explain(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
     """Every candidate judged: those that may serve first, best first; ``scored`` adds terms."""
-    asked = gates.relevant(ask.policy.gates)
-    judged = [
-        Candidate(deployment, judge(ask, snapshot, deployment, asked))
-        for deployment in _in_order(ask, snapshot)
-    ]
-    judged.sort(key=lambda candidate: candidate.verdict is not None)
-    return tuple(judged)
+    refusal = judge(ask, snapshot)
+    serving: list[Candidate] = []
+    refused: list[Candidate] = []
+    for deployment in _in_order(ask, snapshot):
+        verdict = refusal(deployment)
+        (serving if verdict is None else refused).append(Candidate(deployment, verdict))
+    return (*serving, *refused)
 
 
 def refusals(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
     """Every refused candidate: what an error needs to say, computed only then."""
-    asked = gates.relevant(ask.policy.gates)
+    refusal = judge(ask, snapshot)
     return tuple(
         Candidate(deployment, verdict)
         for deployment in _in_order(ask, snapshot)
-        if (verdict := judge(ask, snapshot, deployment, asked)) is not None
+        if (verdict := refusal(deployment)) is not None
     )
 
 
@@ -189,8 +194,8 @@ def _in_order(ask: Ask, snapshot: Snapshot) -> Iterator[Deployment]:
     if ask.resolution.kind == "named":
         named = (known[i] for i in ask.resolution.deployments if i in known)
         return iter(sorted(named, key=lambda d: _rank(ask, snapshot, d)))
-    ordered: Iterable[Deployment] = (
-        known[i] for i in snapshot.ranked(policy.weights, policy.prefer_local)
+    ordered: Iterable[Deployment] = map(
+        known.__getitem__, snapshot.ranked(policy.weights, policy.prefer_local)
     )
     if policy.strategy in ("priority", "local-first"):
         return iter(sorted(ordered, key=lambda d: _rank(ask, snapshot, d)))
@@ -246,8 +251,7 @@ def _substitute(resolution: Resolution, deployment: Deployment) -> Verdict | Non
 
 
 def _money(ask: Ask, snapshot: Snapshot, deployment: Deployment) -> Verdict | None:
-    if not deployment.billable:
-        return None
+    """Of a deployment that can be billed: the request's own limit, and all budgets."""
     cost = hold_for(ask.profile, deployment)
     policy = ask.policy
     if policy.max_cost is not None and cost is None:

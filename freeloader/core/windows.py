@@ -108,6 +108,8 @@ class Rolling:
         self._told = 0.0  # when the request was sent whose answer told of it
 
     def used(self, now: float) -> float:
+        if not self._slices and not self._others[1]:
+            return 0.0
         self._clamp(now)
         mine = sum(part[1] for part in self._slices if part[0] + self._span > now)
         return mine + (self._others[1] if self._others[0] + self._span > now else 0.0)
@@ -192,7 +194,8 @@ class Calendared:
         self._counts: dict[float, float] = {}  # by the period's start, the present one last
 
     def used(self, now: float) -> float:
-        return self._of(self._calendar.at(now).start)
+        # Nothing counted yet is nothing in every period: no need to ask which one it is.
+        return self._of(self._calendar.at(now).start) if self._counts else 0.0
 
     def end(self, now: float) -> float:
         """When the period of ``now`` is over."""
@@ -328,7 +331,7 @@ def counter(
         return Once(days, now)
     if kind == "calendar":
         made = Calendared(window, timezone)
-        made.used(now)  # a zone that does not exist is found here, not in the middle of a request
+        made.end(now)  # a zone that does not exist is found here, not in the middle of a request
         return made
     span = window_seconds(window)
     return Refill(amount, span) if kind == "refill" else Rolling(span)

@@ -24,8 +24,9 @@ def verdict(
     health: Health = UNMEASURED,
     asked: dict[str, Any] | None = None,
 ) -> Any:
-    question = Question(deployment(**what), health, profile(**(asked or {})), Gates(**rules))
-    return gates.first_refusal(question)
+    question, candidate = Question.of(profile(**(asked or {})), Gates(**rules)), deployment(**what)
+    said = (gate(candidate, health, question) for gate in gates.relevant(question))
+    return next((refusal for refusal in said if refusal is not None), None)
 
 
 @pytest.mark.parametrize(
