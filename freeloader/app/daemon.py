@@ -23,6 +23,7 @@ from freeloader.child.keeper import Keeper
 from freeloader.child.states import Rules as ChildRules
 from freeloader.clock import Clock, SystemClock
 from freeloader.core.budget import BudgetRules
+from freeloader.core.model import Resolution
 from freeloader.errors import Unavailable
 from freeloader.gateway.lanes.litellm import LiteLLMLane
 from freeloader.gateway.pipeline import Pipeline
@@ -196,8 +197,9 @@ class Daemon:
             started=self._started,
         )
 
-    async def _lane_ready(self) -> None:
+    async def _lane_ready(self, wanted: Resolution) -> None:
         await self.keeper.wait_ready(CHILD_WAIT_S)
+        await self.world.served(wanted, CHILD_WAIT_S)
 
     def _budget_rules(self) -> BudgetRules:
         return budget_rules(self.settings, {key: self.keys.budget(key) for key in self.keys.ids()})

@@ -20,7 +20,8 @@ from freeloader.catalog.names import Names
 from freeloader.child.config import WARM_ENTRY, Entry, entries_of
 from freeloader.child.keeper import Keeper
 from freeloader.clock import Clock
-from freeloader.core.model import Account, Deployment, Level, Timeouts
+from freeloader.core.model import Account, Deployment, Level, Resolution, Timeouts
+from freeloader.errors import Unavailable
 from freeloader.manage.ports import secret_name
 from freeloader.secrets import SecretStore
 from freeloader.settings import Settings
@@ -94,14 +95,40 @@ class World:
         """What the child should know: all that is served, and the registry's own models.
 
         The latter cost it nothing (300 entries start as fast as 30), and so most
-        new accounts are served at once, without a new child.
+        new accounts are served at once, without a new child. So do pretend
+        providers that were there once: the last account's end needs none either.
         """
+        catalog, place = self.catalog, self.simulation.place
         every = [
             Account(provider.id, 1)
-            for provider in self.catalog.providers.values()
+            for provider in catalog.providers.values()
             if provider.routable and provider.kind in ("cloud", "aggregator")
         ]
-        return entries_of((*self.deployments, *self.catalog.deployments(every)))
+        if place is not None:
+            catalog = catalog.with_simulated(place)
+            every += _pretend_accounts(catalog)
+        return entries_of((*self.deployments, *catalog.deployments(every)))
+
+    async def served(self, wanted: Resolution, seconds: float) -> None:
+        """Until the child knows a model that ``wanted`` means, where one is on its way to it.
+
+        Raises Unavailable (``starting``) after ``seconds``.
+        """
+        while self._waiting is not None and not self._waiting.done() and not self._live(wanted):
+            done, _ = await asyncio.wait({self._waiting}, timeout=seconds)
+            if not done:
+                raise Unavailable(
+                    "A model that was just added is not served yet; try again in a few seconds.",
+                    code="starting",
+                    retry_after=2.0,
+                )
+
+    def _live(self, wanted: Resolution) -> bool:
+        assert self._books is not None
+        live = self._books.deployments
+        if wanted.kind == "named":
+            return any(name in live for name in wanted.deployments)
+        return bool(live)
 
     def _publish(self) -> None:
         """Gives the books what the child knows: a new model waits, no request does."""

@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 
 from freeloader.child import readiness, records
-from freeloader.child.config import Entry, render, wire_name, write_private
+from freeloader.child.config import WARM_ENTRY, Entry, render, wire_name, write_private
 from freeloader.child.crew import Crew
 from freeloader.child.environment import child_environ
 from freeloader.child.logfile import LogFile
@@ -66,7 +66,8 @@ class Hands:
         sockets = [self._places.socket(generation, i) for i in range(self._recipe.workers)]
         workers = tuple(Worker(generation, i, socket) for i, socket in enumerate(sockets))
         known = tuple(entries)
-        names = frozenset(wire_name(entry.name) for entry in known)
+        # ``render`` gives every child the warm-up entry.
+        names = frozenset((WARM_ENTRY, *(wire_name(entry.name) for entry in known)))
         crew = self.crews[generation] = Crew(generation, config, workers, names)
         self.background(self._spawn(crew, known, secrets))
 

@@ -197,7 +197,7 @@ class Run:
     async def _until_answered(self) -> None:
         plan = self._plan
         while True:
-            await self._tools.lane_ready()
+            await self._tools.lane_ready(plan.resolution)
             candidate, hold = await self._reserve()
             failure = await self._attempt(candidate, hold)
             if failure is None:

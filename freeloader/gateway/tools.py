@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from freeloader.clock import Clock
-from freeloader.core.model import Deployment
+from freeloader.core.model import Deployment, Resolution
 from freeloader.gateway.ports import BooksPort, JournalPort, LanePort, Rules
 
 T = TypeVar("T")
@@ -53,8 +53,8 @@ class Tasks:
 class Tools:
     """The pipeline's collaborators, built once by the composition root.
 
-    ``lane_ready`` returns once the lane can send; it raises Unavailable where
-    that takes too long; ``scrub`` masks whatever looks like a secret in a text
+    ``lane_ready`` returns once the lane can send to a model that the resolution
+    means; it raises Unavailable where that takes too long; ``scrub`` masks whatever looks like a secret in a text
     that people will see.
     """
 
@@ -65,6 +65,6 @@ class Tools:
     clock: Clock
     tasks: Tasks
     credentials: Callable[[Deployment], Awaitable[Mapping[str, str]]]
-    lane_ready: Callable[[], Awaitable[None]]
+    lane_ready: Callable[[Resolution], Awaitable[None]]
     new_id: Callable[[str], str]
     scrub: Callable[[str], str] = str

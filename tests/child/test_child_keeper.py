@@ -12,7 +12,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from freeloader.child.config import Entry
+from freeloader.child.config import WARM_ENTRY, Entry
 from freeloader.child.keeper import Keeper
 from freeloader.child.states import Rules
 from freeloader.clock import SystemClock
@@ -148,6 +148,7 @@ async def test_an_unchanged_config_needs_no_child_a_changed_one_waits_for_the_le
 ) -> None:
     keeper = await make()
     await keeper.wait_ready(20)
+    assert keeper.serves(WARM_ENTRY), "every child has it: who asks for it asks whether one serves"
     keeper.configure([ENTRY])
     assert await keeper.wait_settled(20)
     assert keeper.status()["generation"] == 1

@@ -162,7 +162,7 @@ class Journal:
         self.attempts.append(row)
 
 
-async def ready() -> None:
+async def ready(_: Resolution) -> None:
     """The lane can send."""
 
 
