@@ -88,7 +88,7 @@ class Books:
         return self._breakers.refusal(deployment, now, now + self._skew)
 
     def quota(self, deployment: Deployment, upper: Meters, now: float) -> Verdict | None:
-        return self._quotas.check(deployment, _counted(upper), now)
+        return self._quotas.check(deployment, upper if upper.requests else _counted(upper), now)
 
     def budget(
         self,

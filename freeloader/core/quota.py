@@ -135,8 +135,9 @@ def has_room(window: Window, meters: Meters, now: float) -> bool:
     if amount <= 0 or limit.per_request_ceiling or window.blocked is not None:
         return False
     wanted = need(limit, meters)
-    claimed = min(amount, wanted)
-    return window.counter.used(now) + window.held + claimed <= amount + _EPSILON
+    if wanted > amount:  # a hold takes the whole window at most
+        wanted = amount
+    return window.counter.used(now) + window.held + wanted <= amount + _EPSILON
 
 
 def fits(window: Window, amount: int, now: float) -> float | None:
