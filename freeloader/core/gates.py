@@ -8,6 +8,7 @@ those verdicts are the books' (see ``core.snapshot``).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from freeloader.core.model import Deployment, Gates, Profile, Verdict
@@ -17,6 +18,8 @@ from freeloader.core.snapshot import Health
 MIN_SAMPLES = 5
 
 _CODE = "no_model_passes_gates"
+#: Thousands of candidates share few values, so this gate's words are not made for each.
+_WORDS_KEPT = 512
 
 
 class Question(NamedTuple):
@@ -46,6 +49,11 @@ def min_intelligence(deployment: Deployment, health: Health, q: Question) -> Ver
     floor, value = q.gates.min_intelligence, deployment.model.intelligence
     if floor is None or (value is not None and value >= floor):
         return None
+    return _too_dull(value, floor)
+
+
+@lru_cache(maxsize=_WORDS_KEPT)
+def _too_dull(value: float | None, floor: float) -> Verdict:
     if value is None:
         return _refuse("minIntelligence", f"intelligence unknown, minIntelligence {floor:g}")
     return _refuse("minIntelligence", f"intelligence {value:g} < minIntelligence {floor:g}", value)
