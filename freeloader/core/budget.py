@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from freeloader.core.model import EMPTY, Verdict
 from freeloader.core.periods import Calendar, Period, iso
-from freeloader.money import PICO_PER_USD
+from freeloader.money import PICO_PER_USD, usd_from_pico
 
 GLOBAL = "global"
 #: The allocation of requests without a project, and of projects without their own.
@@ -156,7 +156,7 @@ def admit(
             span, balance = balances.current(scope, kind, now)
             if balance.spent + balance.held + cost <= limit:
                 continue
-            verdict = _refusal(_name(scope, kind), limit, balance, span, cost, now)
+            verdict = _refusal(scope, kind, limit, balance, span, cost, now)
             if worst is None or _lasting(verdict) > _lasting(worst):
                 worst = verdict
     return worst
@@ -168,7 +168,14 @@ def admit_request(limit: int | None, before: int, cost: int, name: str) -> Verdi
         return None
     also = f" besides {dollars(before)} of earlier attempts" if before else ""
     reason = f"may cost {dollars(cost)}{also}, the {name} limit is {dollars(limit)}"
-    return Verdict("budget", "budget_exceeded", reason)
+    facts = {
+        "budget": name,
+        "limitUsd": usd_from_pico(limit),
+        "spentUsd": usd_from_pico(before),
+        "needsUsd": usd_from_pico(cost),
+        "resetsAt": None,
+    }
+    return Verdict("budget", "budget_exceeded", reason, facts=facts)
 
 
 def price_unknown(model: str) -> Verdict:
@@ -200,7 +207,9 @@ def release(balances: tuple[Balance, ...], held: int) -> None:
 def dollars(pico: int) -> str:
     """An amount in words: cents where there are any, more digits for less."""
     usd = pico / PICO_PER_USD
-    return f"${usd:,.2f}" if usd >= 1 or pico == 0 else f"${usd:.6f}"
+    if usd >= 1 or pico == 0:
+        return f"${usd:,.2f}"
+    return f"${usd:.6f}" if usd >= 1e-5 else f"${usd:.12f}".rstrip("0")
 
 
 def _limits(
@@ -221,18 +230,30 @@ def _name(scope: str, kind: str) -> str:
 
 
 def _refusal(
-    name: str, limit: int, balance: Balance, span: Period, cost: int, now: float
+    scope: str, kind: str, limit: int, balance: Balance, span: Period, cost: int, now: float
 ) -> Verdict:
     """Why a hold does not fit one limit."""
+    name = _name(scope, kind)
     spent = f"{dollars(balance.spent)} of {dollars(limit)} spent"
+    facts = {
+        "budget": name,
+        "limitUsd": usd_from_pico(limit),
+        "spentUsd": usd_from_pico(balance.spent),
+        "heldUsd": usd_from_pico(balance.held),
+        "needsUsd": usd_from_pico(cost),
+        "resetsAt": iso(span.end),
+    }
     if balance.spent + cost <= limit:
         reason = f"{name}: {spent}, {dollars(balance.held)} held by requests in flight"
-        return Verdict("budget", "budget_busy", reason, now + RECHECK)
+        return Verdict("budget", "budget_busy", reason, now + RECHECK, facts=facts)
     if cost > limit:
-        reason = f"{name}: a hold of {dollars(cost)} is more than all of {dollars(limit)}"
-        return Verdict("budget", "budget_exceeded", reason)
+        reason = (
+            f"{name}: a hold of {dollars(cost)} is more than all of {dollars(limit)}; "
+            f"resets {iso(span.end)}"
+        )
+        return Verdict("budget", "budget_exceeded", reason, facts=facts)
     reason = f"{name}: {spent}, a hold of {dollars(cost)} does not fit; resets {iso(span.end)}"
-    return Verdict("budget", "budget_exceeded", reason, span.end)
+    return Verdict("budget", "budget_exceeded", reason, span.end, facts=facts)
 
 
 def _lasting(verdict: Verdict) -> tuple[int, float]:

@@ -1,8 +1,9 @@
 """One function per gate → a Verdict with numbers, or None.
 
 What is unknown fails a floor and says so; measured values come before priors,
-and a prior is named as one. Gates know nothing of quota, money or breakers:
-those verdicts are the books' (see ``core.snapshot``).
+and a prior is named as one. A verdict's ``relax`` is the value of its gate that would
+let this candidate through; None: only leaving the gate out would. Gates know nothing of
+quota, money or breakers: those verdicts are the books' (see ``core.snapshot``).
 """
 
 from __future__ import annotations
@@ -137,21 +138,27 @@ def capabilities(deployment: Deployment, health: Health, q: Question) -> Verdict
     if q.needs <= has:
         return None
     missing = sorted(q.needs - has)
-    return _refuse("requiredCapabilities", f"cannot do {', '.join(missing)}", missing)
+    kept = sorted(q.gates.required_capabilities & (has | {"streaming"}))
+    return _refuse("requiredCapabilities", f"cannot do {', '.join(missing)}", kept)
 
 
 def allowed_providers(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
     allowed, provider = q.gates.allowed_providers, deployment.provider.id
     if allowed is None or provider in allowed:
         return None
-    return _refuse("allowedProviders", f"{provider} is not among allowedProviders", provider)
+    wider = sorted(allowed | {provider})
+    return _refuse("allowedProviders", f"{provider} is not among allowedProviders", wider)
 
 
 def blocked_providers(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
     provider = deployment.provider.id
     if provider not in q.gates.blocked_providers:
         return None
-    return _refuse("blockedProviders", f"{provider} is in blockedProviders", provider)
+    return _refuse("blockedProviders", f"{provider} is in blockedProviders", _without(q, provider))
+
+
+def _without(q: Question, provider: str) -> list[str]:
+    return sorted(q.gates.blocked_providers - {provider})
 
 
 def block_local(deployment: Deployment, health: Health, q: Question) -> Verdict | None:

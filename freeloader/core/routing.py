@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from freeloader.core import gates, scoring
+from freeloader.core import budget, gates, scoring
 from freeloader.core.model import (
     Deployment,
     Policy,
@@ -48,6 +48,8 @@ class Ask:
     now: float
     tried: frozenset[str] = frozenset()
     avoid: Mapping[str, Verdict] | None = None
+    #: Whose budget of its own is asked as well.
+    key_id: str | None = None
 
 
 class Candidate(NamedTuple):
@@ -148,7 +150,7 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
     counts: dict[str, int] = {}
     looked = 0
     refusal = judge(ask, snapshot)
-    for deployment in _in_order(ask, snapshot):
+    for deployment in in_order(ask, snapshot):
         if winner is not None:
             looked += 1
             if looked > _LOOK_AHEAD or len(runners) >= ALTERNATIVES:
@@ -171,7 +173,7 @@ def explain(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
     refusal = judge(ask, snapshot)
     serving: list[Candidate] = []
     refused: list[Candidate] = []
-    for deployment in _in_order(ask, snapshot):
+    for deployment in in_order(ask, snapshot):
         verdict = refusal(deployment)
         (serving if verdict is None else refused).append(Candidate(deployment, verdict))
     return (*serving, *refused)
@@ -182,12 +184,12 @@ def refusals(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
     refusal = judge(ask, snapshot)
     return tuple(
         Candidate(deployment, verdict)
-        for deployment in _in_order(ask, snapshot)
+        for deployment in in_order(ask, snapshot)
         if (verdict := refusal(deployment)) is not None
     )
 
 
-def _in_order(ask: Ask, snapshot: Snapshot) -> Iterator[Deployment]:
+def in_order(ask: Ask, snapshot: Snapshot) -> Iterator[Deployment]:
     """Candidates, best first. A short list of named ones is sorted here; all come prepared."""
     policy = ask.policy
     known = snapshot.deployments
@@ -256,10 +258,8 @@ def _money(ask: Ask, snapshot: Snapshot, deployment: Deployment) -> Verdict | No
     policy = ask.policy
     if policy.max_cost is not None and cost is None:
         return Verdict("price", "price_unknown", "its price is unknown and the request has a limit")
-    if policy.max_cost is not None and cost is not None and cost > policy.max_cost:
-        return Verdict(
-            "maxCost",
-            "budget_exceeded",
-            f"may cost ${cost / 1e12:.6f}, the request's limit is ${policy.max_cost / 1e12:.6f}",
-        )
-    return snapshot.budget(deployment, cost, ask.profile.project, policy, ask.now)
+    if cost is not None:
+        capped = budget.admit_request(policy.max_cost, 0, cost, "request's own")
+        if capped is not None:
+            return capped._replace(gate="maxCost")
+    return snapshot.budget(deployment, cost, ask.profile.project, policy, ask.now, ask.key_id)

@@ -75,9 +75,11 @@ class Snapshot(Protocol):
         project: str | None,
         policy: Policy,
         now: float,
+        key_id: str | None = None,
     ) -> Verdict | None:
         """None if a hold of ``cost`` picodollars would be admitted by every hard budget.
 
         ``cost`` None: the price is unknown, which any hard budget in force refuses.
+        ``key_id``: the key whose own budget counts too.
         """
         ...

@@ -7,11 +7,12 @@ in ``run``; this module holds what happens before anything is sent.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from freeloader.core import explain, routing, task
-from freeloader.core.model import Caller, Level, Policy, Profile, Resolution
+from freeloader.core import explain, relax, routing, task
+from freeloader.core.model import Caller, Level, Policy, Profile
 from freeloader.core.policy import PRESETS, combine
 from freeloader.errors import Forbidden, InvalidRequest, NotImplementedYet, Unavailable
 from freeloader.gateway import refusal
@@ -47,7 +48,11 @@ class Pipeline:
         tools = self._tools
         now = tools.clock.now()
         ask = routing.Ask(
-            replace(plan.profile, project=plan.project), plan.policy, plan.resolution, now.wall
+            replace(plan.profile, project=plan.project),
+            plan.policy,
+            plan.resolution,
+            now.wall,
+            key_id=caller.key_id,
         )
         every = routing.explain(ask, tools.books)
         listed = [routing.scored(c, ask, tools.books) for c in every[: explain.MAX_CANDIDATES]]
@@ -70,33 +75,33 @@ class Pipeline:
             out["winner"] = explain.shown(winner)
             out["reason"] = explain.reason(winner, plan.policy, plan.resolution, 1)
         else:
-            problem = refusal.refused(every, plan.resolution.requested, now.wall)
+            found = relax.report(ask, tools.books, plan.outer()) if every else None
+            problem = refusal.refused(every, plan.resolution.requested, now.wall, found)
             out["error"] = {"code": problem.code, "message": problem.message, **problem.details}
         return out
 
     def _plan(self, profile: Profile, caller: Caller) -> Plan:
         project = _project(profile, caller)
         resolution = self._tools.rules.names().resolve(profile.model, profile.needs)
-        policy = self._policy(profile, caller, resolution, project)
-        known = replace(profile, task=task.task_of(profile.needs, profile.task or None))
-        return Plan(known, caller, policy, resolution, project)
-
-    def _policy(
-        self, profile: Profile, caller: Caller, resolution: Resolution, project: str | None
-    ) -> Policy:
         named = Level("model", strategy=resolution.strategy)
-        levels = [profile.level, named, caller.level, *self._tools.rules.levels(project)]
-        policy = combine(levels)
-        if policy.strategy in _LATER:
-            raise NotImplementedYet(
-                f"Strategy '{policy.strategy}' is not built yet. Use one of: {', '.join(PRESETS)}."
-            )
-        if policy.strategy not in PRESETS:
-            raise InvalidRequest(
-                f"Unknown strategy '{policy.strategy}'. Use one of: {', '.join(PRESETS)}.",
-                param="strategy",
-            )
-        return policy
+        levels = (profile.level, named, caller.level, *self._tools.rules.levels(project))
+        known = replace(profile, task=task.task_of(profile.needs, profile.task or None))
+        return Plan(known, caller, _policy(levels), resolution, project, levels)
+
+
+def _policy(levels: Sequence[Level]) -> Policy:
+    """All levels together. Raises for a strategy that is none, or is not built yet."""
+    policy = combine(levels)
+    if policy.strategy in _LATER:
+        raise NotImplementedYet(
+            f"Strategy '{policy.strategy}' is not built yet. Use one of: {', '.join(PRESETS)}."
+        )
+    if policy.strategy not in PRESETS:
+        raise InvalidRequest(
+            f"Unknown strategy '{policy.strategy}'. Use one of: {', '.join(PRESETS)}.",
+            param="strategy",
+        )
+    return policy
 
 
 def _project(profile: Profile, caller: Caller) -> str | None:

@@ -7,11 +7,12 @@ Pure text and choice; it sends nothing.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from freeloader.core import relax
 from freeloader.core.fallback import Failed
+from freeloader.core.relax import Report
 from freeloader.core.routing import Candidate
 from freeloader.errors import (
     BudgetBusy,
@@ -27,25 +28,39 @@ from freeloader.errors import (
 )
 
 _QUOTA_KINDS = frozenset({"slow_down", "spent"})
-#: What to change, per gate, in the words of a request.
+#: Who set a gate that the request did not.
+_OWNER = {
+    "preset": "the strategy (choose another one)",
+    "key": "the key",
+    "settings": "the settings (xswarm config set routing.quality_gates.NAME VALUE)",
+}
+#: What to change where no change of gates helps.
 _REMEDY = {
-    "minIntelligence": "lower minIntelligence",
     "tier": "add a paid account, or name a model of the free tier",
     "requiredCapabilities": "drop the capability, or add an account whose models have it",
-    "localOnly": "drop localOnly, or add a local server",
+    "localOnly": "leave out localOnly, or add a local server",
+    "blockLocal": "leave out blockLocal, or add an account that is not local",
     "context": "shorten the input or lower max_tokens",
-    "noTraining": "drop noTraining, or add an account that does not train on data",
+    "noTraining": "leave out noTraining, or add an account that does not train on data",
 }
 
 
-def refused(candidates: Sequence[Candidate], requested: str, now: float) -> FreeloaderError:
-    """The error for a request that no candidate may serve. ``now`` is wall seconds."""
+def refused(
+    candidates: Sequence[Candidate], requested: str, now: float, report: Report | None = None
+) -> FreeloaderError:
+    """The error for a request that no candidate may serve. ``now`` is wall seconds.
+
+    ``report`` says what all gates refuse, and how they could give.
+    """
     if not candidates:
         return NoModelPassesGates(
             "No account serves any model for this request. "
             "Add one with `xswarm account add PROVIDER`.",
             details={"requested": requested, "gates": []},
         )
+    found = report or relax.of_verdicts(
+        (c.deployment.id, c.verdict) for c in candidates if c.verdict is not None
+    )
     by_code: dict[str, list[Candidate]] = {}
     for candidate in candidates:
         if candidate.verdict is not None:
@@ -60,8 +75,8 @@ def refused(candidates: Sequence[Candidate], requested: str, now: float) -> Free
         ("upstream_failed", _resting),
     ):
         if code in by_code:
-            return build(by_code[code], now, details_of(candidates))
-    return _gates(candidates)
+            return build(by_code[code], now, _details(found))
+    return _gates(found)
 
 
 def failed(
@@ -121,26 +136,12 @@ def overtime(attempts: Sequence[Mapping[str, Any]]) -> FreeloaderError:
     )
 
 
-def details_of(candidates: Sequence[Candidate]) -> dict[str, Any]:
-    """Per gate: how many it refused, an example, and the smallest relaxation."""
-    counts: Counter[str] = Counter()
-    example: dict[str, str] = {}
-    relax: dict[str, list[Any]] = {}
-    for candidate in candidates:
-        verdict = candidate.verdict
-        if verdict is None:
-            continue
-        counts[verdict.gate] += 1
-        example.setdefault(verdict.gate, f"{candidate.deployment.id}: {verdict.reason}")
-        if isinstance(verdict.relax, int | float) and not isinstance(verdict.relax, bool):
-            relax.setdefault(verdict.gate, []).append(verdict.relax)
-    gates = []
-    for gate, count in counts.most_common():
-        row: dict[str, Any] = {"gate": gate, "refused": count, "example": example[gate]}
-        if gate in relax:
-            row["relaxTo"] = max(relax[gate]) if gate.startswith("min") else min(relax[gate])
-        gates.append(row)
-    return {"gates": gates}
+def _details(report: Report) -> dict[str, Any]:
+    """Per gate how many it refused; ``relaxation`` are the gates to state instead, all at once."""
+    details: dict[str, Any] = {"gates": list(report.rows)}
+    if report.best is not None:
+        details["relaxation"] = dict(report.best.changes)
+    return details
 
 
 def earliest(candidates: Sequence[Candidate], now: float) -> float | None:
@@ -179,9 +180,18 @@ def _ledger(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> F
 
 
 def _budget(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> FreeloaderError:
+    """Names the budget and its reset; the details repeat them as numbers."""
+    verdict = some[0].verdict
+    assert verdict is not None
+    if verdict.facts:
+        details["budget"] = dict(verdict.facts)
+    raising = (
+        "Raise its limit (max_cost), shorten max_tokens"
+        if verdict.gate == "maxCost"
+        else "Raise it (xswarm config set budget.hard.daily AMOUNT, and the like), or wait"
+    )
     return BudgetExceeded(
-        f"A budget would not be kept: {_why(some)} "
-        "Raise it with `xswarm budget set`, or use a free model.",
+        f"A budget would not be kept: {_why(some)} {raising}, or use a free model.",
         details=details,
     )
 
@@ -205,17 +215,38 @@ def _resting(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> 
     )
 
 
-def _gates(candidates: Sequence[Candidate]) -> FreeloaderError:
-    details = details_of(candidates)
-    first = details["gates"][0]
-    remedy = _REMEDY.get(first["gate"], f"relax {first['gate']}")
-    if "relaxTo" in first:
-        remedy = f"{remedy} to {first['relaxTo']:g}"
+def _gates(report: Report) -> FreeloaderError:
+    details = _details(report)
+    if not report.rows:
+        return NoModelPassesGates("No model passes the gates.", details=details)
+    first = report.rows[0]
     return NoModelPassesGates(
         f"No model passes the gates: {first['refused']} refused by {first['gate']} "
-        f"({first['example']}). Next: {remedy}.",
+        f"({first['example']}). Next: {_remedy(report)}.",
         details=details,
     )
+
+
+def _remedy(report: Report) -> str:
+    """What to do next: the smallest change of gates, and who has to make it."""
+    best = report.best
+    if best is None:
+        gate = report.rows[0]["gate"]
+        return _REMEDY.get(gate, f"relax {gate}, or add an account that passes it")
+    steps = " and ".join(_step(gate, value) for gate, value in best.changes.items())
+    if not best.owners:
+        return steps
+    whose = " and ".join(_OWNER.get(name, f"the {name}") for name in best.owners)
+    return f"{steps}; that is set by {whose}, and a request cannot loosen it"
+
+
+def _step(gate: str, value: Any) -> str:
+    if value is None or value is False:
+        return f"leave out {gate}"
+    if isinstance(value, list):
+        return f"set {gate} to [{', '.join(value)}]" if value else f"leave out {gate}"
+    verb = "lower" if gate.startswith("min") else "raise"
+    return f"{verb} {gate} to {value:.12g}"
 
 
 def _why(some: Sequence[Candidate]) -> str:

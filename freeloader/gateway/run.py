@@ -18,11 +18,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from freeloader.clock import Instant
-from freeloader.core import explain, fallback
+from freeloader.core import explain, fallback, relax
 from freeloader.core import routing as deciding
 from freeloader.core.events import Delta, End, Fault, Usage
 from freeloader.core.fallback import Failed, Stop
-from freeloader.core.model import EMPTY, Attempt, Caller, Policy, Profile, Resolution, Verdict
+from freeloader.core.model import (
+    EMPTY,
+    Attempt,
+    Caller,
+    Gates,
+    Level,
+    Policy,
+    Profile,
+    Resolution,
+    Verdict,
+)
+from freeloader.core.policy import combine
 from freeloader.errors import FreeloaderError
 from freeloader.gateway import refusal
 from freeloader.gateway.attempts import Watch
@@ -58,10 +69,17 @@ class Plan:
     policy: Policy
     resolution: Resolution
     project: str | None
+    #: What the policy was put together from, the request's own level first.
+    levels: tuple[Level, ...] = ()
     tried: frozenset[str] = frozenset()
     avoid: dict[str, Verdict] = field(default_factory=dict)
     failures: list[Failed] = field(default_factory=list)
     spent_pico: int = 0
+
+    def outer(self) -> Policy:
+        """The policy in force were the request to state no gate of its own."""
+        own = [replace(level, gates=Gates()) for level in self.levels[:1]]
+        return combine([*own, *self.levels[1:]])
 
 
 class Run:
@@ -240,11 +258,9 @@ class Run:
             self._choose(decision, ask)
             assert self._chosen is not None
             return self._chosen, held
-        raise refusal.refused(
-            deciding.refusals(self._ask(tools.clock.now()), tools.books),
-            plan.resolution.requested,
-            tools.clock.now().wall,
-        )
+        now = tools.clock.now()
+        ask = self._ask(now)
+        raise self._refused(ask, deciding.refusals(ask, tools.books), now)
 
     async def _wait_or_refuse(self, ask: deciding.Ask, now: Instant, patience: float) -> None:
         """Sleeps until a momentary refusal may have passed; else raises what it was."""
@@ -259,7 +275,14 @@ class Run:
             raise self._failed()
         if not every and plan.resolution.deployments:
             raise refusal.not_served_yet(plan.resolution.requested)
-        raise refusal.refused(every, plan.resolution.requested, now.wall)
+        raise self._refused(ask, every, now)
+
+    def _refused(
+        self, ask: deciding.Ask, every: Sequence[deciding.Candidate], now: Instant
+    ) -> FreeloaderError:
+        plan = self._plan
+        found = relax.report(ask, self._tools.books, plan.outer()) if every else None
+        return refusal.refused(every, plan.resolution.requested, now.wall, found)
 
     def _ask(self, now: Instant) -> deciding.Ask:
         plan = self._plan
@@ -267,7 +290,15 @@ class Run:
         if policy.max_cost is not None and plan.spent_pico:
             policy = replace(policy, max_cost=max(0, policy.max_cost - plan.spent_pico))
         profile = replace(plan.profile, project=plan.project)
-        return deciding.Ask(profile, policy, plan.resolution, now.wall, plan.tried, plan.avoid)
+        return deciding.Ask(
+            profile,
+            policy,
+            plan.resolution,
+            now.wall,
+            plan.tried,
+            plan.avoid,
+            plan.caller.key_id,
+        )
 
     def _choose(self, decision: deciding.Decision, ask: deciding.Ask) -> None:
         assert decision.winner is not None

@@ -117,6 +117,7 @@ class PlainSnapshot:
         project: str | None,
         policy: Policy,
         now: float,
+        key_id: str | None = None,
     ) -> Verdict | None:
         if self.budget_left is None:
             return None

@@ -14,6 +14,7 @@ from houses import deployment
 from freeloader.core.fallback import Failed
 from freeloader.core.model import Verdict
 from freeloader.core.outcome import Outcome
+from freeloader.core.relax import Report, Way
 from freeloader.core.routing import Candidate
 from freeloader.gateway import refusal
 
@@ -66,17 +67,33 @@ def test_the_wait_is_the_earliest_of_all_that_say_when() -> None:
     assert refused(late, soon, QUOTA).retry_after == pytest.approx(7)
 
 
-def test_gates_are_counted_with_the_smallest_relaxation() -> None:
-    floor = [
-        Verdict("minIntelligence", GATE[1], f"intelligence {v}", relax=v) for v in (3.0, 6.5, 5.0)
-    ]
-    cap = [Verdict("maxLatency", GATE[1], "slow", relax=v) for v in (900.0, 500.0)]
-    error = refused(*floor, *cap)
-    rows = {row["gate"]: row for row in error.details["gates"]}
-    assert rows["minIntelligence"]["refused"] == 3
-    assert rows["minIntelligence"]["relaxTo"] == 6.5
-    assert rows["maxLatency"]["relaxTo"] == 500.0
-    assert "minIntelligence to 6.5" in error.message
+def test_the_next_step_is_the_smallest_change_and_who_makes_it() -> None:
+    row = {"gate": "minSpeed", "refused": 1, "example": "p@1/m0: slow", "from": "settings"}
+    every = [Candidate(deployment("p", "m0"), Verdict("minSpeed", GATE[1], "slow"))]
+
+    def message(changes: dict[str, Any], *owners: str) -> str:
+        report = Report((row,), Way("p@1/m0", changes, owners, 1.0))
+        error = refusal.refused(every, "auto", NOW, report)
+        assert error.details == {"gates": [row], "relaxation": changes}
+        return error.message
+
+    assert "Next: lower minSpeed to 3.5." in message({"minSpeed": 3.5})
+    both = message({"maxLatency": 900.0, "requiredCapabilities": ["tools"], "noTraining": False})
+    assert "raise maxLatency to 900 and set requiredCapabilities to [tools] and leave" in both
+    assert "set by the settings (xswarm config set" in message({"minSpeed": 3.5}, "settings")
+    assert "choose another one" in message({"minSpeed": 3.5}, "preset")
+    stuck = refusal.refused(every, "auto", NOW)
+    assert stuck.details["gates"][0]["refused"] == 1
+    assert "add an account" in stuck.message
+
+
+def test_a_budget_is_named_with_its_numbers_and_its_reset() -> None:
+    facts = {"budget": "daily budget", "limitUsd": 1.0, "resetsAt": "2026-11-21T00:00:00Z"}
+    error = refused(Verdict(*MONEY, "daily budget: spent; resets soon", facts=facts))
+    assert error.details["budget"] == facts
+    assert "xswarm config set budget.hard.daily" in error.message
+    own = refused(Verdict("maxCost", MONEY[1], "may cost $1.00", facts={"budget": "request's own"}))
+    assert "max_cost" in own.message
 
 
 @pytest.mark.parametrize(
