@@ -22,7 +22,6 @@ from freeloader.books.books import Books
 from freeloader.child.keeper import Keeper
 from freeloader.child.states import Rules as ChildRules
 from freeloader.clock import Clock, SystemClock
-from freeloader.core.budget import BudgetRules
 from freeloader.core.model import Resolution
 from freeloader.errors import Unavailable
 from freeloader.gateway.lanes.litellm import LiteLLMLane
@@ -65,6 +64,7 @@ class Daemon:
         self.home, self.settings, self._environ = home, settings, environ
         self._clock = clock or SystemClock()
         self._state = "starting"
+        self._refused: str | None = None
         self._started = self._clock.now()
         self._tasks = Tasks()
         self._scrub = redactor.scrub
@@ -82,9 +82,15 @@ class Daemon:
             self._clock,
             self.world.refresh,
         )
-        self.keys = AppKeys(ledger, self._clock)
+        self.keys = AppKeys(ledger, self._clock, changed=self._take_over_budgets)
         self.config = Config(
-            home, environ, ledger, self._clock, accounts=self.accounts, changed=self.reload
+            home,
+            environ,
+            ledger,
+            self._clock,
+            accounts=self.accounts,
+            changed=self.reload,
+            in_force=lambda: self.settings,
         )
         self.books = Books(ledger, self._clock, budget_rules(settings, {}))
         self.keeper = _keeper(home, settings, environ, self._clock)
@@ -104,13 +110,14 @@ class Daemon:
         await ledger.boot(self._clock.now().wall)
         await self.keys.ensure_files(self.home)
         await self.keys.load()
-        await self.books.configure(self._budget_rules())
+        await self._take_over_budgets()
         await self.books.load()
         found = await Onboarding(
             self.accounts, ledger, lambda: self.world.catalog, self._environ, fetch_models
         ).run()
         self.world.attach(self.books, self.keeper)
         await self.world.refresh()
+        self._log_overlays()
         await self.keeper.start(self.world.entries())
         await self.jobs.load()
         for work in (self.jobs.run(), self._flush_forever(), self._announce_ready()):
@@ -148,13 +155,22 @@ class Daemon:
         found, problem = await asyncio.to_thread(
             reload_settings, self.home, self._environ, self.settings
         )
+        self._refused = None if problem is None else problem.message
         if problem is not None:
             _log.error("the settings were not taken over: %s", problem.message)
             return
         self.settings = found
         await self.keys.load()
-        await self.books.configure(self._budget_rules())
+        await self._take_over_budgets()
         await self.world.reload(found)
+        self._log_overlays()
+
+    def problems(self) -> list[str]:
+        """What of the owner's files is not in force, and why."""
+        refused = [] if self._refused is None else [f"settings not taken over: {self._refused}"]
+        return refused + [f"overlay skipped: {bad}" for bad in self.world.catalog.problems]
+
+    def _log_overlays(self) -> None:
         for bad in self.world.catalog.problems:
             _log.error("registry overlay skipped: %s", bad)
 
@@ -195,14 +211,18 @@ class Daemon:
             new_id=lambda: _new_id("req"),
             version=__version__,
             started=self._started,
+            simulated=lambda: self.world.simulation.url is not None,
+            problems=self.problems,
         )
 
     async def _lane_ready(self, wanted: Resolution) -> None:
         await self.keeper.wait_ready(CHILD_WAIT_S)
         await self.world.served(wanted, CHILD_WAIT_S)
 
-    def _budget_rules(self) -> BudgetRules:
-        return budget_rules(self.settings, {key: self.keys.budget(key) for key in self.keys.ids()})
+    async def _take_over_budgets(self) -> None:
+        """The settings' limits and each key's own, from the next request on."""
+        own = {key: self.keys.budget(key) for key in self.keys.ids()}
+        await self.books.configure(budget_rules(self.settings, own))
 
     def _retention(self) -> Retention:
         return Retention(days=float(self.settings.logging.retention_days))

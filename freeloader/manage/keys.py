@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +84,13 @@ class AppKeys:
         ledger: KeyLedger,
         clock: Clock,
         random_key: Callable[[], str] = lambda: PREFIX + secrets.token_urlsafe(32),
+        changed: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """``changed`` is told of each key made or revoked: their budgets are in the books."""
         self._ledger = ledger
         self._clock = clock
         self._random_key = random_key
+        self._changed = changed
         self._callers: dict[str, tuple[str, Caller]] = {}
         self._rows: dict[str, KeyRow] = {}
         self._turn = asyncio.Lock()
@@ -154,7 +157,7 @@ class AppKeys:
             now = self._clock.now().wall
             await self._ledger.revoke_key(key_id, now)
             await self._ledger.audit(AuditRow(now, actor, "key.revoke", key_id, {}))
-            await self.load()
+            await self._take_over()
         return {"revoked": True, "id": key_id}
 
     async def ensure_files(self, home: Home, actor: str = "init") -> list[str]:
@@ -210,8 +213,13 @@ class AppKeys:
             await self._ledger.put_key(row)
             detail = {"role": role, "project": project, "name": name}
             await self._ledger.audit(AuditRow(now, actor, "key.create", row.id, detail))
-            await self.load()
+            await self._take_over()
         return row
+
+    async def _take_over(self) -> None:
+        await self.load()
+        if self._changed is not None:
+            await self._changed()
 
 
 def key_hash(key: str) -> str:

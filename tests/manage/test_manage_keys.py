@@ -127,3 +127,17 @@ async def test_files_are_adopted_by_a_new_database(home: Home, clock: FakeClock)
     home.client_key.write_text("hunter2\n")
     await keys.ensure_files(home)
     assert keys.authenticate("hunter2") is None
+
+
+async def test_who_holds_the_budgets_is_told_of_every_key(
+    ledger: FakeLedger, clock: FakeClock
+) -> None:
+    told: list[dict[str, Any]] = []
+
+    async def changed() -> None:
+        told.append({key: dict(keys.budget(key)) for key in keys.ids()})
+
+    keys = AppKeys(ledger, clock, changed=changed)
+    made = await keys.create_key({"budget": {"daily": 1}}, "owner")
+    await keys.revoke_key(made["id"], "owner")
+    assert told == [{made["id"]: {"daily": 1.0}}, {}]
