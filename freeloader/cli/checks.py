@@ -270,7 +270,7 @@ def check_registry(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             "registry",
             WARN,
-            f"{problem.file}: {problem.key}: {problem.reason}",
+            str(problem),
             "correct or remove that file; it is skipped until then",
         )
     if not catalog.problems:

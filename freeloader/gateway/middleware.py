@@ -197,10 +197,12 @@ class Front:
         return request.get(STARTED) or web.Response(status=499)
 
     def _note(self, request: web.Request, response: web.StreamResponse, started: float) -> None:
-        level = logging.WARNING if response.status >= 500 else logging.DEBUG
+        route = self._routes.get(request.match_info.route)
+        # A probe's 503 is its answer, not a failure: the keeper says how the child is.
+        probe = route is not None and route.path == "/ready"
+        level = logging.WARNING if response.status >= 500 and not probe else logging.DEBUG
         if not log.isEnabledFor(level):
             return
-        route = self._routes.get(request.match_info.route)
         caller = request.get(CALLER)
         log.log(
             level,

@@ -139,7 +139,8 @@ class Services:
 
     ``state`` says ``starting``, ``ready`` or ``stopping``; ``settings`` is asked
     anew for each request, so that a reload is seen at once; ``new_id`` makes
-    request ids; ``started`` is when the daemon started.
+    request ids; ``started`` is when the daemon started; ``simulated`` says whether
+    pretend providers answer, ``problems`` what of the owner's files is not in force.
     """
 
     pipeline: PipelinePort
@@ -156,5 +157,7 @@ class Services:
     new_id: Callable[[], str]
     version: str
     started: Instant
+    simulated: Callable[[], bool] = bool
+    problems: Callable[[], Sequence[str]] = tuple
     body_limits: BodyLimits = field(default_factory=BodyLimits)
     stream_limits: StreamLimits = field(default_factory=StreamLimits)

@@ -54,8 +54,8 @@ class Tools:
     """The pipeline's collaborators, built once by the composition root.
 
     ``lane_ready`` returns once the lane can send to a model that the resolution
-    means; it raises Unavailable where that takes too long; ``scrub`` masks whatever looks like a secret in a text
-    that people will see.
+    means; it raises Unavailable where that takes too long; ``scrub`` masks
+    whatever looks like a secret in a text that people will see.
     """
 
     books: BooksPort

@@ -38,7 +38,10 @@ Row = dict[str, Any]
 
 
 class Config:
-    """The settings of one home. ``environ`` is the environment the daemon was started with."""
+    """The settings of one home. ``environ`` is the environment the daemon was started with.
+
+    ``in_force`` gives a running daemon's own settings; without it the file's count.
+    """
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class Config:
         *,
         accounts: Accounts | None = None,
         changed: Changed = unchanged,
+        in_force: Callable[[], Settings] | None = None,
     ) -> None:
         self._home = home
         self._environ = environ
@@ -56,19 +60,24 @@ class Config:
         self._clock = clock
         self._accounts = accounts
         self._changed = changed
+        self._in_force = in_force
         self._turn = asyncio.Lock()
 
     async def show_config(self) -> Row:
         """All settings in force, camelCase, defaults included. Raises ConfigError."""
-        found = await asyncio.to_thread(files.load, self._home, self._environ)
-        return found.as_dict(camel_case=True)
+        return (await self._now()).as_dict(camel_case=True)
 
     async def get_config(self, name: str) -> Any:
         """One setting or section by its dotted name, in either spelling. Raises ConfigError."""
-        found: Any = (await asyncio.to_thread(files.load, self._home, self._environ)).as_dict()
+        found: Any = (await self._now()).as_dict()
         for part in files.place_of(_SHORT.get(name.replace("-", "_"), name)):
             found = found.get(part) if isinstance(found, Mapping) else None
         return found
+
+    async def _now(self) -> Settings:
+        if self._in_force is not None:
+            return self._in_force()
+        return await asyncio.to_thread(files.load, self._home, self._environ)
 
     async def change_config(self, changes: Mapping[str, Any], actor: str) -> Row:
         """Write ``changes``: nested, or by dotted or short names; null takes a key out.

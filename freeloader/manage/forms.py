@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -26,7 +27,7 @@ _PUBLIC_FIELDS = frozenset(
     }
 )
 _NAME_SHOWN = 20
-_LOOPBACK = ("localhost", "127.", "[::1]", "::1", "0.0.0.0", "host.docker.internal")  # noqa: S104
+_LOOPBACK = ("localhost", "0.0.0.0", "host.docker.internal")  # noqa: S104
 
 
 def find_provider(catalog: Catalog, words: str) -> Provider:
@@ -155,8 +156,13 @@ def _path(provider: Provider, path: str) -> str:
 
 def is_loopback(url: str) -> bool:
     """True where an address stays on this machine."""
-    host = urlsplit(url).hostname or ""
-    return host.startswith(_LOOPBACK) or host == "::1"
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    if host in _LOOPBACK or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name: `127.example.com` is anybody's
 
 
 def split_fields(

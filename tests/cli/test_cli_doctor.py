@@ -170,5 +170,6 @@ def test_a_broken_overlay_is_named(home):
     assert states(home, checks.check_registry) == ["ok"]
     (home / "registry" / "mine.json").write_text("{")
     [(state, what, _)] = found(home, checks.check_registry)
+    assert what.startswith("mine.json: not JSON"), "no key, no empty place for one"
     assert state == "warn"
     assert "mine.json" in what

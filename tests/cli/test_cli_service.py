@@ -107,6 +107,15 @@ def test_a_daemon_starts_once_restarts_and_stops(cli, home):
     assert len(second.stderr.splitlines()) == 1
     assert cli("start").returncode == 1
 
+    good = (home / "config.toml").read_text()
+    (home / "config.toml").write_text("[server\n")
+    refused = cli("restart")
+    assert refused.returncode == 1
+    assert "config.toml" in refused.stderr
+    assert "runs on" in refused.stderr
+    assert lifecycle.alive(record), "a bad file never stops a running daemon"
+    (home / "config.toml").write_text(good)
+
     again = cli("restart")
     assert again.returncode == 0, again.stderr
     now = RunFiles(home).running()
@@ -233,6 +242,19 @@ def test_status_shows_child_and_providers(xswarm, daemon, home):
     assert shown["pid"] == os.getpid()
     assert shown["child"] == child
     assert daemon.asked[0]["key"] == "Bearer xsw-admin-key"
+
+
+def test_status_says_what_is_pretend_and_what_is_not_in_force(xswarm, daemon):
+    health = {"status": "healthy", "providers": {}, "requestsToday": 1, "child": {}}
+    daemon.on("GET", "/v1/health", {**health, "simulated": True, "problems": ["a.json: bad"]})
+    out = xswarm("status").out
+    assert "1 request\n" in out
+    assert "pretend" in out
+    assert "a.json: bad" in out
+    daemon.on("GET", "/v1/health", {**health, "simulated": False, "problems": []})
+    out = xswarm("status").out
+    assert "pretend" not in out
+    assert "problem" not in out
 
 
 def test_status_of_one_that_only_starts(xswarm, home):

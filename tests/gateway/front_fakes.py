@@ -257,6 +257,7 @@ class Recorder:
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self.limits: dict[str, int] = {}
+        self.child_state = "ready"
         self.decisions = {
             "d-alpha": {"id": "d-alpha", "project": "alpha"},
             "d-beta": {"id": "d-beta", "project": "beta"},
@@ -338,7 +339,7 @@ class Recorder:
         return self._done("run_now", name)
 
     def status(self) -> dict[str, Any]:
-        return {"state": "ready", "pid": 7, "rssBytes": 1, "restarts": 0, "lastExit": None,
+        return {"state": self.child_state, "pid": 7, "rssBytes": 1, "restarts": 0, "lastExit": None,
                 "log": ["line of the child"]}  # fmt: skip
 
 
@@ -373,6 +374,8 @@ class House:
             new_id=lambda: f"req-{next(self._ids)}",
             version="0.1.0",
             started=Instant(NOW.wall - 60, NOW.mono - 60),
+            simulated=lambda: True,
+            problems=lambda: ["a.json: bad"],
             body_limits=self.body_limits,
             stream_limits=self.stream_limits,
         )

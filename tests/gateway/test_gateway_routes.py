@@ -69,8 +69,29 @@ async def test_the_full_health(house: House) -> None:
     assert body["providers"] == {"groq": "ok", "mistral": "disabled", "ollama": "ok"}
     assert (body["uptime"], body["requestsToday"]) == (60, 7)
     assert body["child"]["log"] == ["line of the child"]
+    assert (body["simulated"], body["problems"]) == (True, ["a.json: bad"])
     _, body, _ = await house.get("/v1/health", VIEWER)
     assert set(body["child"]) == {"state", "pid", "rssBytes", "restarts", "lastExit"}
+    assert "problems" not in body, "they name files of the owner"
+
+
+@pytest.mark.parametrize(
+    ("child", "word"),
+    [("ready", "healthy"), ("starting", "degraded"), ("backoff", "degraded"), ("fatal", "down")],
+)
+async def test_health_without_a_child_is_no_health(child: str, word: str, house: House) -> None:
+    house.owner.child_state = child
+    _, body, _ = await house.get("/v1/health", ADMIN)
+    assert body["status"] == word
+
+
+async def test_the_503_of_a_probe_is_no_warning(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.state = "starting"
+    with caplog.at_level("INFO"):
+        assert (await house.get("/ready", None))[0] == 503
+    assert "/ready" not in caplog.text
 
 
 async def test_health_tells_spent_from_broken(house: House) -> None:

@@ -8,6 +8,7 @@ import pytest
 from manage_fakes import FakeAsker, FakeLedger
 
 from freeloader.errors import Conflict, FreeloaderError, InvalidRequest, NotFound
+from freeloader.manage import forms
 from freeloader.manage.accounts import Accounts
 from freeloader.manage.ports import Listing
 from freeloader.secrets import SecretStore
@@ -239,3 +240,23 @@ async def test_a_ledger_that_fails_leaves_no_secret_behind(
     with pytest.raises(FreeloaderError, match="full"):
         await accounts.add_account({"provider": "groq", "key": KEY}, "owner")
     assert await store.get("account/groq@1", "file") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("http://127.0.0.1:1/v1", True),
+        ("http://127.8.9.1", True),
+        ("http://[::1]:1", True),
+        ("http://LOCALHOST:1", True),
+        ("http://ollama.localhost", True),
+        ("http://0.0.0.0:1", True),
+        ("http://host.docker.internal:1", True),
+        ("http://127.0.0.1.example.com", False),
+        ("http://localhost.example.com", False),
+        ("http://192.168.1.2", False),
+        ("http://[2001:db8::1]", False),
+    ],
+)
+def test_what_stays_on_this_machine(url: str, here: bool) -> None:
+    assert forms.is_loopback(url) is here

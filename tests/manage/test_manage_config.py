@@ -96,6 +96,18 @@ async def test_no_change_is_no_version(config: Config, ledger: FakeLedger) -> No
     assert len(ledger.configs) == count
 
 
+async def test_a_broken_file_hides_nothing_of_what_is_in_force(
+    home: Home, ledger: FakeLedger, clock: FakeClock
+) -> None:
+    good = load(home, {"XSWARM_ROUTING__STRATEGY": "cost-first"})
+    config = Config(home, {}, ledger, clock, in_force=lambda: good)
+    home.config.write_text("[routing\n")
+    assert (await config.show_config())["routing"]["strategy"] == "cost-first"
+    assert await config.get_config("strategy") == "cost-first"
+    with pytest.raises(ConfigError):
+        await config.change_config({"strategy": "balanced"}, "owner")
+
+
 async def test_the_environment_wins_and_that_is_said(
     home: Home, ledger: FakeLedger, clock: FakeClock
 ) -> None:

@@ -217,7 +217,7 @@ def _which(backend: Backend, name: str) -> tuple[str, int]:
     provider, at, idx = name.partition("@")
     if at:
         if not idx.isdecimal():
-            raise click.UsageError(f"{name} is not PROVIDER@IDX, e.g. groq@0.")
+            raise click.UsageError(f"{name} is not PROVIDER@IDX, e.g. groq@1.")
         return provider, int(idx)
     own: list[Row] = [row for row in backend.accounts() if row.get("provider") == provider]
     if not own:

@@ -24,6 +24,7 @@ from freeloader.cli.shell import (
     table,
 )
 from freeloader.clock import SystemClock, iso
+from freeloader.errors import ConfigError
 
 START_SECONDS = 120.0
 STOP_SECONDS = 45.0
@@ -102,6 +103,7 @@ def restart(seconds: float, force: bool) -> None:
     """Stop the daemon if it runs, and start it in the background."""
     record = RunFiles(home_path()).running()
     if record is not None:
+        _require_settings(home_path(), record)
         _stop(record, STOP_SECONDS, force)
         note(f"stopped (pid {record.pid}).")
     _start_in_background(seconds)
@@ -207,6 +209,17 @@ def _require_port(home: Path) -> None:
         ports.require_free(server.host, server.port)
 
 
+def _require_settings(home: Path, record: Record) -> None:
+    """A file that could not be started with must not cost the daemon that runs."""
+    try:
+        daemon.settings_of(home)
+    except ConfigError as error:
+        raise Failure(
+            f"{error.message.rstrip('.')}. Correct that first; the daemon (pid {record.pid}) "
+            "runs on with the settings it has."
+        ) from error
+
+
 def _start_in_background(seconds: float) -> None:
     home = home_path()
     _make_home(home)
@@ -268,7 +281,10 @@ def _print_status(shown: Mapping[str, Any]) -> None:
     if child:
         click.echo(f"litellm    {_child(child)}")
     if "requestsToday" in shown:
-        click.echo(f"today      {shown['requestsToday']} requests")
+        count = shown["requestsToday"]
+        click.echo(f"today      {count} request{'' if count == 1 else 's'}")
+    if shown.get("simulated"):
+        click.echo("simulator  no account yet: answers are pretend; xswarm account add groq")
     for problem in shown.get("problems") or ():
         click.echo(f"problem    {problem}")
     providers = shown.get("providers") or {}

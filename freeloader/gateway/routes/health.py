@@ -49,17 +49,21 @@ class Health:
         providers = await self._providers()
         child = services.child.status()
         state = services.state()
+        admin = request[CALLER].role == "admin"
         daily = services.books.budget_view(None, now).get("daily", {})
         body: Row = {
             "status": _overall(state, str(child.get("state")), providers.values()),
             "providers": providers,
             "uptime": round(now.mono - services.started.mono, 3),
             "requestsToday": daily.get("requests", 0),
-            "child": child if request[CALLER].role == "admin" else _public_child(child),
+            "child": child if admin else _public_child(child),
             "state": state,
             "version": services.version,
             "startedAt": services.started.iso(),
+            "simulated": services.simulated(),
         }
+        if admin:
+            body["problems"] = list(services.problems())
         return json_response(body)
 
     async def _providers(self) -> dict[str, str]:
@@ -96,7 +100,7 @@ def _overall(state: str, child: str, providers: Iterable[str]) -> str:
     usable = any(word == "ok" for word in words)
     if state == "stopping" or child == "fatal" or (words and not usable):
         return "down"
-    if state != "ready" or not words or any(word == "error" for word in words):
+    if state != "ready" or child != "ready" or not words or any(word == "error" for word in words):
         return "degraded"
     return "healthy"
 

@@ -201,6 +201,8 @@ SCHEMAS: Mapping[str, Schema] = {
         uptime=_NUMBER,
         requestsToday=_WHOLE,
         child=_CHILD,
+        simulated=_FLAG,
+        problems=_list(_TEXT),
     ),
     "Budget": _object(
         ("daily", "monthly", "projects", "alerts", "projection"),
