@@ -17,7 +17,7 @@ from freeloader.app.simulation import Simulation
 from freeloader.books.books import Books
 from freeloader.catalog import Catalog
 from freeloader.catalog.names import Names
-from freeloader.child.config import WARM_ENTRY, Entry, entries_of
+from freeloader.child.config import WARM, Entry, entries_of, wire_name
 from freeloader.child.keeper import Keeper
 from freeloader.clock import Clock
 from freeloader.core.model import Account, Deployment, Level, Resolution, Timeouts
@@ -31,6 +31,10 @@ _log = logging.getLogger(__name__)
 
 #: How long a changed registry may take to be served, in seconds, before that is logged.
 SETTLE_S = 300.0
+#: How long the first account's addition waits, in seconds, so that no request has to.
+HANDOVER_S = 45.0
+#: Entries of the child that nothing needs any more, and that are kept all the same.
+GONE_MAX = 500
 
 
 class World:
@@ -49,7 +53,7 @@ class World:
         self._ledger = ledger
         self._secrets = secrets
         self._clock = clock
-        self._bundled: Catalog = catalogs.load(overlays)
+        self._bundled, self._registry = _load(overlays)
         self.catalog: Catalog = self._bundled
         self.simulation = Simulation()
         self.deployments: tuple[Deployment, ...] = ()
@@ -58,96 +62,60 @@ class World:
         self._keeper: Keeper | None = None
         self._busy = asyncio.Lock()
         self._waiting: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+        self._awaited = False
 
     def attach(self, books: Books, keeper: Keeper) -> None:
-        """Whom to tell of changes."""
+        """Whom to tell of changes, and who tells of a new child."""
         self._books, self._keeper = books, keeper
+        keeper.on_switch(self._publish)
 
     async def refresh(self) -> None:
         """Reads the accounts anew and tells everybody; safe to call at any time."""
         async with self._busy:
             accounts: Sequence[Account] = await self._ledger.accounts()
             real = [account for account in accounts if account.enabled]
-            await self._simulate(not real)
-            if self.simulation.url is not None:
-                self.catalog = self._bundled.with_simulated(self.simulation.url)
-                real = _pretend_accounts(self.catalog)
-            else:
-                self.catalog = self._bundled.including(account.provider for account in real)
-            self.deployments = self.catalog.deployments(real)
-            self._names = Names(
-                self.catalog,
-                self.deployments,
-                self.settings.models.aliases,
-                self.settings.models.unknown,
-            )
-            if self._books is None or self._keeper is None:
-                return
-            self._keeper.configure(self.entries())
-            self._publish()
+            if real:
+                await self._hand_over(real)
+            elif self.simulation.url is None:
+                await self.simulation.start()
+                _log.warning("no account yet: the built-in simulator answers")
+            await self._take(real)
+            if self._books is not None and self._keeper is not None:
+                self._keeper.configure(self.entries())
+                self._publish()
+            if real and self.simulation.url is not None:
+                self.simulation.retire()
+                _log.info("an account was added: the built-in simulator is off")
             # Registry and deployments live long: no collection need walk them again.
+            gc.unfreeze()
             gc.collect()
             gc.freeze()
-            if len(self._books.deployments) < len(self.deployments):
-                self._later()
 
     def entries(self) -> tuple[Entry, ...]:
         """What the child should know: all that is served, and the registry's own models.
 
-        The latter cost it nothing (300 entries start as fast as 30), and so most
-        new accounts are served at once, without a new child. So do pretend
-        providers that were there once: the last account's end needs none either.
+        The latter cost it next to nothing, and so most new accounts are served at
+        once. What the child knows already it goes on knowing: no removal needs a
+        new child, and neither does a change of mind.
         """
-        catalog, place = self.catalog, self.simulation.place
-        every = [
-            Account(provider.id, 1)
-            for provider in catalog.providers.values()
-            if provider.routable and provider.kind in ("cloud", "aggregator")
-        ]
-        if place is not None:
-            catalog = catalog.with_simulated(place)
-            every += _pretend_accounts(catalog)
-        return entries_of((*self.deployments, *catalog.deployments(every)))
+        return self._entries_for(self.deployments)
 
     async def served(self, wanted: Resolution, seconds: float) -> None:
         """Until the child knows a model that ``wanted`` means, where one is on its way to it.
 
         Raises Unavailable (``starting``) after ``seconds``.
         """
-        while self._waiting is not None and not self._waiting.done() and not self._live(wanted):
-            done, _ = await asyncio.wait({self._waiting}, timeout=seconds)
-            if not done:
-                raise Unavailable(
-                    "A model that was just added is not served yet; try again in a few seconds.",
-                    code="starting",
-                    retry_after=2.0,
-                )
-
-    def _live(self, wanted: Resolution) -> bool:
-        assert self._books is not None
-        live = self._books.deployments
-        if wanted.kind == "named":
-            return any(name in live for name in wanted.deployments)
-        return bool(live)
-
-    def _publish(self) -> None:
-        """Gives the books what the child knows: a new model waits, no request does."""
-        assert self._books is not None
-        assert self._keeper is not None
-        live = [d for d in self.deployments if self._keeper.serves(d.entry)]
-        self._books.set_deployments(live if self._keeper.serves(WARM_ENTRY) else self.deployments)
-
-    def _later(self) -> None:
-        if self._waiting is None or self._waiting.done():
-            self._waiting = asyncio.create_task(self._when_settled(), name="publish deployments")
-
-    async def _when_settled(self) -> None:
-        """After the switch to the child that knows them, the new deployments go live."""
-        assert self._keeper is not None
-        settled = await self._keeper.wait_settled(SETTLE_S)
-        self._publish()
-        if not settled:
-            _log.error("a changed registry is not served yet; `xswarm status` shows the child")
+        try:
+            async with asyncio.timeout(seconds):
+                while self._awaited and not self._live(wanted):
+                    await self._news.wait()
+        except TimeoutError:
+            raise Unavailable(
+                "A model that was just added is not served yet; try again in a few seconds.",
+                code="starting",
+                retry_after=2.0,
+            ) from None
 
     async def close(self) -> None:
         """Ends what runs on its behalf."""
@@ -158,7 +126,7 @@ class World:
     async def reload(self, settings: Settings) -> None:
         """New settings and overlays; then as ``refresh``."""
         self.settings = settings
-        self._bundled = await asyncio.to_thread(catalogs.load, self._overlays)
+        self._bundled, self._registry = await asyncio.to_thread(_load, self._overlays)
         await self.refresh()
 
     async def credentials(self, deployment: Deployment) -> Mapping[str, str]:
@@ -169,13 +137,81 @@ class World:
         name = secret_name(account.provider, account.idx)
         return await self._secrets.get(name, account.secret_backend) or {}
 
-    async def _simulate(self, wanted: bool) -> None:
-        if wanted and self.simulation.url is None:
-            await self.simulation.start()
-            _log.warning("no account yet: the built-in simulator answers")
-        elif not wanted and self.simulation.url is not None:
-            await self.simulation.stop()
-            _log.info("an account was added: the built-in simulator is off")
+    async def _take(self, real: Sequence[Account]) -> None:
+        """Catalog, deployments and names for these accounts; without any, the simulator's."""
+        catalog = self._bundled
+        if not real:
+            assert self.simulation.url is not None
+            catalog = catalog.with_simulated(self.simulation.url)
+            real = _pretend_accounts(catalog)
+        self.catalog, self.deployments = await asyncio.to_thread(_expanded, catalog, real)
+        self._names = Names(
+            self.catalog,
+            self.deployments,
+            self.settings.models.aliases,
+            self.settings.models.unknown,
+        )
+
+    async def _hand_over(self, real: Sequence[Account]) -> None:
+        """The first real account: the simulator answers on until the child knows that one."""
+        keeper = self._keeper
+        if self.simulation.url is None or keeper is None or not keeper.served():
+            return
+        _, coming = await asyncio.to_thread(_expanded, self._bundled, real)
+        if not any(keeper.serves(deployment.entry) for deployment in coming):
+            keeper.configure(self._entries_for(coming))
+            await keeper.wait_settled(HANDOVER_S)
+
+    def _entries_for(self, deployments: Sequence[Deployment]) -> tuple[Entry, ...]:
+        known = {entry.name: entry for entry in self._registry}
+        known |= {entry.name: entry for entry in entries_of(deployments)}
+        served = self._keeper.served().values() if self._keeper is not None else ()
+        gone = [entry for entry in served if entry.name not in known and entry != WARM]
+        return tuple(sorted((*known.values(), *gone[:GONE_MAX])))
+
+    def _publish(self) -> None:
+        """Gives the books what the child knows: a new model waits, no request does.
+
+        Where no child serves yet, all of it: then the requests wait for the child.
+        """
+        assert self._books is not None
+        assert self._keeper is not None
+        served = self._keeper.served()
+        live = [d for d in self.deployments if self._known(d, served)] if served else None
+        self._books.set_deployments(self.deployments if live is None else live)
+        self._awaited = live is not None and len(live) < len(self.deployments)
+        if self._awaited and (self._waiting is None or self._waiting.done()):
+            self._waiting = asyncio.create_task(self._when_settled(), name="await the child")
+        self._tell()
+
+    def _known(self, deployment: Deployment, served: Mapping[str, Entry]) -> bool:
+        """A provider that moved is called where it was until the next child comes; but where
+        a simulator was, nobody answers."""
+        found = served.get(wire_name(deployment.entry))
+        if found is None or deployment.provider.kind != "simulated":
+            return found is not None
+        return found in entries_of((deployment,))
+
+    def _live(self, wanted: Resolution) -> bool:
+        assert self._books is not None
+        live = self._books.deployments
+        if wanted.kind == "named":
+            return any(name in live for name in wanted.deployments)
+        return bool(live)
+
+    def _tell(self) -> None:
+        """Wakes who waits for a model to be served, or for the news that it will not be."""
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def _when_settled(self) -> None:
+        """What no child knows after the last switch is not coming any more: nobody waits for it."""
+        assert self._keeper is not None
+        await self._keeper.wait_settled(SETTLE_S)
+        if self._awaited:
+            self._awaited = False
+            _log.error("a changed registry is not served; `xswarm status` shows the child")
+            self._tell()
 
     # ── the pipeline's Rules ─────────────────────────────────────────────────
 
@@ -191,6 +227,31 @@ class World:
 
     def catalog_version(self) -> str:
         return self.catalog.version
+
+
+def _load(overlays: Path) -> tuple[Catalog, tuple[Entry, ...]]:
+    """The registry, and the child's entries for the models that it lists itself.
+
+    Not for those that only LiteLLM's price file knows: 1,300 more entries cost a
+    starting child 5 s; 130 cost it 0.3 s.
+    """
+    catalog = catalogs.load(overlays)
+    listed = {provider for provider, _ in catalog.models}
+    every = [
+        Account(provider.id, 1)
+        for provider in catalog.providers.values()
+        if provider.id in listed and provider.routable
+        if provider.kind in ("cloud", "aggregator")
+    ]
+    return catalog, entries_of(catalog.deployments(every))
+
+
+def _expanded(
+    catalog: Catalog, accounts: Sequence[Account]
+) -> tuple[Catalog, tuple[Deployment, ...]]:
+    """Off the loop: a provider of whom only the price file knows costs a look at 3 MB."""
+    whole = catalog.including(account.provider for account in accounts)
+    return whole, whole.deployments(accounts)
 
 
 def _pretend_accounts(catalog: Catalog) -> list[Account]:

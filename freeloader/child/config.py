@@ -52,6 +52,10 @@ class Entry:
         return json.dumps(parts, sort_keys=True, default=str)
 
 
+#: What ``render`` gives every child beside its entries.
+WARM = Entry(WARM_ENTRY, f"openai/{WARM_ENTRY}", WARM_BASE)
+
+
 def wire_name(entry: str) -> str:
     """The entry's name as the child knows it: to LiteLLM commas fan out and stars match."""
     return entry.replace(",", "%2C").replace("*", "%2A")
@@ -109,8 +113,7 @@ def render(entries: Iterable[Entry], template: Path | None = None) -> str:
         proxy, deployment = dict(source["proxy"]), source["deployment"]
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"{path.name}: not a usable child template ({error}).") from error
-    warm = Entry(WARM_ENTRY, f"openai/{WARM_ENTRY}", WARM_BASE)
-    proxy["model_list"] = [_filled(deployment, entry) for entry in (warm, *sorted(entries))]
+    proxy["model_list"] = [_filled(deployment, entry) for entry in (WARM, *sorted(entries))]
     return yaml.safe_dump(proxy, sort_keys=False, allow_unicode=True, width=1000)
 
 

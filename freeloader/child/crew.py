@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 
 import aiohttp
 
+from freeloader.child.config import WARM, Entry, wire_name
 from freeloader.child.process import Worker
 
 
 class Crew:
-    """All worker processes of one generation; ``entries`` are the names its config knows."""
+    """All worker processes of one generation; ``entries`` is what its config knows, by name."""
 
     def __init__(
-        self, generation: int, config: str, workers: tuple[Worker, ...], entries: frozenset[str]
+        self, generation: int, config: str, workers: tuple[Worker, ...], entries: Iterable[Entry]
     ) -> None:
         self.generation = generation
         self.config = config
         self.workers = workers
-        self.entries = entries
+        self.entries = {wire_name(entry.name): entry for entry in (WARM, *entries)}
 
     @property
     def running(self) -> tuple[Worker, ...]:
@@ -54,6 +55,10 @@ class Lease:
         self.session: aiohttp.ClientSession = worker.session
         self.master_key: str = worker.master_key
         self.generation = worker.generation
+
+    def heard(self) -> None:
+        """The worker sent something: it may be slow, but it does not hang."""
+        self._worker.heard += 1
 
     def __enter__(self) -> Lease:
         self._worker.in_flight += 1

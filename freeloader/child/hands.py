@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 
 from freeloader.child import readiness, records
-from freeloader.child.config import WARM_ENTRY, Entry, render, wire_name, write_private
+from freeloader.child.config import Entry, render, write_private
 from freeloader.child.crew import Crew
 from freeloader.child.environment import child_environ
 from freeloader.child.logfile import LogFile
@@ -66,9 +66,7 @@ class Hands:
         sockets = [self._places.socket(generation, i) for i in range(self._recipe.workers)]
         workers = tuple(Worker(generation, i, socket) for i, socket in enumerate(sockets))
         known = tuple(entries)
-        # ``render`` gives every child the warm-up entry.
-        names = frozenset((WARM_ENTRY, *(wire_name(entry.name) for entry in known)))
-        crew = self.crews[generation] = Crew(generation, config, workers, names)
+        crew = self.crews[generation] = Crew(generation, config, workers, known)
         self.background(self._spawn(crew, known, secrets))
 
     def probe(self, generation: int) -> None:
@@ -114,7 +112,8 @@ class Hands:
         generation = crew.generation
         try:
             path = self._places.config(generation)
-            await asyncio.to_thread(write_private, path, render(entries))
+            # Off the loop, where a registry of a thousand models would stop all answers.
+            await asyncio.to_thread(lambda: write_private(path, render(entries)))
             for worker in crew.workers:
                 cwd = self._places.cwd(generation, worker.index)
                 command = (*self._recipe.command, str(worker.socket), str(path))

@@ -96,6 +96,7 @@ class Keeper:
         self._events: asyncio.Queue[Event] = asyncio.Queue(_QUEUE)
         recipe = Recipe(max(1, workers), command, environ, proxies)
         self._hands = Hands(self._places, self._log, recipe, self._events.put_nowait)
+        self._switched: Callable[[], None] | None = None
         self._configs: dict[str, tuple[tuple[Entry, ...], Mapping[str, str]]] = {}
         self._loop_task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -121,6 +122,10 @@ class Keeper:
     def configure(self, entries: Iterable[Entry], secrets: Mapping[str, str] = EMPTY) -> None:
         """The entries have changed (or not: then nothing happens). Returns at once."""
         self._events.put_nowait(Configure(self._remember(entries, secrets)))
+
+    def on_switch(self, tell: Callable[[], None]) -> None:
+        """``tell`` is called whenever another generation serves, before any request reaches it."""
+        self._switched = tell
 
     async def stop(self) -> None:
         """End all children, SIGTERM then SIGKILL; returns when none is left. Idempotent."""
@@ -148,10 +153,14 @@ class Keeper:
         return Lease(worker, self._lease_ended)
 
     def serves(self, entry: str) -> bool:
-        """True if the child that is asked now knows this entry."""
+        """True if the child that is asked now knows an entry of this name."""
+        return wire_name(entry) in self.served()
+
+    def served(self) -> Mapping[str, Entry]:
+        """What the child that is asked now knows, by wire name; empty where there is none."""
         serving = self._machine.serving
         crew = None if serving is None else self._hands.crews.get(serving.id)
-        return crew is not None and wire_name(entry) in crew.entries
+        return EMPTY if crew is None else crew.entries
 
     async def wait_ready(self, timeout: float) -> None:
         """Until a lease can be had. Raises Unavailable after ``timeout`` seconds, or once fatal."""
@@ -245,7 +254,10 @@ class Keeper:
                 self._hands.signal(generation, signal.SIGTERM)
             case Kill(generation):
                 self._hands.signal(generation, signal.SIGKILL)
-            case SwitchTo() | GiveUp() | WaitUntil():
+            case SwitchTo():
+                if self._switched is not None:
+                    self._switched()
+            case GiveUp() | WaitUntil():
                 pass  # the machine's own state says it all: lease(), status(), _next_event()
 
     # ── looking after the one that serves ────────────────────────────────────
@@ -262,9 +274,15 @@ class Keeper:
     async def _look_at(self, crew: Crew) -> None:
         asked = self._clock.now().mono
         workers = crew.running
+        before = [worker.heard for worker in workers]
         answers = await asyncio.gather(*(readiness.alive(w, _PROBE_SECONDS) for w in workers))
         late = self._clock.now().mono - asked > 2 * _PROBE_SECONDS
-        if all(answers):
+        # One that answers requests is busy, not hung: to kill it would fail all that it has.
+        lives = (
+            answered or worker.heard > heard
+            for answered, worker, heard in zip(answers, workers, before, strict=True)
+        )
+        if all(lives):
             self._events.put_nowait(Alive(crew.generation))
         elif not late:  # late: it was us who slept, so that the silence says nothing
             self._events.put_nowait(ProbeFailed(crew.generation))
@@ -315,11 +333,13 @@ class Keeper:
 
     def _settled(self) -> bool:
         machine = self._machine
+        if not self._events.empty():  # a change that the machine has not heard of yet
+            return False
         if machine.fatal is not None or machine.rejected == machine.wanted:
             return True
         serving = machine.serving
         here = serving is not None and serving.config == machine.wanted
-        return here and self._events.empty() and machine.coming is None
+        return here and machine.coming is None
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():

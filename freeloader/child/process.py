@@ -24,7 +24,10 @@ _LINE_BYTES = 64 * 1024
 
 
 class Worker:
-    """``in_flight`` counts the leases on it; ``exited`` is its exit code once it has one."""
+    """``in_flight`` counts the leases on it; ``exited`` is its exit code once it has one.
+
+    ``heard`` grows whenever it answers anything.
+    """
 
     def __init__(self, generation: int, index: int, socket: Path) -> None:
         self.generation = generation
@@ -32,6 +35,7 @@ class Worker:
         self.socket = socket
         self.master_key = "sk-" + secrets.token_urlsafe(32)
         self.in_flight = 0
+        self.heard = 0
         self.exited: int | None = None
         self.last_line = ""
         self._process: Process | None = None

@@ -129,12 +129,12 @@ class Accounts:
             account = forms.existing(await self._ledger.accounts(), provider, idx)
             warnings: list[str] = []
             await self._ledger.delete_account(provider, idx)
+            await self._changed()  # nobody may use the account when its key is gone
             try:
                 await self._forget(account)
             except SecretStoreError as error:
                 warnings.append(f"Its key could not be deleted: {error.message}")
             await self._audit(actor, "account.remove", account, {})
-        await self._changed()
         return {"removed": True, "provider": provider, "idx": idx, "warnings": warnings}
 
     # ── for other rooms ──────────────────────────────────────────────────────

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest_asyncio
 
 from freeloader.app.world import World
 from freeloader.books.books import Books
-from freeloader.child.config import WARM_ENTRY, Entry
+from freeloader.child.config import WARM, Entry, wire_name
 from freeloader.clock import SystemClock
 from freeloader.core.budget import BudgetRules
 from freeloader.core.model import Account, Resolution
@@ -28,7 +29,8 @@ class Child:
     """A keeper whose new child comes when the test says so."""
 
     def __init__(self) -> None:
-        self.known: frozenset[str] = frozenset()
+        self.known: dict[str, Entry] = {}
+        self.switched: Any = None
         self.wanted: tuple[Entry, ...] = ()
         self.configured: list[tuple[Entry, ...]] = []
         self.arrived = asyncio.Event()
@@ -37,8 +39,14 @@ class Child:
         self.wanted = tuple(entries)
         self.configured.append(self.wanted)
 
+    def on_switch(self, tell: Any) -> None:
+        self.switched = tell
+
     def serves(self, entry: str) -> bool:
-        return entry in self.known
+        return wire_name(entry) in self.known
+
+    def served(self) -> dict[str, Entry]:
+        return self.known
 
     async def wait_settled(self, seconds: float) -> bool:
         await self.arrived.wait()
@@ -46,7 +54,8 @@ class Child:
 
     def arrive(self) -> None:
         """The child with the wanted config serves now."""
-        self.known = frozenset((WARM_ENTRY, *(entry.name for entry in self.wanted)))
+        self.known = {wire_name(entry.name): entry for entry in (WARM, *self.wanted)}
+        self.switched()
         self.arrived.set()
 
 
@@ -123,3 +132,75 @@ async def test_the_simulator_goes_and_comes_back_where_it_was_without_a_new_chil
     assert ground.world.simulation.url == before
     assert providers(ground.books) == pretend
     assert len(set(ground.child.configured)) == 1
+
+
+async def test_the_first_account_is_there_when_the_child_knows_it_and_until_then_the_simulator(
+    ground: Ground,
+) -> None:
+    pretend = providers(ground.books)
+    ground.child.arrived.clear()
+    adding = asyncio.create_task(ground.add(LOCAL))
+    while len(ground.child.configured) < 2:
+        await asyncio.sleep(0)
+    assert providers(ground.books) == pretend, "nobody waits and nobody is refused"
+    assert not adding.done()
+    ground.child.arrive()
+    await adding
+    assert providers(ground.books) == {"ollama"}
+    assert ground.world.simulation.url is None
+
+
+async def test_what_was_removed_stays_in_the_child_and_needs_no_new_one_when_it_returns(
+    ground: Ground,
+) -> None:
+    await ground.add(GROQ)
+    await ground.add(LOCAL)
+    ground.child.arrive()
+    before = ground.child.wanted
+    await ground.remove(LOCAL)
+    assert ground.child.wanted == before
+    assert providers(ground.books) == {"groq"}
+    await ground.add(LOCAL)
+    assert ground.child.wanted == before
+    assert providers(ground.books) == {"groq", "ollama"}
+
+
+async def test_each_switch_publishes_what_the_new_child_knows_and_no_more(ground: Ground) -> None:
+    await ground.add(GROQ)
+    ground.child.arrived.clear()
+    await ground.add(LOCAL)
+    coming = ground.child.wanted
+    other = Account("lm_studio", 1, models=("llama-3.1-8b",))
+    await ground.add(other)
+    ground.child.wanted, newest = coming, ground.child.wanted
+    ground.child.known = {wire_name(e.name): e for e in (WARM, *coming)}
+    ground.child.switched()
+    assert providers(ground.books) == {"groq", "ollama"}, "the first of two children"
+    ground.child.wanted = newest
+    ground.child.arrive()
+    assert providers(ground.books) == {"groq", "ollama", "lm_studio"}
+
+
+async def test_a_model_that_no_child_will_know_is_waited_for_no_longer(ground: Ground) -> None:
+    await ground.add(GROQ)
+    ground.child.arrived.clear()
+    await ground.add(LOCAL)
+    local = next(d for d in ground.world.deployments if d.provider.id == "ollama")
+    wanted = Resolution("named", "ollama/llama3.1:8b", frozenset({local.id}))
+    waiting = asyncio.create_task(ground.world.served(wanted, 60))
+    await asyncio.sleep(0)
+    ground.child.arrived.set()  # it settled on the old config: the new one was refused
+    await waiting
+    assert providers(ground.books) == {"groq"}
+
+
+async def test_a_simulator_that_had_to_move_is_unknown_to_the_child(ground: Ground) -> None:
+    known = ground.child.known
+    moved = {n: e if e == WARM else replace(e, api_base="http://127.0.0.1:9/v1") for n, e in
+             known.items()}  # fmt: skip
+    ground.child.known = moved
+    ground.child.arrived.clear()
+    await ground.world.refresh()
+    assert providers(ground.books) == set(), "nobody answers where it was"
+    ground.child.arrive()
+    assert providers(ground.books)

@@ -207,3 +207,33 @@ async def test_what_an_earlier_daemon_left_is_ended_at_start(make: Make, tmp_pat
     await second.wait_ready(20)
     assert second.status()["pid"] != pid
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+#: Answers requests, but probes only for the first second: as a child does that is out of breath.
+BUSY = CHILD.replace(
+    'head = await reader.readuntil(b"\\r\\n\\r\\n")',
+    'head = await reader.readuntil(b"\\r\\n\\r\\n")\n'
+    '            if head.startswith(b"GET") and loop.time() > start + 1:\n'
+    "                await asyncio.sleep(600)",
+).replace("async def main():", "async def main():\n        global loop, start\n"
+          "        loop = asyncio.get_running_loop(); start = loop.time()")  # fmt: skip
+
+
+@pytest.mark.parametrize("answering", [True, False])
+async def test_a_busy_child_is_not_taken_for_one_that_hangs(
+    make: Make, monkeypatch: pytest.MonkeyPatch, answering: bool
+) -> None:
+    monkeypatch.setattr("freeloader.child.keeper._PROBE_EVERY", 0.2)
+    monkeypatch.setattr("freeloader.child.keeper._PROBE_SECONDS", 0.3)
+    keeper = await make(BUSY)
+    await keeper.wait_ready(20)
+    clock = SystemClock()
+    until = clock.now().mono + 5
+    while clock.now().mono < until and keeper.status()["restarts"] == 0:
+        if answering:
+            with keeper.lease() as lease:
+                async with lease.session.post("/v1/chat/completions", json={}) as answer:
+                    assert answer.status == 200
+                    lease.heard()
+        await asyncio.sleep(0.05)
+    assert keeper.status()["restarts"] == (0 if answering else 1)

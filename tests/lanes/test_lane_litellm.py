@@ -29,6 +29,9 @@ class FakeLease:
         self.session = session
         self.open = 0
 
+    def heard(self) -> None:
+        self.signs = getattr(self, "signs", 0) + 1
+
     def __enter__(self) -> FakeLease:
         self.open += 1
         return self

@@ -89,6 +89,7 @@ class _Call:
         self._stream = attempt.profile.stream
         self._headers: dict[str, str] = {}
         self._began = False
+        self._lease: Lease | None = None
         self._deadline = asyncio.get_running_loop().time() + self._limits.total
 
     async def post(self, lease: Lease) -> aiohttp.ClientResponse:
@@ -101,7 +102,10 @@ class _Call:
             _CONNECT_HEADER: f"{self._limits.connect:g}",
         }
         async with self._within(self._limits.first_byte):
-            return await lease.session.post(path, data=body, headers=headers)
+            response = await lease.session.post(path, data=body, headers=headers)
+        self._lease = lease
+        lease.heard()
+        return response
 
     async def events(self, response: aiohttp.ClientResponse) -> AsyncGenerator[Event, None]:
         if response.status >= 400:
@@ -186,6 +190,8 @@ class _Call:
                 chunk = await response.content.readany()
             if not chunk:
                 return
+            if self._lease is not None:
+                self._lease.heard()
             yield chunk
 
     async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
