@@ -17,10 +17,14 @@ from freeloader.money import Meters
 
 @dataclass(frozen=True, slots=True)
 class Headers:
-    """The provider's own status and headers (lower-case names), success only."""
+    """The provider's own status and headers (lower-case names), success only.
+
+    ``left_out`` names fields of the request that this lane could not send there.
+    """
 
     status: int
     headers: Mapping[str, str] = EMPTY
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class Watch:
         self.first_at: Instant | None = None
         self.ended_at: Instant | None = None
         self.headers: dict[str, str] = {}
+        self.left_out: tuple[str, ...] = ()
         self.status: int | None = None
         self.usage: Usage | None = None
         self.fault: Answer | None = None
@@ -115,6 +116,7 @@ class Watch:
     def _note(self, event: Event) -> None:
         if isinstance(event, Headers):
             self.status, self.headers = event.status, dict(event.headers)
+            self.left_out = event.left_out
         elif isinstance(event, Delta):
             self.relayed_bytes += _content_bytes(event.data)
         elif isinstance(event, Usage):

@@ -143,6 +143,8 @@ class Run:
         out["X-Freeloader-Attempts"] = str(len(self._attempts) or 1)
         if self._settled is not None:
             out["X-Freeloader-Cost-Usd"] = f"{usd_from_pico(self._plan.spent_pico):.12f}"
+        if self._watch is not None and self._watch.left_out:
+            out["X-Freeloader-Dropped"] = ", ".join(self._watch.left_out)
         if self._plan.resolution.kind == "similar":
             out["X-Freeloader-Substituted"] = _header_safe(self._plan.resolution.requested)
         return out

@@ -19,6 +19,7 @@ from freeloader.child.crew import Lease
 from freeloader.core.events import Answer, Delta, End, Event, Fault, Headers
 from freeloader.core.model import Attempt
 from freeloader.errors import Unavailable
+from freeloader.gateway.lanes.leaving_out import MINOR, Gaps, refused_fields, without
 from freeloader.gateway.lanes.reading import Reading
 from freeloader.gateway.lanes.sse import ServerEvent, SseParser, TooLong
 from freeloader.gateway.lanes.upstream import (
@@ -52,6 +53,7 @@ class LiteLLMLane:
 
     def __init__(self, keeper: KeeperPort) -> None:
         self._keeper = keeper
+        self._gaps = Gaps()
 
     async def send(self, attempt: Attempt) -> AsyncGenerator[Event, None]:
         """The attempt's events. Raises nothing but cancellation; closing it gives the call up."""
@@ -65,10 +67,13 @@ class LiteLLMLane:
             message = f"the child does not know {entry} yet"
             yield Fault(_our_fault(message, "UnknownEntry", "connect"))
             return
-        call = _Call(attempt)
+        call = _Call(attempt, self._gaps)
         with lease:
             try:
                 response = await call.post(lease)
+                while call.sheds(response):
+                    response.close()
+                    response = await call.post(lease)
                 try:
                     async for event in call.events(response):
                         yield event
@@ -83,8 +88,10 @@ class LiteLLMLane:
 class _Call:
     """One request to the child, from its body to its last event."""
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: Attempt, gaps: Gaps) -> None:
         self._attempt = attempt
+        self._gaps = gaps
+        self._left_out = gaps.of(attempt.deployment.entry, attempt.profile.payload)
         self._limits = attempt.timeouts
         self._stream = attempt.profile.stream
         self._headers: dict[str, str] = {}
@@ -96,7 +103,7 @@ class _Call:
         """Send it; the response once its head is there. Raises TimeoutError, aiohttp's errors."""
         payload = self._attempt.profile.payload
         path = "/v1/completions" if "messages" not in payload else "/v1/chat/completions"
-        body = orjson.dumps(request_body(self._attempt))
+        body = orjson.dumps(request_body(self._attempt, self._left_out))
         headers = {
             "Content-Type": "application/json",
             _CONNECT_HEADER: f"{self._limits.connect:g}",
@@ -107,6 +114,16 @@ class _Call:
         lease.heard()
         return response
 
+    def sheds(self, response: aiohttp.ClientResponse) -> bool:
+        """True if the child refused only for fields that can be left out: then they are."""
+        if response.status < 400:
+            return False
+        payload = self._attempt.profile.payload
+        names = refused_fields(meta_of(response.headers), payload) - self._left_out
+        self._left_out |= names
+        self._gaps.learn(self._attempt.deployment.entry, names)
+        return bool(names)
+
     async def events(self, response: aiohttp.ClientResponse) -> AsyncGenerator[Event, None]:
         if response.status >= 400:
             body = await self._whole(response)
@@ -116,7 +133,11 @@ class _Call:
         self._headers = provider_headers(meta, response.headers)
         self._began = True
         told = meta.get("status")
-        yield Headers(told if isinstance(told, int) else response.status, self._headers)
+        yield Headers(
+            told if isinstance(told, int) else response.status,
+            self._headers,
+            tuple(sorted(self._left_out & MINOR)),
+        )
         if self._stream and response.content_type == "text/event-stream":
             async for event in self._streamed(response):
                 yield event
@@ -220,10 +241,10 @@ class _Call:
         return _our_fault(f"the child is gone ({type(error).__name__})", "ChildGone", phase)
 
 
-def request_body(attempt: Attempt) -> dict[str, Any]:
+def request_body(attempt: Attempt, left_out: frozenset[str] = frozenset()) -> dict[str, Any]:
     """The body for the child: the whitelisted payload, the entry's name, the credentials."""
     deployment = attempt.deployment
-    body = {k: v for k, v in attempt.profile.payload.items() if k != "stream_options"}
+    body = without(attempt.profile.payload, left_out | {"stream_options"})
     body["model"] = wire_name(deployment.entry)
     body["stream"] = attempt.profile.stream
     if attempt.profile.stream:

@@ -106,7 +106,10 @@ def answer_headers(run: Run, dropped: tuple[str, ...]) -> dict[str, str]:
     """The decision headers of an answer, and what was dropped from its body."""
     headers = {name: header_safe(value) for name, value in run.headers().items()}
     headers.setdefault("X-Freeloader-Decision-Id", header_safe(run.decision_id))
-    return {**headers, **dropped_header(dropped)}
+    # What the provider's adapter does not take is named by the run itself.
+    also = headers.pop("X-Freeloader-Dropped", "")
+    every = (*dropped, *(name for name in also.split(", ") if name and name not in dropped))
+    return {**headers, **dropped_header(every)}
 
 
 def dropped_header(dropped: tuple[str, ...]) -> dict[str, str]:
