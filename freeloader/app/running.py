@@ -12,6 +12,8 @@ from collections.abc import Callable
 from freeloader import logs
 from freeloader.app.daemon import Daemon
 from freeloader.banner import Banner
+from freeloader.manage.onboard import key_variables
+from freeloader.secrets import forget
 from freeloader.settings import Home, load
 
 _log = logging.getLogger(__name__)
@@ -66,7 +68,10 @@ async def _serve(daemon: Daemon, announce: Callable[[Banner], None]) -> int:
         loop.add_signal_handler(number, ask_to_stop)
     loop.add_signal_handler(signal.SIGHUP, ask_to_reload)
     try:
-        announce(await daemon.start())
+        banner = await daemon.start()
+        # What was taken over is in the secret store now; the environment can be read by `ps`.
+        forget(key_variables(os.environ, daemon.world.catalog))
+        announce(banner)
         await stopping.wait()
     finally:
         await daemon.stop()

@@ -197,6 +197,11 @@ def split_fields(
     return secret, public
 
 
+def is_public(field: str) -> bool:
+    """True for the parts of a credential that are no secret."""
+    return field in _PUBLIC_FIELDS
+
+
 def key_field(provider: Provider) -> str:
     """Which field of its credentials a plain key is."""
     return next((f for f in provider.auth_fields if f not in _PUBLIC_FIELDS), "api_key")

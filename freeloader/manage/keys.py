@@ -222,6 +222,11 @@ class AppKeys:
             await self._changed()
 
 
+def is_app_key(text: str) -> bool:
+    """True for what has the form of a key made here, in force or not, of this home or another."""
+    return _SHAPE.fullmatch(text) is not None
+
+
 def key_hash(key: str) -> str:
     """What is stored of a key."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
@@ -266,4 +271,4 @@ def _read(path: Path) -> str | None:
         return None
     except UnicodeDecodeError:
         return None
-    return key if _SHAPE.fullmatch(key) else None
+    return key if is_app_key(key) else None

@@ -18,6 +18,7 @@ from freeloader.core.model import Account, Provider
 from freeloader.errors import Conflict, FreeloaderError
 from freeloader.manage import forms
 from freeloader.manage.accounts import Accounts
+from freeloader.manage.keys import is_app_key
 from freeloader.manage.ports import AccountLedger, Catalog, Fetch
 from freeloader.settings.env import disabled_providers
 
@@ -89,6 +90,9 @@ class Onboarding:
         for find in finds:
             if find.provider.id in off:
                 report.skipped.append(_row(find, "switched off in the environment"))
+            elif find.key is not None and is_app_key(find.key):
+                # What `xswarm env` exports for clients is no provider's, and goes to none.
+                report.skipped.append(_row(find, "a key of this program, not of a provider"))
             else:
                 await self._take(find, memory, report, actor)
         await self._remember(memory)
@@ -223,6 +227,20 @@ def keys_in(environ: Mapping[str, str], catalog: Catalog) -> list[Found]:
         }
         found.append(Found(provider, variable, environ[variable].strip(), endpoint, params))
     return found
+
+
+def key_variables(environ: Mapping[str, str], catalog: Catalog) -> frozenset[str]:
+    """The variables in ``environ`` that hold a part of a credential which is nobody's to see."""
+    names: set[str] = set()
+    for provider in catalog.providers.values():
+        if provider.local:
+            continue
+        names.update(provider.auth_env)
+        for part in provider.auth_fields:
+            if not forms.is_public(part):
+                for variable in provider.auth_env:
+                    names.update(_variables(provider, part, variable))
+    return frozenset(name for name in names if environ.get(name))
 
 
 def _variables(provider: Provider, part: str, variable: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from manage_fakes import FakeAsker, FakeCatalog, FakeLedger, local
 from freeloader.core.model import Account, Provider
 from freeloader.manage.accounts import Accounts
 from freeloader.manage.fetch import fetch_models
-from freeloader.manage.onboard import Onboarding, Report
+from freeloader.manage.onboard import Onboarding, Report, key_variables
 from freeloader.manage.ports import Listing
 
 KEY = "gsk_canary0123456789"
@@ -43,6 +43,22 @@ async def test_keys_are_taken_over_once(
     assert second.added == []
     assert set(ledger.kept) == {("groq", 1)}
     assert KEY not in json.dumps([first.as_dict(), second.as_dict()]) + repr(ledger.meta)
+
+
+async def test_what_env_exports_for_clients_is_no_providers_key(
+    accounts: Accounts, ledger: FakeLedger, catalog: FakeCatalog
+) -> None:
+    """After `eval "$(xswarm env)"`, a start would else send its own key to OpenAI."""
+    own = "xs-" + "a" * 43
+    report = await look(accounts, ledger, catalog, {"GROQ_API_KEY": own})
+    assert ledger.kept == {}
+    assert [row["source"] for row in report.skipped] == ["GROQ_API_KEY"]
+    assert own not in json.dumps(report.as_dict())
+
+
+def test_the_variables_that_hold_secrets(catalog: FakeCatalog) -> None:
+    environ = {"GROQ_API_KEY": KEY, "OLLAMA_HOST": "127.0.0.1", "PATH": "/bin", "HOME": "/h"}
+    assert key_variables(environ, catalog) == {"GROQ_API_KEY"}
 
 
 async def test_what_the_owner_removed_stays_removed_until_the_key_changes(
