@@ -278,12 +278,12 @@ class Books:
         """How an attempt ended (None: well): feeds health, breaker, and what is spent."""
         self._see(now)
         if outcome is None or outcome.kind == "ok":
-            self._health.answered(deployment.id, latency_ms, first_ms, output_tokens)
+            self._health.answered(deployment.id, latency_ms, first_ms, output_tokens, now.mono)
             self._ranking.touch((deployment.id,))
             self._breakers.succeeded(deployment, now)
             return
         if outcome.kind in _FAULTS:
-            self._health.failed(deployment.id)
+            self._health.failed(deployment.id, now.mono)
             self._ranking.touch((deployment.id,))
         until = None
         if outcome.kind == "spent":
@@ -335,9 +335,11 @@ class Books:
     async def flush_dirty(self) -> int:
         """Saves changed windows, soon; to be called every 250 ms. How many there were.
 
-        What fails stays dirty for the next call.
+        What fails stays dirty for the next call. Old measurements fade here too.
         """
-        return await self._durable.save(self._clock.now().wall, wait=False)
+        now = self._clock.now()
+        self._ranking.touch(self._health.fade(now.mono))
+        return await self._durable.save(now.wall, wait=False)
 
     async def flush(self) -> None:
         """Everything that waits is on disk on return. Raises Unavailable where it is not."""

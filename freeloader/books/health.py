@@ -1,7 +1,8 @@
 """Measured behaviour of deployments: decaying averages, and a p95 over the latest answers.
 
 Whose fault a failure is was decided before; here it only counts. Nothing is kept
-over a restart: priors serve until there are samples again.
+over a restart: priors serve until there are samples again. What refuses a deployment
+fades: nobody who is refused is measured, so that a slow minute would last for ever.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from freeloader.core.snapshot import UNMEASURED, Health
 _DECAY = 1 / 32
 #: Latencies kept for the p95.
 _RECENT = 64
+#: Seconds after which a success rate and a p95 that nothing renews are forgotten.
+FADE_S = 60.0
 #: Answers shorter than this say nothing about speed: start-up dominates.
 _TOKENS_MIN = 16
 
@@ -21,9 +24,10 @@ _TOKENS_MIN = 16
 class _Track:
     """One deployment's samples."""
 
-    __slots__ = ("first", "latencies", "latency", "rate", "rates", "samples", "success")
+    __slots__ = ("first", "latencies", "latency", "mono", "rate", "rates", "samples", "success")
 
     def __init__(self) -> None:
+        self.mono = 0.0
         self.samples = self.rates = 0
         self.success = 1.0
         self.latency: float | None = None
@@ -39,7 +43,7 @@ class HealthBook:
     """Health by deployment id."""
 
     def __init__(self) -> None:
-        self._tracks: dict[str, _Track] = {}
+        self._tracks: dict[str, _Track] = {}  # the one measured longest ago comes first
         self._views: dict[str, Health] = {}
 
     def of(self, deployment: str) -> Health:
@@ -56,9 +60,10 @@ class HealthBook:
         latency_ms: float | None,
         first_ms: float | None,
         output_tokens: int,
+        mono: float,
     ) -> None:
-        """A good answer; milliseconds."""
-        track = self._tracks.setdefault(deployment, _Track())
+        """A good answer; milliseconds, and the moment in monotonic seconds."""
+        track = self._measured(deployment, mono)
         _count(track, 1.0)
         if latency_ms is not None and latency_ms > 0:
             track.latencies.append(latency_ms)
@@ -72,11 +77,34 @@ class HealthBook:
             track.first = _average(track.first, first_ms, track.samples)
         self._views[deployment] = track.view()
 
-    def failed(self, deployment: str) -> None:
+    def failed(self, deployment: str, mono: float) -> None:
         """A failure that was theirs."""
-        track = self._tracks.setdefault(deployment, _Track())
+        track = self._measured(deployment, mono)
         _count(track, 0.0)
         self._views[deployment] = track.view()
+
+    def fade(self, mono: float) -> list[str]:
+        """Forgets what is older than ``FADE_S`` (the speed is kept); whose health changed."""
+        faded = []
+        for name, track in self._tracks.items():
+            if mono - track.mono <= FADE_S:
+                break
+            faded.append(name)
+        for name in faded:
+            track = self._tracks.pop(name)
+            self._views[name] = Health(0, None, None, track.first, track.rate)
+        return faded
+
+    def _measured(self, deployment: str, mono: float) -> _Track:
+        """The deployment's samples; a faded one's speed goes on from where it was."""
+        track = self._tracks.pop(deployment, None)
+        if track is None:
+            track, last = _Track(), self._views.get(deployment, UNMEASURED)
+            track.first, track.rate = last.first_ms, last.tokens_per_second
+            track.rates = 0 if track.rate is None else 1
+        track.mono = mono
+        self._tracks[deployment] = track
+        return track
 
 
 def _count(track: _Track, success: float) -> None:

@@ -97,6 +97,7 @@ class Keeper:
         recipe = Recipe(max(1, workers), command, environ, proxies)
         self._hands = Hands(self._places, self._log, recipe, self._events.put_nowait)
         self._switched: Callable[[], None] | None = None
+        self._asked: str | None = None
         self._configs: dict[str, tuple[tuple[Entry, ...], Mapping[str, str]]] = {}
         self._loop_task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -117,11 +118,13 @@ class Keeper:
             await asyncio.to_thread(self._places.prepare)
             self._loop_task = asyncio.create_task(self._run(), name="keeper")
             self._hands.background(self._watch())
-        self._events.put_nowait(Start(self._remember(entries, secrets)))
+        self._asked = self._remember(entries, secrets)
+        self._events.put_nowait(Start(self._asked))
 
     def configure(self, entries: Iterable[Entry], secrets: Mapping[str, str] = EMPTY) -> None:
         """The entries have changed (or not: then nothing happens). Returns at once."""
-        self._events.put_nowait(Configure(self._remember(entries, secrets)))
+        self._asked = self._remember(entries, secrets)
+        self._events.put_nowait(Configure(self._asked))
 
     def on_switch(self, tell: Callable[[], None]) -> None:
         """``tell`` is called whenever another generation serves, before any request reaches it."""
@@ -333,7 +336,7 @@ class Keeper:
 
     def _settled(self) -> bool:
         machine = self._machine
-        if not self._events.empty():  # a change that the machine has not heard of yet
+        if machine.wanted != self._asked:  # a change that the machine has not heard of yet
             return False
         if machine.fatal is not None or machine.rejected == machine.wanted:
             return True

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeloader.books.books import Books
-from freeloader.books.health import HealthBook
+from freeloader.books.health import FADE_S, HealthBook
 from freeloader.books.ranking import ORDERS_MAX, Ranking
 from freeloader.core import scoring
 from freeloader.core.budget import BudgetRules
@@ -128,12 +128,12 @@ def test_the_version_changes_with_the_set() -> None:
 def test_health_starts_unmeasured_and_averages() -> None:
     health = HealthBook()
     assert health.of("d") == UNMEASURED
-    health.answered("d", 1000, 200, 80)
+    health.answered("d", 1000, 200, 80, 0.0)
     assert health.of("d") == Health(1, 1.0, 1000, 200, 100.0)
-    health.answered("d", 1000, 400, 180)
+    health.answered("d", 1000, 400, 180, 0.0)
     assert health.of("d").tokens_per_second == pytest.approx(200)
     assert health.of("d").first_ms == pytest.approx(300)
-    health.failed("d")
+    health.failed("d", 0.0)
     assert health.of("d").success_rate == pytest.approx(2 / 3)
     health.keep_only(frozenset())
     assert health.of("d") == UNMEASURED
@@ -152,26 +152,56 @@ def test_the_rate_is_that_of_generating(
     latency: float, first: float | None, tokens: int, rate: float | None
 ) -> None:
     health = HealthBook()
-    health.answered("d", latency, first, tokens)
+    health.answered("d", latency, first, tokens, 0.0)
     assert health.of("d").tokens_per_second == rate
 
 
 def test_p95_is_of_the_latest_answers() -> None:
     health = HealthBook()
     for i in range(1, 101):
-        health.answered("d", i, None, 0)
+        health.answered("d", i, None, 0, 0.0)
     assert health.of("d").latency_ms == 97  # of 37 … 100
     for _ in range(64):
-        health.answered("d", 5, None, 0)
+        health.answered("d", 5, None, 0, 0.0)
     assert health.of("d").latency_ms == 5
 
 
 def test_old_failures_are_forgotten() -> None:
     health = HealthBook()
     for _ in range(10):
-        health.failed("d")
+        health.failed("d", 0.0)
     for _ in range(300):
-        health.answered("d", 1, None, 0)
+        health.answered("d", 1, None, 0, 0.0)
     rate = health.of("d").success_rate
     assert rate is not None
     assert rate > 0.99
+
+
+def test_what_refuses_fades_and_the_speed_stays() -> None:
+    health = HealthBook()
+    for _ in range(10):
+        health.answered("slow", 20_000, 500, 100, 0.0)
+        health.failed("bad", 0.0)
+    health.answered("new", 10, None, 0, FADE_S)
+    assert health.fade(FADE_S) == []
+    assert sorted(health.fade(FADE_S + 1)) == ["bad", "slow"]
+    faded, speed = health.of("slow"), pytest.approx(100 / 19.5)
+    assert (faded.samples, faded.success_rate, faded.latency_ms) == (0, None, None)
+    assert faded.tokens_per_second == speed
+    assert health.of("bad").success_rate is None
+    assert health.of("new").samples == 1
+    health.answered("slow", 100, None, 0, FADE_S + 2)
+    assert (health.of("slow").samples, health.of("slow").latency_ms) == (1, 100)
+    assert health.of("slow").tokens_per_second == speed
+
+
+def test_a_measured_refusal_does_not_last_for_ever() -> None:
+    """The default strategy refuses above 10 s: one slow minute may not lock everybody out."""
+    health = HealthBook()
+    clock = 0.0
+    for _ in range(20):
+        health.answered("only", 12_000, None, 50, clock)
+    refused = health.of("only")
+    assert refused.latency_ms == 12_000
+    health.fade(clock + FADE_S + 0.25)
+    assert health.of("only").latency_ms is None

@@ -153,6 +153,14 @@ async def test_an_unchanged_config_needs_no_child_a_changed_one_waits_for_the_le
     assert await keeper.wait_settled(20)
     assert keeper.status()["generation"] == 1
 
+    keeper.configure([Entry("b", "openai/b"), ENTRY])
+    waiting = [asyncio.create_task(keeper.wait_settled(20)) for _ in range(3)]
+    await asyncio.wait(waiting)
+    assert keeper.serves("b"), "a change just asked for is not settled, whoever runs first"
+    keeper.configure([ENTRY])
+    assert await keeper.wait_settled(20)
+    assert keeper.status()["generation"] == 3
+
     with keeper.lease() as lease:
         keeper.configure([ENTRY, Entry("b", "openai/b")])
         while not keeper.serves("b"):
