@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -176,3 +178,15 @@ def test_every_table_is_strict(tmp_path: Path, schema: object) -> None:
     loose = [row[1] for row in conn.execute("PRAGMA table_list") if not row[5]]
     conn.close()
     assert [name for name in loose if not name.startswith("sqlite_")] == []
+
+
+def test_making_files_leaves_nothing_heavy_behind(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from freeloader.store import opening; from freeloader.store.schema import LEDGER\n"
+        "opening.prepare(Path(sys.argv[1]), LEDGER)\n"
+        "assert 'sqlite_utils' in sys.modules and 'numpy' not in sys.modules\n"
+    )
+    made = tmp_path / "freeloader.db"
+    subprocess.run([sys.executable, "-c", program, str(made)], check=True)
+    assert version(made) == LEDGER.version
