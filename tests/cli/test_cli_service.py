@@ -32,7 +32,7 @@ from freeloader.banner import Banner
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        ok = self.path == "/ready" and MODE != "never-ready"
+        ok = self.path == "/ready" and MODE not in ("never-ready", "slow")
         body = b'{"status": "x", "child": {"state": "STATE"}}'.replace(b"STATE", STATE)
         self.send_response(200 if ok or self.path == "/v1/health" else 503)
         self.send_header("Content-Length", str(len(body)))
@@ -225,6 +225,26 @@ def test_a_host_that_is_none_is_named():
     problem = ports.trouble("no.such.host.invalid", 3000)
     assert problem is not None
     assert "no.such.host.invalid" in problem
+
+
+def test_leaving_a_start_in_the_background_says_that_it_goes_on(cli, home):
+    started = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "start", "--daemon"],
+        cwd=ROOT,
+        env={**os.environ, "XSWARM_HOME": str(home), "MODE": "slow"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stderr is not None
+    for line in started.stderr:
+        if line.startswith("starting …"):  # it listens, and is waited for
+            break
+    started.send_signal(signal.SIGINT)
+    _, said = started.communicate(timeout=30)
+    assert started.returncode == 130
+    record = RunFiles(home).running()
+    assert record is not None
+    assert f"(pid {record.pid}) goes on starting; `xswarm stop` ends it" in said
 
 
 def test_status_shows_child_and_providers(xswarm, daemon, home):

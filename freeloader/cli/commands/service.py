@@ -231,7 +231,12 @@ def _start_in_background(seconds: float) -> None:
         raise
     launch = daemon.Launch(home)
     launch.fork(lock)
-    _greet(launch.wait(seconds))
+    try:
+        banner = launch.wait(seconds)
+    except KeyboardInterrupt:
+        note(f"\nthe daemon (pid {launch.pid}) goes on starting; `xswarm stop` ends it.")
+        raise
+    _greet(banner)
     note(f"ready (pid {launch.pid}). `xswarm status`, `xswarm logs -f`, `xswarm stop`.")
 
 
