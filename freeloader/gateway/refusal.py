@@ -188,7 +188,8 @@ def _budget(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> F
     raising = (
         "Raise its limit (max_cost), shorten max_tokens"
         if verdict.gate == "maxCost"
-        else "Raise it (xswarm config set budget.hard.daily AMOUNT, and the like), or wait"
+        else "Raise it (xswarm config set budget.hard.daily AMOUNT, and the like), shorten "
+        "max_tokens, or wait"
     )
     return BudgetExceeded(
         f"A budget would not be kept: {_why(some)} {raising}, or use a free model.",

@@ -368,3 +368,32 @@ def test_env_is_for_a_shell(xswarm, daemon, home):
 def test_env_with_the_daemon_stopped_names_the_configured_address(xswarm, home):
     (home / "config.toml").write_text("[server]\nport = 3456\n")
     assert "OPENAI_BASE_URL=http://127.0.0.1:3456/v1" in xswarm("env").out
+
+
+@pytest.mark.parametrize(
+    ("words", "body"),
+    [
+        ((), {}),
+        (("groq",), {"provider": "groq"}),
+        (("groq@2",), {"provider": "groq", "idx": 2}),
+    ],
+)
+def test_free_reset_forgets_what_was_named(xswarm, daemon, words, body):
+    rows = [{"provider": "groq", "idx": 2}]
+    daemon.on("GET", "/v1/accounts", {"accounts": rows})
+    daemon.on("POST", "/v1/free-tiers/reset", {"reset": True, "windows": 3})
+    ran = xswarm("free", "reset", *words)
+    assert ran.code == 0, ran.err
+    assert ran.out == "3 windows forgotten; no pause is left.\n"
+    assert daemon.asked[-1]["body"] == body
+    assert xswarm("free", "reset", *words, "--json").json == {"reset": True, "windows": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("mistral", 1), ("groq@1", 1), ("groq@", 2), ("@1", 2), ("", 2), ("a@b", 2)]
+)
+def test_free_reset_of_what_is_not_there_resets_nothing(xswarm, daemon, name, code):
+    daemon.on("GET", "/v1/accounts", {"accounts": [{"provider": "groq", "idx": 2}]})
+    ran = xswarm("free", "reset", name)
+    assert ran.code == code
+    assert all(asked["method"] == "GET" for asked in daemon.asked)
