@@ -153,8 +153,9 @@ async def _sums(ledger: LedgerPort, span: Period) -> dict[str, tuple[int, int]]:
     whole = await ledger.spent(span.start, span.end)
     requests = await ledger.requests_since(span.start, span.end)
     sums = {budget.GLOBAL: (whole, requests)}
+    asked = await ledger.requests_by_project(span.start, span.end)
     for project, amount in (await ledger.spent_by_project(span.start, span.end)).items():
-        sums[budget.project_scope(project or None)] = (amount, 0)
+        sums[budget.project_scope(project or None)] = (amount, asked.get(project, 0))
     for key, amount in (await ledger.spent_by_key(span.start, span.end)).items():
         if key:
             sums[f"key:{key}"] = (amount, 0)

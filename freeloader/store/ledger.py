@@ -135,6 +135,15 @@ class Ledger(Records):
         """Picodollars per project (``""``: none)."""
         return await self._sums(sql.SPENT_BY_PROJECT, since, until)
 
+    async def requests_by_project(self, since: float, until: float) -> dict[str, int]:
+        """How many attempts were recorded per project (``""``: none)."""
+
+        def query(conn: sqlite3.Connection) -> dict[str, int]:
+            rows = conn.execute(sql.REQUESTS_BY_PROJECT, charges.slots(since, until))
+            return {row["name"]: int(row["requests"]) for row in rows}
+
+        return await self._file.read(query)
+
     async def spent_by_key(self, since: float, until: float) -> dict[str, int]:
         """Picodollars per app key."""
         return await self._sums(sql.SPENT_BY_KEY, since, until)

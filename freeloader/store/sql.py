@@ -85,6 +85,10 @@ SPENT_BY_PROJECT = """
 SELECT project AS name, sum(cost_pico / 1000000) AS micro, sum(cost_pico % 1000000) AS pico
 FROM budget_tracking WHERE slot >= :since AND slot < :until GROUP BY project
 """
+REQUESTS_BY_PROJECT = """
+SELECT project AS name, sum(requests) AS requests
+FROM budget_tracking WHERE slot >= :since AND slot < :until GROUP BY project
+"""
 SPENT_BY_KEY = """
 SELECT key_id AS name, sum(cost_pico / 1000000) AS micro, sum(cost_pico % 1000000) AS pico
 FROM budget_tracking WHERE slot >= :since AND slot < :until GROUP BY key_id

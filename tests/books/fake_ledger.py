@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -121,6 +122,9 @@ class FakeLedger:
         for row in self._between(since, until):
             sums[row.project or ""] = sums.get(row.project or "", 0) + row.cost_pico
         return sums
+
+    async def requests_by_project(self, since: float, until: float) -> Mapping[str, int]:
+        return Counter(row.project or "" for row in self._between(since, until))
 
     async def spent_by_key(self, since: float, until: float) -> Mapping[str, int]:
         sums: dict[str, int] = {}

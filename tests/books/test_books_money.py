@@ -494,6 +494,19 @@ async def test_what_is_not_their_fault_pauses_nothing(kind: str) -> None:
     assert books.health(FREE.id).success_rate in (None, 1.0)
 
 
+async def test_a_restart_shows_each_project_as_it_was() -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), PAID)
+    for name in ("a", "b"):
+        hold = await reserve(books, clock, name)
+        assert isinstance(hold, Hold)
+        await books.settle(hold, TOKENS, "reported", clock.now())
+    before = books.budget_view(None, clock.now())
+    assert [row["daily"]["requests"] for row in before["projects"].values()] == [2]
+    again = await opened(ledger, clock, BudgetRules(), PAID)
+    assert again.budget_view(None, clock.now())["projects"] == before["projects"]
+
+
 async def test_another_time_zone_before_the_ledger_was_read_counts_nothing_twice() -> None:
     ledger, clock = FakeLedger(), FakeClock()
     books = await opened(ledger, clock, BudgetRules(), PAID)

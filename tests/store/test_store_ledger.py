@@ -154,6 +154,7 @@ async def test_sums_by_period_project_and_key(store: Store) -> None:
     assert await ledger.spent(NOW, NOW + 1800, key="x") == 1100
     assert await ledger.requests_since(NOW, NOW + 900) == 2
     assert await ledger.spent_by_project(NOW - 900, NOW + 1800) == {"a": 11, "": 100, "b": 1000}
+    assert await ledger.requests_by_project(NOW - 900, NOW + 900) == {"a": 2, "": 1}
     assert await ledger.spent_by_key(NOW, NOW + 900) == {"y": 10, "x": 100}
     # A bound inside a quarter of an hour is taken outward: never less than was spent.
     assert await ledger.spent(NOW + 450, NOW + 451) == 110
