@@ -299,6 +299,14 @@ def test_refusals_are_told_apart() -> None:
     assert refusal(500, {}, body).lane_fault
 
 
+@pytest.mark.parametrize("report", [{}, meta(calls=1), meta(calls=2)])
+def test_only_a_report_of_no_call_proves_that_none_was_sent(report: dict[str, str]) -> None:
+    """Released on less, a call that the provider bills would cost nothing here."""
+    for status in (400, 500):
+        assert refusal(status, report, b"Internal Server Error").phase == "head"
+    assert refusal(500, meta(calls=0), b"").phase == "connect"
+
+
 def test_a_broken_report_does_not_break_the_answer() -> None:
     for text in ("", "%%%", b64encode(b"[]").decode(), b64encode(b"{").decode()):
         answer = refusal(

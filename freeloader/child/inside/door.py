@@ -51,7 +51,12 @@ class Door:
         elif scope["type"] == "http" and method == "POST" and path in _CALLS:
             wire = Wire(_connect_seconds(scope))
             attach(wire)
-            await self._app(scope, receive, _Answer(send, wire).send)
+            answer = _Answer(send, wire)
+            try:
+                await self._app(scope, receive, answer.send)
+            except Exception as error:  # told, then raised: uvicorn logs it
+                await answer.failed(error)
+                raise
         else:
             await _refuse(scope, send)
 
@@ -84,9 +89,24 @@ class _Answer:
         self._send = send
         self._wire = wire
         self._stream = False
+        self._started = False
+
+    async def failed(self, error: Exception) -> None:
+        """LiteLLM broke on its own answer: what the provider did is told all the same.
+
+        Without it the front could only guess whether anything was sent, and so billed.
+        """
+        if self._started:
+            return
+        self._wire.failed = True
+        self._wire.error_class = self._wire.error_class or type(error).__name__
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"2")]
+        await self.send({"type": "http.response.start", "status": 500, "headers": headers})
+        await self.send({"type": "http.response.body", "body": b"{}"})
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            self._started = True
             message["headers"] = self._headers(message)
         elif self._stream and not message.get("more_body"):
             body = message.get("body", b"") + trailer(self._wire)

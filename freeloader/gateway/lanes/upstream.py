@@ -63,7 +63,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         return Answer(told, **common, phase="head" if told >= 400 else "stream")
     if meta.get("class") == "Timeout":
         return Answer(None, timeout=True, **common)
-    return _never_sent(status, common)
+    return _refused_inside(status, common, sent=meta.get("calls") != 0)
 
 
 def _broken(meta: Mapping[str, Any], common: dict[str, Any]) -> Answer:
@@ -74,13 +74,18 @@ def _broken(meta: Mapping[str, Any], common: dict[str, Any]) -> Answer:
     return Answer(None, **common, phase=phase, timeout=slow)
 
 
-def _never_sent(status: int, common: dict[str, Any]) -> Answer:
-    """LiteLLM refused it before any call: a parameter it does not take there, or itself broken."""
+def _refused_inside(status: int, common: dict[str, Any], *, sent: bool) -> Answer:
+    """LiteLLM's own refusal: a parameter it does not take there, or itself broken.
+
+    ``sent``: a call went out, or the door does not say. Then it may have been
+    billed, and only a report of no call at all is proof that it was not.
+    """
     unknown = "no healthy deployments" in common["body"] or "Invalid model name" in common["body"]
     ours = unknown or status >= 500 or common["error_class"] == "LaneError"
     if unknown:
         common["error_class"] = "UnknownEntry"
-    return Answer(None if ours else status, **common, phase="connect", lane_fault=ours)
+    phase = "head" if sent else "connect"
+    return Answer(None if ours or sent else status, **common, phase=phase, lane_fault=ours)
 
 
 def broken_stream(

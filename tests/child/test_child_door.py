@@ -1,0 +1,57 @@
+"""The child's door when LiteLLM breaks on its own answer: what the provider did is still told."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import Any
+
+import orjson
+import pytest
+
+from freeloader.child.inside.door import META_HEADER, Door
+from freeloader.child.inside.tap import current
+
+SCOPE = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": []}
+
+
+async def _nothing() -> dict[str, Any]:
+    return {"type": "http.disconnect"}
+
+
+async def test_an_answer_that_litellm_cannot_write_is_no_call_that_was_never_sent() -> None:
+    """A lone surrogate in a model's text, say: the provider was called, and bills."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        wire = current()
+        assert wire is not None
+        wire.calls = 1
+        wire.begin(200, {"content-type": "application/json"})
+        raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(dict(message))
+
+    with pytest.raises(UnicodeEncodeError):
+        await Door(app)(dict(SCOPE), _nothing, send)
+    head = sent[0]
+    assert head["status"] == 500
+    told = orjson.loads(b64decode(dict(head["headers"])[META_HEADER]))
+    assert (told["calls"], told["status"], told["class"]) == (1, 200, "UnicodeEncodeError")
+    assert len(sent) == 2
+
+
+async def test_an_answer_that_has_begun_is_not_begun_again() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError("later")
+
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(dict(message))
+
+    with pytest.raises(RuntimeError):
+        await Door(app)(dict(SCOPE), _nothing, send)
+    assert [message["type"] for message in sent] == ["http.response.start"]
