@@ -7,7 +7,7 @@ first content came, and at the end how much is known of the consumption:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -22,6 +22,8 @@ from freeloader.money import Meters
 #: Chunks held back before the first content; more than a role chunk or two means
 #: a provider that streams emptiness, and they are let go.
 _HELD_BACK = 64
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking_blocks")
+_TEXTS = ("content", "reasoning_content", "reasoning", "refusal", "text")
 
 
 class Watch:
@@ -41,6 +43,7 @@ class Watch:
         self.finished = False
         self.sending = False
         self.relayed_bytes = 0
+        self.thinking_seen = False
 
     async def events(self, lane: LanePort) -> AsyncIterator[Event]:
         """The lane's events from the first content on; ``first_at`` is set before it is given.
@@ -71,8 +74,9 @@ class Watch:
     def used(self) -> tuple[Meters, str]:
         """What to settle with, and its basis: ``reported``, ``counted`` or ``hold``.
 
-        Counted is never below what was relayed; hidden reasoning of a broken
-        stream cannot be seen, which is why the books cap and mark it.
+        Counted is never below what was relayed. A model that reasons without
+        showing it may have produced all that it was allowed to before its first
+        word: then that is counted (the books cap it by the hold, and mark it).
         """
         relayed = self._relayed_tokens()
         usage = self.usage
@@ -86,7 +90,7 @@ class Watch:
         counted = Meters(
             requests=1,
             input=upper.input,
-            output=max(relayed, guessed),
+            output=max(relayed, guessed, upper.output if self._may_have_thought() else 0),
             images=upper.images,
         )
         return counted, "counted"
@@ -104,6 +108,10 @@ class Watch:
             return None
         return (self.first_at.mono - self.started.mono) * 1000
 
+    def _may_have_thought(self) -> bool:
+        reasons = "reasoning" in self.attempt.deployment.model.capabilities
+        return reasons and not self.thinking_seen
+
     def _relayed_tokens(self) -> int:
         return upper_tokens(self.relayed_bytes) if self.relayed_bytes else 0
 
@@ -119,6 +127,7 @@ class Watch:
             self.left_out = event.left_out
         elif isinstance(event, Delta):
             self.relayed_bytes += _content_bytes(event.data)
+            self.thinking_seen = self.thinking_seen or _thinks(event.data)
         elif isinstance(event, Usage):
             self.usage = event
         elif isinstance(event, Fault):
@@ -128,17 +137,39 @@ class Watch:
 
 
 def _content_bytes(data: dict[str, Any]) -> int:
-    """Bytes of text, reasoning and tool arguments in one chunk or body."""
+    """Bytes of text, reasoning and tool arguments in one chunk or body.
+
+    Providers send what they like: whatever is not of the expected shape counts nothing.
+    """
     total = 0
-    for choice in data.get("choices") or ():
-        part = choice.get("delta") or choice.get("message") or choice
-        for key in ("content", "reasoning_content", "reasoning", "text"):
-            value = part.get(key)
-            if isinstance(value, str):
-                total += len(value.encode("utf-8", "surrogatepass"))
-        for call in part.get("tool_calls") or ():
-            function = call.get("function") or {}
-            total += len(str(function.get("name") or "")) + len(
-                str(function.get("arguments") or "")
-            )
+    for part in _parts(data):
+        total += sum(_size(part.get(key)) for key in _TEXTS)
+        calls = part.get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
+            total += _call_size(call.get("function") if isinstance(call, dict) else None)
+        total += _call_size(part.get("function_call"))
     return total
+
+
+def _thinks(data: dict[str, Any]) -> bool:
+    return any(part.get(key) for part in _parts(data) for key in _THOUGHTS)
+
+
+def _parts(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The delta or message of each choice (the choice itself for text completions)."""
+    choices = data.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict):
+            part = choice.get("delta") or choice.get("message") or choice
+            if isinstance(part, dict):
+                yield part
+
+
+def _call_size(function: Any) -> int:
+    if not isinstance(function, dict):
+        return 0
+    return _size(function.get("name")) + _size(function.get("arguments"))
+
+
+def _size(value: Any) -> int:
+    return len(value.encode("utf-8", "surrogatepass")) if isinstance(value, str) else 0

@@ -28,6 +28,7 @@ from freeloader.core.model import (
     Timeouts,
     Verdict,
 )
+from freeloader.core.routing import upper_meters
 from freeloader.errors import (
     FreeloaderError,
     InvalidRequest,
@@ -425,7 +426,7 @@ async def test_two_requests_of_one_name_share_no_hold() -> None:
 
 
 async def test_a_bug_on_the_way_ends_the_request_at_once_and_is_still_charged() -> None:
-    house = world({FIRST.id: [[Delta({"choices": 7}, True), End()]]}, FIRST)
+    house = world({FIRST.id: [[Delta(7, True)]]}, FIRST)  # type: ignore[arg-type]
     run = house.begin(stream=True)
     with pytest.raises(FreeloaderError) as caught:
         await run.first(5)
@@ -452,3 +453,55 @@ async def test_what_looks_like_a_secret_is_masked_before_people_see_it() -> None
     with pytest.raises(FreeloaderError) as caught:
         await house.begin().first(5)
     assert "abc" not in f"{caught.value.message}{caught.value.details}{house.journal}"
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "thought", "all_of_it"),
+    [
+        (frozenset({"streaming", "reasoning"}), None, True),
+        (frozenset({"streaming", "reasoning"}), "hm", False),
+        (frozenset({"streaming"}), None, False),
+    ],
+)
+async def test_what_may_have_been_thought_unseen_is_charged_too(
+    capabilities: frozenset[str], thought: str | None, all_of_it: bool
+) -> None:
+    paid = deployment("a", "m", tier="paid", price=PAID, capabilities=capabilities)
+    script: list[Event] = [chunk("one")]
+    if thought:
+        delta = {"reasoning_content": thought}
+        script.insert(0, Delta({"choices": [{"index": 0, "delta": delta}]}, True))
+    house = world({paid.id: [script]}, paid)
+    run = house.begin(stream=True)
+    assert await run.first(5)
+    while house.lane.scripts[paid.id]:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
+    run.abandon()
+    await house.tasks.drain(5)
+    (settled,) = house.books.said("settle")
+    assert settled[1] == "counted"
+    upper = upper_meters(profile(), paid).output
+    assert (settled[2].output == upper) is all_of_it
+    assert upper > 20
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"choices": "abc"},
+        {"choices": {"a": 1}},
+        {"choices": [None, 1]},
+        {"choices": [{"delta": "x"}]},
+        {"choices": [{"delta": {"tool_calls": "x"}}]},
+        {"choices": [{"delta": {"tool_calls": [None, {"function": "f"}]}}]},
+        {"choices": [{"delta": {"content": [1], "function_call": "x"}}]},
+        {"choices": [{"delta": {"tool_calls": [{"function": {"arguments": {"a": 1}}}]}}]},
+    ],
+)
+async def test_a_provider_that_sends_odd_shapes_breaks_nothing(data: dict[str, Any]) -> None:
+    house = world({FIRST.id: [[Delta(data, True), used(), End()]]})
+    run = house.begin(stream=True)
+    assert await run.first(5)
+    await collect(run)
+    assert house.books.said("settle")[0][1] == "reported"

@@ -195,7 +195,7 @@ class _Call:
         self, reading: Reading, trailer: dict[str, Any], failure: dict[str, Any]
     ) -> list[Event]:
         """What a finished stream comes to: usage where there is any, then the verdict."""
-        if not trailer:
+        if not trailer and not failure:
             return [Fault(_our_fault("the child's answer broke off", "ChildGone", "stream"))]
         usage: list[Event] = [reading.usage(trailer)] if reading.any or trailer.get("usage") else []
         whole = trailer.get("finish") or (trailer.get("done") and reading.content)

@@ -46,7 +46,9 @@ class Reading:
         self.any = True
         self.content = self.content or self.has_content(data)
         for choice in _dicts(choices):
-            self.finish_reason = choice.get("finish_reason") or self.finish_reason
+            reason = choice.get("finish_reason")
+            if isinstance(reason, str) and reason:
+                self.finish_reason = reason
         return bool(choices) or isinstance(usage, dict)
 
     @staticmethod
@@ -54,7 +56,7 @@ class Reading:
         """True if any choice carries text, reasoning, a tool call or another part."""
         for choice in _dicts(data.get("choices")):
             part = choice.get("delta") or choice.get("message") or choice
-            if any(part.get(name) for name in _CONTENT):
+            if isinstance(part, dict) and any(part.get(name) for name in _CONTENT):
                 return True
         return False
 

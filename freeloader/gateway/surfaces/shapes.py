@@ -12,6 +12,7 @@ from typing import Any
 
 from freeloader.core.events import Usage
 
+_INT_MAX = 2**53
 #: LiteLLM's own additions, of no meaning outside.
 _INTERNAL = ("provider_specific_fields", "_hidden_params", "litellm_model_id")
 
@@ -58,8 +59,8 @@ def completion_body(
     """The JSON answer of ``/v1/completions``: OpenAI's choices and the seed's fields at once."""
     choices = []
     for choice in _choices(data):
-        message = choice.get("message") or {}
-        choices.append(_text_choice(choice, echo + (message.get("content") or "")))
+        message = choice.get("message")
+        choices.append(_text_choice(choice, echo + _text_in(message)))
     return {
         "id": data.get("id"),
         "object": "text_completion",
@@ -88,8 +89,7 @@ def completion_chunk(data: Mapping[str, Any], echo: str = "") -> dict[str, Any] 
     """A chat chunk as a text-completion chunk; None where it carries neither text nor an end."""
     choices = []
     for choice in _choices(data):
-        delta = choice.get("delta") or {}
-        text = echo + (delta.get("content") or "")
+        text = echo + _text_in(choice.get("delta"))
         if text or choice.get("finish_reason") is not None:
             choices.append(_text_choice(choice, text))
     if not choices:
@@ -127,6 +127,12 @@ def _chat_choice(choice: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(inner, dict) and any(key in inner for key in _INTERNAL):
             out[name] = {key: value for key, value in inner.items() if key not in _INTERNAL}
     return out
+
+
+def _text_in(part: Any) -> str:
+    """The text of a message or delta; parts of any other shape have none."""
+    content = part.get("content") if isinstance(part, dict) else None
+    return content if isinstance(content, str) else ""
 
 
 def _says_something(choice: Mapping[str, Any]) -> bool:
@@ -170,6 +176,7 @@ def _old_logprobs(value: Any) -> dict[str, Any] | None:
 
 def _int(value: Any, other: Any) -> int:
     for one in (value, other):
-        if isinstance(one, (int, float)) and not isinstance(one, bool):
+        # Beyond JSON's exact integers it is a provider's nonsense, and cannot be written either.
+        if isinstance(one, (int, float)) and not isinstance(one, bool) and abs(one) <= _INT_MAX:
             return int(one)
     return 0
