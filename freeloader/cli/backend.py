@@ -16,6 +16,7 @@ from urllib.parse import quote
 from freeloader.cli.client import Client
 from freeloader.cli.lifecycle import RunFiles
 from freeloader.cli.shell import Failure, NotRunning, home_path, rows_of
+from freeloader.clock import SystemClock
 
 Row = dict[str, Any]
 
@@ -151,7 +152,7 @@ def open_backend() -> Iterator[Backend]:
     if not home_path().is_dir():
         raise Failure(f"there is no home at {home_path()}; make it: xswarm init")
     lock = files.lock
-    if not lock.acquire():
+    if not lock.acquire_soon(lambda: files.running() is not None, SystemClock()):
         raise Failure("the daemon is just starting or stopping; try again in a moment.")
     try:
         from freeloader.cli.offline import OfflineBackend

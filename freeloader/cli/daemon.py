@@ -57,7 +57,7 @@ def take_lock(home: Path) -> Lock:
     """The home's lock, for the daemon to come. Raises Failure naming who has it."""
     files = RunFiles(home)
     lock = files.lock
-    if lock.acquire():
+    if lock.acquire_soon(lambda: files.running() is not None, SystemClock()):
         return lock
     record = files.running()
     if record is None:

@@ -22,6 +22,8 @@ from freeloader.clock import Clock, SystemClock
 
 # How often a wait looks again; waits are bounded by their callers.
 TICK_SECONDS = 0.05
+# An ending process lets go of its lock within milliseconds; a command holds it for a second.
+PATIENCE_SECONDS = 5.0
 
 pause = threading.Event().wait
 
@@ -79,6 +81,19 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
+
+    def acquire_soon(self, given_up: Callable[[], bool], clock: Clock) -> bool:
+        """As ``acquire``, with ``PATIENCE_SECONDS`` for one that is just ending.
+
+        A daemon whose first thread is gone counts as gone, but the system lets go of its
+        lock with its last thread. ``given_up`` says that there is nothing to wait for.
+        """
+        until = clock.now().mono + PATIENCE_SECONDS
+        while not self.acquire():
+            if given_up() or clock.now().mono >= until:
+                return False
+            pause(TICK_SECONDS)
+        return True
 
     def acquire(self) -> bool:
         """True if this process has the lock now; False if another one holds it."""

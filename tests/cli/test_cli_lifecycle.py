@@ -71,6 +71,27 @@ def test_the_lock_keeps_a_second_process_out_and_dies_with_the_first(child, tmp_
     assert Lock(path).acquire()
 
 
+def test_one_that_is_just_ending_is_waited_for(tmp_path, monkeypatch):
+    """Its first thread is gone and counts as dead; the lock goes with the last one."""
+    ending, next_one = Lock(tmp_path / "daemon.lock"), Lock(tmp_path / "daemon.lock")
+    assert ending.acquire()
+    looks = []
+
+    def look_again(seconds):
+        looks.append(seconds)
+        if len(looks) == 3:
+            ending.release()
+
+    monkeypatch.setattr(lifecycle, "pause", look_again)
+    assert next_one.acquire_soon(lambda: False, CLOCK)
+    assert len(looks) == 3
+    assert not ending.acquire_soon(lambda: True, CLOCK), "a running daemon is not waited for"
+    monkeypatch.setattr(lifecycle, "PATIENCE_SECONDS", 0.0)
+    assert not ending.acquire_soon(lambda: False, CLOCK)
+    assert len(looks) == 3
+    next_one.release()
+
+
 def test_a_forked_process_keeps_the_lock_its_parent_lets_go(tmp_path):
     lock = Lock(tmp_path / "daemon.lock")
     assert lock.acquire()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from freeloader.cli import offline
+from freeloader.cli import lifecycle, offline
 from freeloader.cli.lifecycle import RunFiles
 
 
@@ -68,7 +68,8 @@ def test_commands_work_with_the_daemon_stopped(xswarm, home, managers):
     assert managers.opened == managers.closed == 3
 
 
-def test_nobody_changes_a_home_whose_daemon_is_just_starting(xswarm, home, managers):
+def test_nobody_changes_a_home_whose_daemon_is_just_starting(xswarm, home, managers, monkeypatch):
+    monkeypatch.setattr(lifecycle, "PATIENCE_SECONDS", 0.0)
     lock = RunFiles(home).lock
     assert lock.acquire()
     ran = xswarm("config", "show")
