@@ -5,6 +5,8 @@ import contextlib
 import multiprocessing
 import os
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -252,3 +254,31 @@ async def test_what_is_given_out_is_a_copy(home: Home) -> None:
     assert isinstance(found, dict)
     found["k"] = "changed"
     assert await secrets.get("a", "file") == {"k": "v"}
+
+
+def test_the_cipher_stays_out_of_the_process_that_lives_long(home: Home) -> None:
+    program = (
+        "import asyncio, sys; from pathlib import Path\n"
+        "from freeloader.secrets import SecretStore; from freeloader.settings import Home\n"
+        "home = Home(Path(sys.argv[1]))\n"
+        "asyncio.run(SecretStore(home, 'file').put('groq/1', {'api_key': 'k'}))\n"
+        "found = asyncio.run(SecretStore(home, 'file').get('groq/1', 'file'))\n"
+        "assert found == {'api_key': 'k'}, found\n"
+        "assert 'cryptography' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(home.path)], check=True)
+
+
+async def test_many_who_ask_at_once_open_the_file_once(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = store(home, None, "file")
+    for n in range(3):
+        await first.put(f"groq/{n}", {"api_key": f"k{n}"})
+    opened: list[int] = []
+    read = SecretFile.read
+    monkeypatch.setattr(SecretFile, "read", lambda self: opened.append(1) or read(self))
+    fresh = store(home, None, "file")
+    found = await asyncio.gather(*(fresh.get(f"groq/{n % 3}", "file") for n in range(9)))
+    assert found == [{"api_key": f"k{n % 3}"} for n in range(9)]
+    assert len(opened) == 1

@@ -14,11 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from freeloader.errors import SecretStoreError
+from freeloader.secrets.sealing import seal, unseal
 from freeloader.settings.files import locked, tighten, write_private
 from freeloader.settings.home import Home
 
-_MAGIC = b"XSF1"
-_NONCE = 12
 _FILE_MAX = 16_000_000
 
 Fields = Mapping[str, str]
@@ -41,16 +40,12 @@ class SecretFile:
             return None
         return found.st_mtime_ns, found.st_ino, found.st_size
 
-    def read_one(self, name: str) -> dict[str, str] | None:
-        """One secret; None where there is none. Raises SecretStoreError."""
-        return self._read().get(name)
-
     def change(self, name: str, fields: Fields | None) -> None:
         """Set one secret, or with None take it out. Raises SecretStoreError."""
         self._home.create()
         try:
             with locked(self._home.run / "secrets.lock"):
-                kept = self._read()
+                kept = self.read()
                 if fields is None:
                     if kept.pop(name, None) is None:
                         return
@@ -63,7 +58,8 @@ class SecretFile:
                 f"{error.strerror or error}. Free space or fix its owner, and try again."
             ) from error
 
-    def _read(self) -> dict[str, dict[str, str]]:
+    def read(self) -> dict[str, dict[str, str]]:
+        """All secrets by name; empty where there is no file. Raises SecretStoreError."""
         path = self._home.secrets
         try:
             if path.stat().st_size > _FILE_MAX:
@@ -79,24 +75,16 @@ class SecretFile:
         return self._open(sealed, self._key(make=False))
 
     def _open(self, sealed: bytes, key: bytes) -> dict[str, dict[str, str]]:
-        from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-        nonce, body = sealed[len(_MAGIC) :][:_NONCE], sealed[len(_MAGIC) + _NONCE :]
-        if not sealed.startswith(_MAGIC) or len(nonce) != _NONCE:
-            raise self._damaged()
         try:
-            kept: dict[str, dict[str, str]] = json.loads(AESGCM(key).decrypt(nonce, body, _MAGIC))
-        except (InvalidTag, ValueError):
+            kept: dict[str, dict[str, str]] = json.loads(unseal(sealed, key))
+        except ValueError:
             raise self._damaged() from None
+        except OSError as error:
+            raise SecretStoreError(f"{self._home.secrets} cannot be read: {error}") from None
         return kept
 
     def _seal(self, kept: Mapping[str, Fields]) -> bytes:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-        nonce = os.urandom(_NONCE)
-        plain = json.dumps(kept).encode()
-        return _MAGIC + nonce + AESGCM(self._key(make=True)).encrypt(nonce, plain, _MAGIC)
+        return seal(json.dumps(kept).encode(), self._key(make=True))
 
     def _key(self, *, make: bool) -> bytes:
         path: Path = self._home.secrets_key

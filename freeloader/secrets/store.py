@@ -42,6 +42,7 @@ class SecretStore:
         self._file = SecretFile(home)
         self._ring = TimedKeyring(home.identity, keyring_seconds, find_keyring)
         self._on_secret = on_secret
+        self._reading = asyncio.Lock()
         self._cache: OrderedDict[tuple[str, str], tuple[object, Fields]] = OrderedDict()
 
     def __repr__(self) -> str:
@@ -68,22 +69,15 @@ class SecretStore:
 
     async def get(self, name: str, backend: str) -> Fields | None:
         """What is kept under ``name`` in ``backend``; None where there is nothing."""
-        stamp = self._file.stamp() if backend == "file" else None
-        cached = self._cache.get((name, backend))
-        if cached is not None and cached[0] == stamp:
-            self._cache.move_to_end((name, backend))
-            return dict(cached[1])
-        if backend == "keyring":
+        found = self._remembered(name, backend)
+        if found is None and backend == "keyring":
             raw = await self._ring.call("get_password", name)
-            found = None if raw is None else _fields(raw)
-        else:
-            found = await asyncio.to_thread(self._file.read_one, name)
-        if found is None:
-            return None
-        for value in found.values():
-            self._on_secret(value)
-        self._remember(name, backend, found, stamp)
-        return dict(found)
+            if raw is not None:
+                found = self._learnt(name, backend, _fields(raw))
+        elif found is None:
+            async with self._reading:  # one opens the file, and the others find what it learnt
+                found = self._remembered(name, backend) or await self._from_file(name)
+        return None if found is None else dict(found)
 
     async def delete(self, name: str, backend: str) -> None:
         """Forget ``name``; it need not be there."""
@@ -110,6 +104,28 @@ class SecretStore:
                 "encrypted in the home: xswarm config set secrets.backend file"
             )
         return works
+
+    async def _from_file(self, name: str) -> Fields | None:
+        """Opens the file, which is dear, and remembers all that is in it."""
+        stamp = self._file.stamp()
+        kept = await asyncio.to_thread(self._file.read)
+        for other, fields in kept.items():
+            self._learnt(other, "file", fields, stamp)
+        return kept.get(name)
+
+    def _remembered(self, name: str, backend: str) -> Fields | None:
+        stamp = self._file.stamp() if backend == "file" else None
+        cached = self._cache.get((name, backend))
+        if cached is None or cached[0] != stamp:
+            return None
+        self._cache.move_to_end((name, backend))
+        return cached[1]
+
+    def _learnt(self, name: str, backend: str, fields: Fields, stamp: object = None) -> Fields:
+        for value in fields.values():
+            self._on_secret(value)
+        self._remember(name, backend, fields, stamp)
+        return fields
 
     def _remember(self, name: str, backend: str, fields: Fields, stamp: object = None) -> None:
         if backend == "file" and stamp is None:
