@@ -34,6 +34,9 @@ Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 
 
+_CREDENTIAL = re.compile(r"(api_?key|secret|token|password|credential|private)", re.IGNORECASE)
+
+
 class Doc(BaseModel):
     """Strict about keys, camelCase outside, snake_case inside."""
 
@@ -172,9 +175,27 @@ class ModelDoc(Doc):
     evidence: dict[str, str] = {}
 
 
+def _harmless(value: Any) -> bool:
+    """What cannot be a secret: numbers, switches, references to the child's environment."""
+    if isinstance(value, str):
+        return value in ("", "none") or value.startswith("os.environ/")
+    return not isinstance(value, (dict, list))
+
+
 class LitellmDoc(Doc):
+    """``params`` are LiteLLM's parameters for the provider; credentials are an account's."""
+
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]+$")]
     params: dict[str, Any] = {}
+
+    @field_validator("params")
+    @classmethod
+    def _no_secret(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """The child's config is a file, and one secret in it would keep the child from starting."""
+        for name, given in value.items():
+            if _CREDENTIAL.search(name) and not _harmless(given):
+                raise ValueError(f"{name} is a credential: give it to an account instead")
+        return value
 
 
 class AuthDoc(Doc):

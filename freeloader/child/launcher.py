@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
     os.environ.update(orders.get("environ") or {})
     os.environ["LITELLM_MASTER_KEY"] = str(orders["masterKey"])
     os.environ["CONFIG_FILE_PATH"] = config_path
-    problem = _config_problem(config_path)
+    problem = _config_problem(config_path) or _place_problem()
     if problem:
         return _fail(problem)
     return _serve(socket_path)
@@ -91,6 +91,15 @@ def _config_problem(path: str) -> str | None:
         return f"cannot use {os.path.basename(path)}: {error}"
     if not isinstance(config, dict) or not isinstance(config.get("model_list"), list):
         return f"{os.path.basename(path)} has no model_list"
+    return None
+
+
+def _place_problem() -> str | None:
+    """A certificate file that is not there: LiteLLM would crash on it again and again."""
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        path = os.environ.get(name)
+        if path and not os.path.exists(path):
+            return f"{name} names a file that is not there: {path}"
     return None
 
 

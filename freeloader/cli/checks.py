@@ -182,7 +182,7 @@ def child_finding(child: Mapping[str, Any]) -> Finding:
         return Finding(
             "child",
             FAIL,
-            "LiteLLM does not start: it crashed again and again",
+            f"LiteLLM does not start: {child.get('problem') or 'it crashed again and again'}",
             "xswarm logs --source child, then xswarm restart",
         )
     if state in ("ready", "draining"):

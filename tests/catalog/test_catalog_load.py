@@ -259,6 +259,10 @@ def test_a_whole_provider_in_either_spelling(home: Path) -> None:
             {"groq": {"errorRules": [{"kind": "spent", "match": "("}]}},
             "bad.json: providers.groq.errorRules.0.match: not a regular expression",
         ),
+        (
+            {"groq": {"litellm": {"prefix": "groq", "params": {"api_key": "planted"}}}},
+            "bad.json: providers.groq.litellm.params: api_key is a credential: give it to an",
+        ),
         ({"new": {"displayName": "New"}}, "bad.json: providers.new.kind: "),
         ({"a/b": {}}, "bad.json: providers.a/b: "),
     ],

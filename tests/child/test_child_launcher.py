@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloader.child.inside.tap import Wire, bounded_headers
-from freeloader.child.launcher import EX_CONFIG
+from freeloader.child.launcher import EX_CONFIG, _place_problem
 
 ROOT = str(Path(__file__).resolve().parents[2])
 
@@ -40,6 +40,16 @@ def test_a_config_of_no_use_is_a_permanent_error(tmp_path: Path, text: str | Non
     done = launch(config, orders + "\n")
     assert done.returncode in (EX_CONFIG, 1)
     assert "planted" not in done.stdout + done.stderr
+
+
+def test_a_certificate_file_that_is_not_there_is_a_permanent_error_with_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+    assert _place_problem() == "SSL_CERT_FILE names a file that is not there: /nowhere/ca.pem"
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path))
+    assert _place_problem() is None
 
 
 @pytest.mark.parametrize("orders", ["", "{}\n", "[]\n", "nonsense\n", '{"parent": 1}\n'])

@@ -340,7 +340,7 @@ class Recorder:
 
     def status(self) -> dict[str, Any]:
         return {"state": self.child_state, "pid": 7, "rssBytes": 1, "restarts": 0, "lastExit": None,
-                "log": ["line of the child"]}  # fmt: skip
+                "problem": "no certificate", "log": ["line of the child"]}  # fmt: skip
 
 
 class House:

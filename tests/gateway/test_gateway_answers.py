@@ -331,6 +331,17 @@ async def test_not_ready_is_a_503_with_a_wait(state: str, house: House) -> None:
     assert house.pipeline.profiles == []
 
 
+async def test_a_child_that_cannot_start_is_told_at_once_with_its_reason(house: House) -> None:
+    house.state, house.owner.child_state = "starting", "fatal"
+    status, body, headers = await house.ask(HELLO)
+    assert status == 503
+    told = well_formed(body)
+    assert told["code"] == "overloaded"
+    assert "no certificate" in told["message"]
+    assert "xswarm restart" in told["message"]
+    assert int(headers["Retry-After"]) >= 1
+
+
 STATUSES: list[tuple[errors.FreeloaderError, int, str | None, str | None]] = [
     (errors.InvalidRequest("m"), 400, None, "false"),
     (errors.InvalidRequest("m", code="request_timeout"), 408, None, None),

@@ -118,6 +118,14 @@ class Inference:
 
     def _refuse_unless_ready(self) -> None:
         state = self._services.state()
+        child = self._services.child.status() if state == "starting" else {}
+        if child.get("state") == "fatal":
+            raise Unavailable(
+                f"The LiteLLM child cannot run: {child.get('problem')}. `xswarm status` shows its "
+                "last words; correct that, then: xswarm restart",
+                code="overloaded",
+                retry_after=30.0,
+            )
         if state == "starting":
             raise Unavailable(
                 "The daemon is still starting; try again in a moment.",
