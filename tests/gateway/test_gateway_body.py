@@ -37,6 +37,7 @@ JSON_BODIES = [
     (b'{"a":' * 101 + b"1" + b"}" * 101, "nested deeper"),
     (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not valid JSON"),
     (b'{"a":[' + b"1," * 200_001 + b"1]}", "more than"),
+    (b'{"a":[' + b",".join([b"[" * 50 + b"]" * 50] * 5_000) + b"]}", "more than"),
     (b"{" + b",".join(b'"k%d":1' % i for i in range(200_002)) + b"}", "more than"),
 ]
 
