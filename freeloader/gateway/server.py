@@ -15,6 +15,7 @@ from aiohttp.typedefs import Handler
 
 from freeloader.gateway import routes as nouns
 from freeloader.gateway.middleware import Front
+from freeloader.gateway.protocol import Runner
 from freeloader.gateway.routes.table import Route
 from freeloader.gateway.services import Services
 
@@ -104,7 +105,7 @@ async def serve(
     **options: Any,
 ) -> Running:
     """Serve ``app``. ``port`` 0 takes a free one. Raises OSError where it is taken."""
-    runner = web.AppRunner(
+    runner = Runner(
         app,
         handle_signals=False,
         handler_cancellation=True,
