@@ -14,10 +14,6 @@ from pathlib import Path
 from freeloader.errors import ConfigError
 from freeloader.settings.files import make_private_dir
 
-# A unix socket's path may have 107 bytes on Linux and 103 on macOS; the sockets
-# themselves are named in at most 30.
-_SOCKET_DIR_MAX = 103 - 30
-
 
 @dataclass(frozen=True, slots=True)
 class Home:
@@ -44,10 +40,6 @@ class Home:
         try:
             for path in (self.path, self.run, self.logs, self.registry):
                 make_private_dir(path)
-            if self.sockets != self.run:
-                make_private_dir(self.sockets)
-                if self.sockets.is_symlink() or self.sockets.stat().st_uid != os.getuid():
-                    raise PermissionError(f"{self.sockets} belongs to someone else")
         except OSError as error:
             raise ConfigError(
                 f"The home {self.path} cannot be used: {error.strerror or error}. "
@@ -106,13 +98,6 @@ class Home:
     @property
     def pid(self) -> Path:
         return self.run / "daemon.pid"
-
-    @property
-    def sockets(self) -> Path:
-        """Where unix sockets go: ``run``, or a short private directory if that path is too long."""
-        if len(os.fsencode(self.run)) <= _SOCKET_DIR_MAX:
-            return self.run
-        return Path("/tmp") / f"xswarm-{os.getuid()}-{self.identity}"  # noqa: S108 (0700, owner checked)
 
     @property
     def identity(self) -> str:

@@ -290,15 +290,6 @@ def test_where_the_home_is(tmp_path: Path) -> None:
     assert Home.find({**user, "XSWARM_HOME": "rel"}).path == Path.cwd() / "rel"
 
 
-def test_sockets_fit_their_paths(tmp_path: Path) -> None:
-    assert Home(Path("/h")).sockets == Path("/h/run")
-    long = Home(tmp_path / ("x" * 120)).create()
-    assert len(str(long.sockets)) < 70
-    assert stat.S_IMODE(long.sockets.stat().st_mode) == 0o700
-    assert long.sockets != Home(tmp_path / ("y" * 120)).sockets
-    long.sockets.rmdir()
-
-
 def test_a_home_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="XSWARM_HOME"):
