@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,21 +39,30 @@ class Journal:
 
     def decision(self, row: DecisionRow) -> None:
         """Write a decision soon; one of the same id is written over. ``detail`` is bounded."""
-        params = asdict(row) | {
-            "project": row.project or "",
-            "reason": row.reason[:TEXT_CHARS_MAX],
-            "detail": bounded_json(row.detail),
-        }
-        self._file.post(lambda conn: conn.execute(sql.DECISION_PUT, params))
+
+        def put(conn: sqlite3.Connection) -> None:
+            # In the writer's thread: making JSON of it costs more than deciding did.
+            params = _columns(row) | {
+                "project": row.project or "",
+                "reason": row.reason[:TEXT_CHARS_MAX],
+                "detail": bounded_json(row.detail),
+            }
+            conn.execute(sql.DECISION_PUT, params)
+
+        self._file.post(put)
 
     def attempt(self, row: AttemptRow) -> None:
         """Write an attempt soon; what is known of it later is written over it."""
-        params = asdict(row) | {
-            "reason": row.reason[:TEXT_CHARS_MAX],
-            "meters": json.dumps(row.meters.as_dict()),
-            "detail": bounded_json(row.detail),
-        }
-        self._file.post(lambda conn: conn.execute(sql.ATTEMPT_PUT, params))
+
+        def put(conn: sqlite3.Connection) -> None:
+            params = _columns(row) | {
+                "reason": row.reason[:TEXT_CHARS_MAX],
+                "meters": json.dumps(row.meters.as_dict()),
+                "detail": bounded_json(row.detail),
+            }
+            conn.execute(sql.ATTEMPT_PUT, params)
+
+        self._file.post(put)
 
     def prompt(
         self, decision_id: str, at: float, *, prompt: str | None = None, response: str | None = None
@@ -132,6 +140,11 @@ class Journal:
     async def integrity(self, *, thorough: bool = False) -> list[str]:
         """See ``DatabaseFile.integrity``."""
         return await self._file.integrity(thorough=thorough)
+
+
+def _columns(row: DecisionRow | AttemptRow) -> dict[str, Any]:
+    """The row's fields by name, not copied as ``asdict`` would: rows are frozen."""
+    return {name: getattr(row, name) for name in type(row).__slots__}
 
 
 def bounded_json(detail: Mapping[str, Any]) -> str:
