@@ -49,6 +49,7 @@ class World:
         clock: Clock,
     ) -> None:
         self.settings = settings
+        self._levels = (settings.level(),)
         self._overlays = overlays
         self._ledger = ledger
         self._secrets = secrets
@@ -125,7 +126,7 @@ class World:
 
     async def reload(self, settings: Settings) -> None:
         """New settings and overlays; then as ``refresh``."""
-        self.settings = settings
+        self.settings, self._levels = settings, (settings.level(),)
         self._bundled, self._registry = await asyncio.to_thread(_load, self._overlays)
         await self.refresh()
 
@@ -220,7 +221,7 @@ class World:
         return self._names
 
     def levels(self, project: str | None) -> Sequence[Level]:
-        return (self.settings.level(),)
+        return self._levels
 
     def timeouts(self, provider: str | None = None) -> Timeouts:
         return self.settings.upstream.timeouts(provider)

@@ -10,6 +10,7 @@ defaults stand behind every level.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -45,6 +46,7 @@ PRESETS: Mapping[str, Level] = MappingProxyType(
     }
 )
 
+_NO_GATES = Gates()
 _LARGER_IS_TIGHTER = ("min_intelligence", "min_speed", "min_success_rate", "min_context")
 _SMALLER_IS_TIGHTER = ("max_intelligence", "max_speed", "max_latency")
 _FLAGS = ("block_local", "local_only", "no_training", "free_only", "paid_only")
@@ -59,7 +61,16 @@ _PREFERENCES = (
 
 
 def combine(levels: Sequence[Level]) -> Policy:
-    """The policy of a request, from its levels, nearest first."""
+    """The policy of a request, from its levels, nearest first.
+
+    Most requests come with the same levels as the one before: the last few
+    hundred combinations are remembered.
+    """
+    return _combine(tuple(levels))
+
+
+@lru_cache(maxsize=256)
+def _combine(levels: tuple[Level, ...]) -> Policy:
     chosen: dict[str, Any] = {}
     origins: dict[str, str] = {}
     strategy = next((lv.strategy for lv in levels if lv.strategy), "balanced")
@@ -96,7 +107,9 @@ def _with_preset(levels: Sequence[Level], strategy: str, preset: Level) -> Itera
 
 def tighten(levels: Iterable[Level], origins: dict[str, str] | None = None) -> Gates:
     """All levels' gates at once; ``origins`` is told which level set each part."""
-    every = list(levels)
+    every = [level for level in levels if level.gates != _NO_GATES]
+    if not every:
+        return _NO_GATES
     told = {} if origins is None else origins
     out: dict[str, Any] = {}
     for name in _LARGER_IS_TIGHTER:

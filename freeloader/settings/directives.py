@@ -206,6 +206,8 @@ def parse_level(
     Keys in ``carried`` are left to the caller. Raises InvalidRequest with
     ``param``; an unknown key names the nearest known one.
     """
+    if not mapping:
+        return Level(name)
     readers: dict[str, Callable[[Any], Any]] = dict(_POLICY)
     readers.update((snake(key), lambda value: value) for key in carried)
     try:

@@ -19,7 +19,7 @@ POLICY = combine([])
 def scored(what: object, resolution: Resolution = AUTO) -> routing.Candidate:
     snapshot = PlainSnapshot.of([what])  # type: ignore[list-item]
     ask = routing.Ask(profile(), POLICY, resolution, 0.0)
-    return routing.scored(routing.Candidate(what, None), ask, snapshot)  # type: ignore[arg-type]
+    return routing.scored(routing.Candidate(what, None), ask, snapshot)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,9 @@ def test_a_refusal_names_gate_and_reason() -> None:
 
 
 def test_a_policy_shows_what_is_stated_and_by_whom() -> None:
-    level = Level("request", strategy="quality-first", gates=Gates(blocked_providers={"a"}))  # type: ignore[arg-type]
+    level = Level(
+        "request", strategy="quality-first", gates=Gates(blocked_providers=frozenset({"a"}))
+    )
     shown = explain.policy_shown(combine([level, Level("key", max_cost=10**12)]))
     assert shown["gates"]["minIntelligence"] == 7
     assert shown["gates"]["blockedProviders"] == ["a"]
