@@ -9,13 +9,23 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
+_SHORT = 64
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def snake(name: str) -> str:
     """``maxWait``, ``max-wait`` and ``max_wait`` as ``max_wait``."""
+    return _known(name) if len(name) <= _SHORT else _snake(name)
+
+
+def _snake(name: str) -> str:
     return _HUMP.sub("_", name).replace("-", "_").lower()
+
+
+#: The same few names come with every request; what is kept is bounded in number and length.
+_known = lru_cache(maxsize=1024)(_snake)
 
 
 def camel(name: str) -> str:

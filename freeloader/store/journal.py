@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from freeloader.store import sql
 from freeloader.store.file import PAUSE_S, SLICE, DatabaseFile
 from freeloader.store.rows import AttemptRow, DecisionRow
@@ -149,6 +151,12 @@ def _columns(row: DecisionRow | AttemptRow) -> dict[str, Any]:
 
 def bounded_json(detail: Mapping[str, Any]) -> str:
     """``detail`` as JSON of at most 16 KB: the largest parts go first, and are named."""
+    try:
+        whole = orjson.dumps(dict(detail), default=str)  # the common case, in a tenth of the time
+        if len(whole) <= DETAIL_BYTES_MAX - 1024:
+            return whole.decode()
+    except orjson.JSONEncodeError:
+        pass  # numbers beyond 64 bits, or keys that are no text: json knows what to do
     parts = {key: json.dumps(value, default=str) for key, value in detail.items()}
     dropped: list[str] = []
     while _size(parts) > DETAIL_BYTES_MAX - 1024 and parts:
