@@ -17,6 +17,7 @@ import uvloop
 
 from freeloader import logs
 from freeloader.app.daemon import Daemon
+from freeloader.app.running import tune
 from freeloader.settings import Home, load
 
 
@@ -44,5 +45,6 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
+    tune()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve())
