@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from freeloader.catalog.schema import LimitDoc, ModelDoc, PricingDoc, ProviderDoc
+from freeloader.catalog.schema import FreeTierDoc, LimitDoc, ModelDoc, PricingDoc, ProviderDoc
 from freeloader.core.model import (
     EMPTY,
     ErrorRule,
@@ -41,7 +41,7 @@ def provider(name: str, doc: ProviderDoc) -> Provider:
         terms=MappingProxyType(terms.model_dump(by_alias=True, exclude_defaults=True)),
         free_type=tier.type,
         free_confidence=tier.confidence,
-        limits=tuple(limit(x) for x in tier.limits),
+        limits=tuple(limit(x, tier) for x in tier.limits),
         rate_limit_headers=tuple(
             RateLimitHeader(h.name.lower(), h.metric, h.window, h.means, h.format)
             for h in doc.rate_limit_headers
@@ -52,7 +52,8 @@ def provider(name: str, doc: ProviderDoc) -> Provider:
     )
 
 
-def model(name: str, provider_id: str, doc: ModelDoc) -> Model:
+def model(name: str, provider_id: str, doc: ModelDoc, tier: FreeTierDoc) -> Model:
+    """One model; ``tier`` is its provider's, for what its own limits do not say."""
     return Model(
         id=name,
         provider=provider_id,
@@ -64,7 +65,7 @@ def model(name: str, provider_id: str, doc: ModelDoc) -> Model:
         capabilities=frozenset(doc.capabilities),
         price=None if doc.pricing is None else price(doc.pricing),
         free=doc.free,
-        limits=tuple(limit(x) for x in doc.limits),
+        limits=tuple(limit(x, tier) for x in doc.limits),
         strengths=MappingProxyType(doc.strengths) if doc.strengths else EMPTY,
         mode=doc.mode,
         deprecated_on=doc.deprecated_on,
@@ -74,8 +75,11 @@ def model(name: str, provider_id: str, doc: ModelDoc) -> Model:
     )
 
 
-def limit(doc: LimitDoc) -> Limit:
-    """``usd`` amounts become picodollars; a fraction of a count is rounded down."""
+def limit(doc: LimitDoc, tier: FreeTierDoc) -> Limit:
+    """``usd`` amounts become picodollars; a fraction of a count is rounded down.
+
+    A limit that says nothing of its evidence has that of its free tier.
+    """
     return Limit(
         metric=doc.metric,
         amount=pico_from_usd(doc.amount) if doc.metric == "usd" else int(doc.amount),
@@ -89,7 +93,7 @@ def limit(doc: LimitDoc) -> Limit:
         excludes=tuple(doc.excludes),
         per_request_ceiling=doc.per_request_ceiling,
         expires_days=doc.expires_days,
-        confidence=doc.confidence,
+        confidence=doc.confidence if "confidence" in doc.model_fields_set else tier.confidence,
         source=doc.source,
     )
 

@@ -53,7 +53,7 @@ def load(overlays: Path | None = None, prices: Path | None = _FOUND) -> Catalog:
     file = _price_file(prices, draft.problems)
     providers = {name: build.provider(name, doc) for name, doc in sorted(draft.checked.items())}
     models = {
-        (name, m): build.model(m, name, entry)
+        (name, m): build.model(m, name, entry, doc.free_tier)
         for name, doc in sorted(draft.checked.items())
         for m, entry in doc.models.items()
     }

@@ -70,9 +70,15 @@ class Names:
                 param="model",
             )
         target, alias = self._unaliased(name)
-        if target == "auto" or target.startswith("auto:"):
-            strategy = target.partition(":")[2].strip() or None
-            return Resolution("auto", wanted, strategy=strategy, alias=alias)
+        if _automatic(target):
+            _, colon, strategy = target.casefold().partition(":")
+            if colon and not strategy.strip():
+                raise InvalidRequest(
+                    f"{_clean(target)!r} names no strategy; write 'auto', or 'auto:cost-first' "
+                    "and the like.",
+                    param="model",
+                )
+            return Resolution("auto", wanted, strategy=strategy.strip() or None, alias=alias)
         found = self._served(target, wanted)
         if found:
             return Resolution("named", wanted, deployments=frozenset(found), alias=alias)
@@ -82,7 +88,7 @@ class Names:
         """Follow aliases: an exact one before patterns, patterns in the order given."""
         seen, first = [name], None
         while len(seen) <= _MOST_HOPS:
-            if name == "auto" or name.startswith("auto:"):
+            if _automatic(name):
                 return name, first
             key = self._alias_of(name)
             if key is None or self._aliases[key] == name:
@@ -198,18 +204,29 @@ class Names:
     def _not_found(self, name: str, wanted: str) -> ModelNotFound:
         near = self._nearest(name)
         hint = f" Nearest: {', '.join(near)}." if near else ""
+        meant = f" (an alias of {_clean(name)!r})" if name != wanted.strip() else ""
         return ModelNotFound(
-            f"No account serves a model named {_clean(wanted)!r}.{hint} To let the router answer "
-            f"this name: xswarm config set --alias '{_quoted(wanted)}=auto'",
+            f"No account serves a model named {_clean(wanted)!r}{meant}.{hint} To let the router "
+            f"answer this name: xswarm config set --alias '{_quoted(wanted)}=auto'",
             param="model",
             details={"nearest": near},
         )
 
     def _nearest(self, name: str) -> list[str]:
+        """Up to three names that would be answered; with nothing alike, the least unlike."""
         pool = sorted({*self._public, *self._raw, *self._family, *self._aliases})[:_MOST_NEAR]
         by_fold = {text.casefold(): text for text in reversed(pool)}
-        found = difflib.get_close_matches(name.casefold()[:100], by_fold, n=3, cutoff=0.5)
+        folded = name.casefold()[:100]
+        found = difflib.get_close_matches(folded, by_fold, n=3, cutoff=0.5)
+        if not found:
+            public = [text.casefold() for text in sorted(self._public)[:_MOST_NEAR]]
+            found = difflib.get_close_matches(folded, public, n=3, cutoff=0.0)
         return [by_fold[text] for text in found]
+
+
+def _automatic(name: str) -> bool:
+    folded = name.casefold()
+    return folded == "auto" or folded.startswith("auto:")
 
 
 def _fold(*indexes: _Index) -> dict[str, str]:

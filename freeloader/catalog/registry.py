@@ -168,7 +168,7 @@ class Catalog:
             url = (found.base_url or "").replace("{base}", root)
             providers[name] = replace(found, base_url=url)
             for model, entry in doc.models.items():
-                models[name, model] = build.model(model, name, entry)
+                models[name, model] = build.model(model, name, entry, doc.free_tier)
         kept = {k: m for k, m in self.models.items() if k[0] not in providers}
         return replace(self, providers={**self.providers, **providers}, models={**kept, **models})
 

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import freeloader.catalog
-from freeloader.catalog import Catalog, load
+from freeloader.catalog import Catalog, build, load
 from freeloader.catalog.documents import camel, merge
-from freeloader.catalog.schema import ProviderDoc
+from freeloader.catalog.schema import FreeTierDoc, LimitDoc, ProviderDoc
 from freeloader.money import PICO_PER_USD, Meters
 
 FILES = sorted((Path(freeloader.catalog.__file__).parent / "providers").glob("*.json"))
@@ -467,3 +467,11 @@ def test_pretend_providers_stand_where_they_are_told() -> None:
     assert all((p.base_url or "").startswith("http://127.0.0.1:4711/") for p in pretend)
     assert all(catalog.of(p.id) for p in pretend)
     assert not any(p.kind == "simulated" for p in BARE.providers.values())
+
+
+def test_a_limit_that_names_no_evidence_has_its_free_tiers() -> None:
+    tier = FreeTierDoc.model_validate({"type": "recurring", "confidence": "high"})
+    said = {"metric": "requests", "amount": 5, "window": "1m"}
+    assert build.limit(LimitDoc.model_validate(said), tier).confidence == "high"
+    own = LimitDoc.model_validate({**said, "confidence": "medium"})
+    assert build.limit(own, tier).confidence == "medium"

@@ -242,6 +242,14 @@ def test_auto_and_its_strategies() -> None:
     assert names().resolve("auto:cost-first").strategy == "cost-first"
 
 
+def test_auto_in_capitals_and_a_colon_without_a_strategy() -> None:
+    assert names().resolve("AUTO").kind == "auto"
+    assert names().resolve("Auto:Cost-First").strategy == "cost-first"
+    for empty in ("auto:", "auto: "):
+        with pytest.raises(InvalidRequest, match="names no strategy"):
+            names().resolve(empty)
+
+
 def test_aliases_chain_and_end_in_a_strategy_or_a_model() -> None:
     assert where("fast") == {"groq@1/openai/gpt-oss-20b", "groq@2/openai/gpt-oss-20b"}
     quality = names().resolve("claude-sonnet-9")
@@ -327,6 +335,19 @@ def test_an_unheard_of_name_is_not_found_with_help() -> None:
         names().resolve("gpt-oss-12b", STREAM)
     assert "gpt-oss-120b" in raised.value.message
     assert "xswarm config set --alias 'gpt-oss-12b=auto'" in raised.value.message
+
+
+def test_a_name_like_nothing_still_gets_names_that_work() -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        names().resolve("zzzz-9000")
+    near = caught.value.details["nearest"]
+    assert len(near) == 3
+    assert all(names().resolve(name).kind == "named" for name in near)
+
+
+def test_an_alias_that_leads_nowhere_says_where_it_leads() -> None:
+    with pytest.raises(ModelNotFound, match=r"'old' \(an alias of 'zzzz-9000'\)"):
+        names(aliases={"old": "zzzz-9000"}).resolve("old")
 
 
 def test_policies_for_unknown_names() -> None:
