@@ -17,6 +17,9 @@ from freeloader.money import usd_from_pico
 MAX_CANDIDATES = 1_000
 
 
+_FALLBACK = ("mode", "on_quota_exceeded", "on_latency_timeout", "on_quality_failure")
+
+
 def reason(candidate: Candidate, policy: Policy, resolution: Resolution, attempts: int) -> str:
     """One sentence: why this deployment answers."""
     deployment = candidate.deployment
@@ -107,6 +110,8 @@ def policy_shown(policy: Policy) -> dict[str, Any]:
         "preferLocal": policy.prefer_local,
         "maxWaitMs": policy.max_wait_ms,
         "maxRetries": policy.fallback.max_retries,
+        "costTolerance": policy.cost_tolerance,
+        "fallback": {_camel(name): getattr(policy.fallback, name) for name in _FALLBACK},
         "gates": stated,
         "maxCostUsd": None if policy.max_cost is None else usd_from_pico(policy.max_cost),
         "origins": {_camel(k): v for k, v in policy.origins.items()},

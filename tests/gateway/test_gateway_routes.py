@@ -119,7 +119,7 @@ async def test_models_in_both_shapes(house: House) -> None:
     assert wanted <= set(small)
     assert small["costPer1M"] == {"input": 0.15, "output": 0.6}
     assert (small["quotaRemaining"], small["quotaResets"]) == (9, "2026-11-21T00:00:00.000Z")
-    assert body["models"][0]["costPer1M"] is None
+    assert body["models"][0]["costPer1M"] == {"input": None, "output": None}
     assert body["models"][2]["costPer1M"] == {"input": 0.0, "output": 0.0}
 
 
@@ -129,6 +129,7 @@ async def test_models_in_both_shapes(house: House) -> None:
         ("", ["org/big", "small", "tiny"]),
         ("minIntelligence=3", ["small"]),
         ("minIntelligence=9", []),
+        ("min_intelligence=3", ["small"]),
         ("capability=tools", ["small"]),
         ("capability=tools,streaming", ["small"]),
         ("capability=vision", []),

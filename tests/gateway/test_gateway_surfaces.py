@@ -353,7 +353,8 @@ def test_what_is_not_built_is_said_not_ignored(fields: dict[str, Any]) -> None:
     "headers",
     [{"X-Freeloader-Gates": "{"}, {"X-Freeloader-Gates": "[1]"}, {"X-Freeloader-Max-Cost": "x"},
      {"X-Freeloader-Max-Cost": "nan"}, {"X-Freeloader-Max-Cost": "-1"},
-     {"X-Freeloader-Strategy": "x"}, {"X-Freeloader-Project": "a/b"}],
+     {"X-Freeloader-Strategy": "x"}, {"X-Freeloader-Project": "a/b"},
+     {"x-freeloader-stratgy": "balanced"}, {"X-Freeloader-Budget": "1"}],
 )  # fmt: skip
 def test_wrong_header_directives_are_refused(headers: dict[str, str]) -> None:
     with pytest.raises(InvalidRequest):

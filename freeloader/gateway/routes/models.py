@@ -109,9 +109,9 @@ def model_row(
         "family": first.model.family,
         "intelligence": first.model.intelligence,
         "speed": first.model.speed,
-        "costPer1M": None if price is None and not first.local else {
-            "input": price.input / MICRO_PER_USD if price is not None else 0.0,
-            "output": price.output / MICRO_PER_USD if price is not None else 0.0,
+        "costPer1M": {
+            "input": _usd(None if price is None else price.input, first),
+            "output": _usd(None if price is None else price.output, first),
         },
         "context": first.model.context,
         "maxOutput": first.model.max_output,
@@ -125,6 +125,13 @@ def model_row(
         "local": first.local,
         "accounts": [one.account.idx for one in deployments],
     }  # fmt: skip
+
+
+def _usd(rate: int | None, deployment: Deployment) -> float | None:
+    """Dollars per million tokens; local models cost nothing, an unknown price is null."""
+    if rate is None:
+        return 0.0 if deployment.local else None
+    return rate / MICRO_PER_USD
 
 
 class Filter:

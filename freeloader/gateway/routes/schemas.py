@@ -174,7 +174,7 @@ SCHEMAS: Mapping[str, Schema] = {
         family=_TEXT,
         intelligence=_maybe("number"),
         speed=_maybe("number"),
-        costPer1M={**_object(input=_NUMBER, output=_NUMBER), "type": ["object", "null"]},
+        costPer1M=_object(input=_maybe("number"), output=_maybe("number")),
         context=_maybe("integer"),
         capabilities=_TEXTS,
         quotaRemaining=_maybe("number"),

@@ -14,6 +14,7 @@ from aiohttp import web
 from freeloader.core.model import Caller
 from freeloader.errors import InvalidRequest
 from freeloader.gateway.errors_http import dumps
+from freeloader.settings.spelling import nearest, snake
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -95,17 +96,17 @@ def text_query(request: web.Request, name: str, longest: int = 256) -> str | Non
 
 def known_query(request: web.Request, known: tuple[Query, ...]) -> None:
     """Raises InvalidRequest for a query parameter that the route does not have."""
-    names = {one.name for one in known}
+    names = {snake(one.name): one.name for one in known}
     for name in request.query:
-        if name not in names:
-            listed = ", ".join(sorted(names)) or "none"
-            raise InvalidRequest(
-                f"Unknown query parameter {name[:64]!r}; known are: {listed}.", param=name[:64]
-            )
+        if snake(name) not in names:
+            close = nearest(name, names.values())
+            listed = ", ".join(sorted(names.values())) or "none"
+            hint = f"did you mean {close!r}?" if close else f"known are: {listed}."
+            raise InvalidRequest(f"Unknown query parameter {name[:64]!r}; {hint}", param=name[:64])
 
 
 def _single(request: web.Request, name: str) -> str | None:
-    values = request.query.getall(name, [])
+    values = [value for key, value in request.query.items() if snake(key) == snake(name)]
     if len(values) > 1:
         raise InvalidRequest(f"{name} is given more than once.", param=name)
     return values[0] if values else None

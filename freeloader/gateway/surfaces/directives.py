@@ -30,6 +30,8 @@ _HEADERS = {
     "X-Freeloader-Max-Cost": "max_cost",
     "X-Freeloader-Session": "session",
 }
+_PREFIX = "x-freeloader-"
+_KNOWN = frozenset(name.lower() for name in _HEADERS)
 _LATER = ("targets", "selection", "aggregation")
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 #: In ``metadata`` these would be orders to LiteLLM, were it ever passed on.
@@ -104,6 +106,11 @@ def _merge(top: Mapping[str, Any], nested: Any) -> dict[str, Any]:
 
 def _from_headers(headers: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    for name in headers:
+        if name.lower().startswith(_PREFIX) and name.lower() not in _KNOWN:
+            close = nearest(name, _HEADERS)
+            hint = f"did you mean {close}" if close else f"known are: {', '.join(_HEADERS)}"
+            raise wrong(safe_name(name), f"is no directive; {hint}")
     for header, name in _HEADERS.items():
         value = headers.get(header)
         if value is None or not value.strip():

@@ -62,7 +62,7 @@ def completion_body(
         message = choice.get("message")
         choices.append(_text_choice(choice, echo + _text_in(message)))
     return {
-        "id": data.get("id"),
+        "id": completion_id(data),
         "object": "text_completion",
         "created": data.get("created"),
         "model": data.get("model"),
@@ -73,6 +73,14 @@ def completion_body(
         "usage": dict(usage),
         "budget": dict(budget),
     }
+
+
+def completion_id(data: Mapping[str, Any]) -> Any:
+    """A chat answer's id, as text completions spell it."""
+    given = data.get("id")
+    if isinstance(given, str) and given.startswith("chatcmpl-"):
+        return given.removeprefix("chat")
+    return given
 
 
 def chat_chunk(data: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -95,7 +103,7 @@ def completion_chunk(data: Mapping[str, Any], echo: str = "") -> dict[str, Any] 
     if not choices:
         return None
     return {
-        "id": data.get("id"),
+        "id": completion_id(data),
         "object": "text_completion",
         "created": data.get("created"),
         "model": data.get("model"),
@@ -106,7 +114,7 @@ def completion_chunk(data: Mapping[str, Any], echo: str = "") -> dict[str, Any] 
 def usage_chunk(last: Mapping[str, Any], kind: str, usage: Mapping[str, Any]) -> dict[str, Any]:
     """The chunk before ``[DONE]`` for clients that asked for usage."""
     return {
-        "id": last.get("id"),
+        "id": completion_id(last) if kind == "text_completion" else last.get("id"),
         "object": kind,
         "created": last.get("created"),
         "model": last.get("model"),
