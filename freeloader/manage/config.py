@@ -19,6 +19,7 @@ from freeloader.settings import Home, Settings
 from freeloader.settings.load import file_values
 from freeloader.settings.seed import SeedAccount, translate
 from freeloader.settings.sources import leaves, merge, tidy
+from freeloader.settings.spelling import snake
 from freeloader.settings.unbuilt import unbuilt
 from freeloader.store.rows import AuditRow
 
@@ -26,6 +27,13 @@ from freeloader.store.rows import AuditRow
 _NEEDS_RESTART = ("server.host", "server.port", "secrets.backend", "upstream.workers")
 _SHORT = {
     "strategy": "routing.strategy",
+    "weights": "routing.weights",
+    "quality_gates": "routing.quality_gates",
+    "fallback": "routing.fallback",
+    "fallback_strategy": "routing.fallback",
+    "prefer_local": "routing.prefer_local",
+    "max_wait_seconds": "routing.max_wait_seconds",
+    "aliases": "models.aliases",
     "lane": "upstream.lane",
     "port": "server.port",
     "host": "server.host",
@@ -70,7 +78,7 @@ class Config:
     async def get_config(self, name: str) -> Any:
         """One setting or section by its dotted name, in either spelling. Raises ConfigError."""
         found: Any = (await self._now()).as_dict()
-        for part in files.place_of(_SHORT.get(name.replace("-", "_"), name)):
+        for part in files.place_of(_SHORT.get(snake(name), name)):
             found = found.get(part) if isinstance(found, Mapping) else None
         return found
 
@@ -195,7 +203,7 @@ def nest(changes: Mapping[str, Any]) -> dict[str, Any]:
     """``{"server.port": 1}`` and ``{"daily-budget": 5}`` as nested tables."""
     nested: dict[str, Any] = {}
     for name, value in changes.items():
-        dotted = _SHORT.get(name.replace("-", "_").lower(), name)
+        dotted = _SHORT.get(snake(name), name)
         part: Any = value
         for key in reversed(dotted.split(".")):
             part = {key: part}

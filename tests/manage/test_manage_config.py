@@ -40,6 +40,9 @@ async def test_change_answers_as_the_contract_says(config: Config, home: Home) -
             {"budget": {"hard": {"daily": 5, "monthly": 9}}},
         ),
         ({"strategy": "auto"}, {"routing": {"strategy": "auto"}}),
+        ({"dailyBudget": 5}, {"budget": {"hard": {"daily": 5}}}),
+        ({"fallbackStrategy": "local"}, {"routing": {"fallback": "local"}}),
+        ({"qualityGates": {"minSpeed": 2}}, {"routing": {"quality_gates": {"minSpeed": 2}}}),
         ({"budget": {"daily": 1}}, {"budget": {"daily": 1}}),
     ],
 )
