@@ -137,6 +137,8 @@ def _create(path: Path, schema: Schema) -> None:
     conn = sqlite3.connect(part, isolation_level=None)
     try:
         migrate(conn, schema)
+        # Written into the file, so that it is in WAL mode before anybody has written to it.
+        conn.execute("PRAGMA journal_mode = WAL")
     finally:
         conn.close()
     _publish(part, path)

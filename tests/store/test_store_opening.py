@@ -190,3 +190,11 @@ def test_making_files_leaves_nothing_heavy_behind(tmp_path: Path) -> None:
     made = tmp_path / "freeloader.db"
     subprocess.run([sys.executable, "-c", program, str(made)], check=True)
     assert version(made) == LEDGER.version
+
+
+@pytest.mark.parametrize("schema", [LEDGER, JOURNAL], ids=["ledger", "journal"])
+def test_a_new_file_is_in_wal_mode_before_anything_is_written(tmp_path: Path, schema) -> None:
+    opening.prepare(tmp_path / "new.db", schema)
+    conn = sqlite3.connect(f"file:{tmp_path / 'new.db'}?mode=ro", uri=True)
+    assert conn.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    conn.close()
