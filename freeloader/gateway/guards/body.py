@@ -20,6 +20,9 @@ from freeloader.errors import BodyTooLarge, InvalidRequest
 #: orjson writes 254 levels and reads 1,024: what we could not write again is refused.
 MAX_DEPTH = 100
 MAX_VALUES = 200_000
+#: A body up to this size is parsed before its values are counted: 30 MB of objects at worst,
+#: and half a millisecond less for every honest one.
+_SMALL_BYTES = 1 << 20
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
@@ -88,14 +91,17 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     """JSON bytes → object. Raises InvalidRequest for anything else, naming what is wrong."""
     if not raw.strip():
         raise InvalidRequest("The body is empty; a JSON object is needed.")
-    _check_count(raw)
+    if len(raw) > _SMALL_BYTES:
+        _check_count(raw)
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise InvalidRequest(f"The body is not valid JSON: {error}.") from error
     if not isinstance(value, dict):
         raise InvalidRequest("The body must be a JSON object.")
-    keys, commas = _measure(value)
+    keys, commas, containers = _measure(value)
+    if commas + containers > MAX_VALUES:
+        raise _too_many()
     if keys != raw.count(b":") and _has_duplicates(raw, value, keys, commas):
         raise InvalidRequest("The body names the same key twice in one object.")
     return value
@@ -116,15 +122,20 @@ def _check_count(raw: bytes) -> None:
     keys = raw.count(b'":') - raw.count(b'\\":')
     bare = b"" if keys > MAX_VALUES else _STRING.sub(b"", raw)
     if not bare or bare.count(b",") + bare.count(b"[") + bare.count(b"{") > MAX_VALUES:
-        raise InvalidRequest(f"The body holds more than {MAX_VALUES} values.")
+        raise _too_many()
 
 
-def _measure(value: dict[str, Any]) -> tuple[int, int]:
-    """Keys of all objects inside, and commas; raises InvalidRequest beyond MAX_DEPTH."""
-    keys = commas = 0
+def _too_many() -> InvalidRequest:
+    return InvalidRequest(f"The body holds more than {MAX_VALUES} values.")
+
+
+def _measure(value: dict[str, Any]) -> tuple[int, int, int]:
+    """Keys of all objects inside, commas, and containers. Raises InvalidRequest beyond MAX_DEPTH"""
+    keys = commas = containers = 0
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):
         below: list[Any] = []
+        containers += len(level)
         for item in level:
             commas += max(0, len(item) - 1)
             if type(item) is dict:
@@ -133,7 +144,7 @@ def _measure(value: dict[str, Any]) -> tuple[int, int]:
             else:
                 below.extend(v for v in item if type(v) in (dict, list))
         if not below:
-            return keys, commas
+            return keys, commas, containers
         level = below
     raise InvalidRequest(f"The body is nested deeper than {MAX_DEPTH} levels.")
 
