@@ -16,6 +16,7 @@ from litellm.integrations.custom_logger import CustomLogger
 from freeloader.child.inside.tap import BODY_BYTES, Wire, bounded_headers, current
 
 _MESSAGE_CHARS = 1000
+_IMAGE = "ImageFetchError"
 
 
 class Recorder(CustomLogger):  # type: ignore[misc]
@@ -38,6 +39,8 @@ def record(wire: Wire, error: Exception) -> None:
     wire.failed = True
     wire.error_class = type(error).__name__
     wire.message = str(getattr(error, "message", error))[:_MESSAGE_CHARS]
+    if wire.error_class == _IMAGE:
+        return  # the answer on this exception is the image host's, whom the client chose
     for cause in _chain(error):
         wire.code = wire.code or _code(cause)
         response = getattr(cause, "response", None)

@@ -172,7 +172,7 @@ def _install_async() -> None:
         if request.url.host == _WARM_HOST:
             return _canned(request)
         wire = _current.get()
-        if wire is None:
+        if wire is None or _beside(wire, request):
             return await plain_send(self, request, stream=stream, **options)
         _outgoing(wire, request)
         options["follow_redirects"] = False
@@ -196,7 +196,7 @@ def _install_sync() -> None:
         self: httpx.Client, request: httpx.Request, *, stream: bool = False, **options: Any
     ) -> httpx.Response:
         wire = _current.get()
-        if wire is None:
+        if wire is None or _beside(wire, request):
             return plain_send(self, request, stream=stream, **options)
         _outgoing(wire, request)
         options["follow_redirects"] = False
@@ -213,6 +213,14 @@ def _install_sync() -> None:
         return response
 
     httpx.Client.send = send  # type: ignore[method-assign]
+
+
+def _beside(wire: Wire, request: httpx.Request) -> bool:
+    """True for what an adapter fetches before its call: an image, from an address of the client's.
+
+    What that host answers (401, 429 …) must never be taken for the provider's word.
+    """
+    return request.method == "GET" and wire.calls == 0
 
 
 def _outgoing(wire: Wire, request: httpx.Request) -> None:

@@ -72,7 +72,8 @@ COMPLETIONS = Wire(
 REFUSED: frozenset[str] = words(
     """
     api_base base_url api_key api_version api_type organization deployment_id endpoint host
-    fallbacks default_fallbacks context_window_fallbacks content_policy_fallbacks
+    fallbacks default_fallbacks context_window_fallbacks context_window_fallback_dict
+    max_fallbacks router_settings content_policy_fallbacks
     disable_fallbacks num_retries max_retries retry_policy timeout request_timeout
     stream_timeout force_timeout custom_llm_provider provider providers models model_list
     model_info model_group route router routing plugins transforms order specific_deployment

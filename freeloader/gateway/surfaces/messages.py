@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +23,10 @@ _KEPT = frozenset({"role", "content", "name", "tool_calls", "tool_call_id", "fun
 _MAX_MESSAGES = 10_000
 _MAX_NAMED = 20
 _DATA_URL = re.compile(r"data:[a-z]+/[a-zA-Z0-9.+-]+(;[a-z0-9=-]+)*;base64,", re.ASCII)
+#: Other letters (full-width, ideographic full stops) become these on the way to the resolver.
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
+#: IPv4 addresses in IPv6 clothes: mapped, compatible, NAT64, 6to4.
+_WRAPPED = tuple(map(IPv6Network, ("::/96", "::ffff:0:0/96", "64:ff9b::/96", "2002::/16")))
 #: Role markers and separators of a chat template, in bytes per message.
 _TEMPLATE_BYTES = 16
 
@@ -219,6 +223,8 @@ def _check_url(url: str, place: str) -> None:
         raise wrong(place, "is not a valid URL") from None
     if parts.scheme not in ("http", "https") or not host or parts.username is not None:
         raise wrong(place, "must be a data: or http(s) URL without credentials")
+    if not _HOST.fullmatch(host):
+        raise wrong(place, "must name its host in plain letters, digits, dots and dashes")
     if _is_private(host):
         raise InvalidRequest(
             f"{place} points into a private network; send the image as a data: URL instead.",
@@ -228,9 +234,12 @@ def _check_url(url: str, place: str) -> None:
 
 def _is_private(host: str) -> bool:
     try:
-        return not ip_address(host).is_global
+        address = ip_address(host)
     except ValueError:
         pass
+    else:
+        inside = isinstance(address, IPv6Address) and any(address in net for net in _WRAPPED)
+        return inside or address.is_multicast or not address.is_global
     last = host.rsplit(".", 1)[-1].lower()
     # No dot, a local suffix, or an address in a spelling that only resolvers read (0x7f.1).
     local = last in ("localhost", "local", "internal", "lan", "home", "arpa")
