@@ -93,7 +93,7 @@ class Daemon:
             in_force=lambda: self.settings,
         )
         self.books = Books(ledger, self._clock, budget_rules(settings, {}))
-        self.keeper = _keeper(home, settings, environ, self._clock)
+        self.keeper = _keeper(home, settings, environ, self._clock, redactor)
         self.jobs = Loop(
             first_jobs(ledger, self.store.journal, self._clock, self._retention),
             self._clock,
@@ -257,7 +257,13 @@ class Daemon:
         _log.info("ready: %d deployments", len(self.world.deployments))
 
 
-def _keeper(home: Home, settings: Settings, environ: Mapping[str, str], clock: Clock) -> Keeper:
+def _keeper(
+    home: Home,
+    settings: Settings,
+    environ: Mapping[str, str],
+    clock: Clock,
+    redactor: Redactor,
+) -> Keeper:
     upstream = settings.upstream
     return Keeper(
         home.run,
@@ -268,6 +274,7 @@ def _keeper(home: Home, settings: Settings, environ: Mapping[str, str], clock: C
         rules=ChildRules(start=upstream.start_seconds_max, drain=upstream.total_seconds),
         environ=environ,
         proxies={k: v for k, v in environ.items() if k.lower() in _PROXIES},
+        scrub=redactor.scrub,
     )
 
 

@@ -141,7 +141,8 @@ class Hands:
     async def _wait(self, crew: Crew, worker: Worker) -> None:
         code = await worker.wait()
         left = len(crew.running)
-        self._post(Exited(crew.generation, code, reason_of(code, worker.last_line), left))
+        reason = reason_of(code, self._log.scrub(worker.last_line))
+        self._post(Exited(crew.generation, code, reason, left))
         await worker.close()
         if left == 0:
             self._forget(crew)

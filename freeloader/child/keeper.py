@@ -69,6 +69,7 @@ class Keeper:
     the resident size of one worker at which the generation is replaced.
     ``environ`` is the daemon's, of which only places are taken over.
     ``proxies`` go through the pipe, not the environment: they can hold passwords.
+    ``scrub`` masks secrets in what the child prints.
     """
 
     def __init__(
@@ -82,11 +83,12 @@ class Keeper:
         rules: Rules | None = None,
         environ: Mapping[str, str] = EMPTY,
         proxies: Mapping[str, str] = EMPTY,
+        scrub: Callable[[str], str] = str,
         rng: random.Random | None = None,
         command: tuple[str, ...] = (sys.executable, "-m", "freeloader.child.launcher"),
     ) -> None:
         self._places = Places(run_dir)
-        self._log = LogFile(log_dir / "litellm.log")
+        self._log = LogFile(log_dir / "litellm.log", scrub=scrub)
         self._log_dir = log_dir
         self._clock = clock
         self._recycle_bytes = None if recycle_rss_mb is None else recycle_rss_mb * _MEGABYTE

@@ -92,3 +92,14 @@ def test_the_environment_is_made_from_scratch(tmp_path: Path) -> None:
     assert environ["TZ"] == "Europe/Berlin"
     assert environ["HOME"] == str(tmp_path)
     assert environ["LITELLM_LOCAL_MODEL_COST_MAP"] == "True"
+
+
+def test_a_key_that_the_child_prints_is_masked_however_it_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "litellm.log"
+    log = LogFile(path, scrub=lambda text: text.replace("sk-planted", "***"))
+    for piece in (b"error: sk-pl", b"anted is wrong\nnext sk-", b"planted"):
+        log.write(piece)
+        assert "planted" not in "".join(log.tail)
+    log.close()
+    assert path.read_text() == "error: *** is wrong\nnext ***"
+    assert "planted" not in "".join(log.tail)
