@@ -48,6 +48,9 @@ _log = logging.getLogger(__name__)
 FLUSH_S = 0.25
 #: A request waits so long for a child that is being restarted, then gets 503 ``starting``.
 CHILD_WAIT_S = 45.0
+#: A request for a model that was just added waits so long for the child that knows it: at
+#: worst two children are started for that, one after the other.
+CATCH_UP_S = 120.0
 
 
 class Daemon:
@@ -217,7 +220,7 @@ class Daemon:
 
     async def _lane_ready(self, wanted: Resolution) -> None:
         await self.keeper.wait_ready(CHILD_WAIT_S)
-        await self.world.served(wanted, CHILD_WAIT_S)
+        await self.world.served(wanted, CATCH_UP_S)
 
     async def _take_over_budgets(self) -> None:
         """The settings' limits and each key's own, from the next request on."""
