@@ -170,6 +170,7 @@ def admit_request(limit: int | None, before: int, cost: int, name: str) -> Verdi
     reason = f"may cost {dollars(cost)}{also}, the {name} limit is {dollars(limit)}"
     facts = {
         "budget": name,
+        "setting": "budget.hard.per_request" if name == "per-request" else None,
         "limitUsd": usd_from_pico(limit),
         "spentUsd": usd_from_pico(before),
         "needsUsd": usd_from_pico(cost),
@@ -229,6 +230,14 @@ def _name(scope: str, kind: str) -> str:
     return f"{kind} budget" if scope == GLOBAL else f"{kind} budget of {whose} {name}"
 
 
+def _setting(scope: str, kind: str) -> str | None:
+    """Where the limit is written; None for a key's, which is fixed when the key is made."""
+    whose, _, name = scope.partition(":")
+    if whose == "key":
+        return None
+    return f"budget.hard.{kind}" if scope == GLOBAL else f"budget.allocations.{name}.{kind}"
+
+
 def _refusal(
     scope: str, kind: str, limit: int, balance: Balance, span: Period, cost: int, now: float
 ) -> Verdict:
@@ -237,6 +246,7 @@ def _refusal(
     spent = f"{dollars(balance.spent)} of {dollars(limit)} spent"
     facts = {
         "budget": name,
+        "setting": _setting(scope, kind),
         "limitUsd": usd_from_pico(limit),
         "spentUsd": usd_from_pico(balance.spent),
         "heldUsd": usd_from_pico(balance.held),

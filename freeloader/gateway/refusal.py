@@ -185,14 +185,16 @@ def _budget(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> F
     assert verdict is not None
     if verdict.facts:
         details["budget"] = dict(verdict.facts)
-    raising = (
-        "Raise its limit (max_cost), shorten max_tokens"
-        if verdict.gate == "maxCost"
-        else "Raise it (xswarm config set budget.hard.daily AMOUNT, and the like), shorten "
-        "max_tokens, or wait"
-    )
+    setting = verdict.facts.get("setting")
+    if setting:
+        raising = f"Raise it (xswarm config set {setting} AMOUNT)"
+    elif verdict.facts.get("resetsAt"):
+        raising = "Use a key with a larger budget"
+    else:
+        raising = "Raise the request's own limit (max_cost)"
     return BudgetExceeded(
-        f"A budget would not be kept: {_why(some)} {raising}, or use a free model.",
+        f"A budget would not be kept: {_why(some)} {raising}, shorten max_tokens, "
+        "or use a free model.",
         details=details,
     )
 

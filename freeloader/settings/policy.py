@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from freeloader.core.model import Level
 from freeloader.settings import directives, read
-from freeloader.settings.presets import STRATEGIES
+from freeloader.settings.presets import STRATEGIES, UNBUILT
 from freeloader.settings.types import Dollars, Lower, Names, Number, Section, Share, Switch, Zone
 
 
@@ -108,7 +108,8 @@ class Routing(Section):
     def level(self) -> Level:
         """What these settings say of policy; the rest is left to the strategy's preset."""
         said: dict[str, Any] = {
-            "strategy": self.strategy,
+            # A default that is not built yet would refuse every request that names none.
+            "strategy": None if self.strategy in UNBUILT else self.strategy,
             "maxWaitSeconds": self.max_wait_seconds,
             "preferLocal": self.prefer_local,
             "costTolerance": self.cost_tolerance,

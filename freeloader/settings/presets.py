@@ -5,4 +5,5 @@ from __future__ import annotations
 from freeloader.core.policy import PRESETS
 
 #: Those that are built, and those of the contract that a later release builds.
-STRATEGIES: tuple[str, ...] = (*PRESETS, "multi-cast")
+UNBUILT = ("multi-cast",)
+STRATEGIES: tuple[str, ...] = (*PRESETS, *UNBUILT)

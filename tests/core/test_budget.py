@@ -262,3 +262,20 @@ def test_a_tighter_limit_never_lets_more_through(
     large = BudgetRules(hard_daily=limit)
     if budget.admit(small, balances, cost, None, None, NOW) is None:
         assert budget.admit(large, balances, cost, None, None, NOW) is None
+
+
+def test_a_refusal_names_its_setting_its_numbers_and_its_reset() -> None:
+    rules = BudgetRules(
+        hard_daily=100, allocations={"a": (None, 50)}, keys={"k": (10, None)}, timezone="UTC"
+    )
+    balances = Balances("UTC")
+    found = {
+        cost: budget.admit(rules, balances, cost, project, key, 0.0)
+        for cost, project, key in ((101, None, None), (60, "a", None), (20, None, "k"))
+    }
+    settings = [verdict.facts["setting"] if verdict else "" for verdict in found.values()]
+    assert settings == ["budget.hard.daily", "budget.allocations.a.monthly", None]
+    for cost, verdict in found.items():
+        assert verdict is not None
+        assert verdict.facts["needsUsd"] == cost / 1e12
+        assert verdict.facts["resetsAt"] in verdict.reason

@@ -88,10 +88,17 @@ def test_the_next_step_is_the_smallest_change_and_who_makes_it() -> None:
 
 
 def test_a_budget_is_named_with_its_numbers_and_its_reset() -> None:
-    facts = {"budget": "daily budget", "limitUsd": 1.0, "resetsAt": "2026-11-21T00:00:00Z"}
+    facts = {
+        "budget": "daily budget",
+        "setting": "budget.hard.daily",
+        "limitUsd": 1.0,
+        "resetsAt": "2026-11-21T00:00:00Z",
+    }
     error = refused(Verdict(*MONEY, "daily budget: spent; resets soon", facts=facts))
     assert error.details["budget"] == facts
     assert "xswarm config set budget.hard.daily" in error.message
+    key = refused(Verdict(*MONEY, "of key x", facts={**facts, "setting": None}))
+    assert "a key with a larger budget" in key.message
     own = refused(Verdict("maxCost", MONEY[1], "may cost $1.00", facts={"budget": "request's own"}))
     assert "max_cost" in own.message
 

@@ -11,6 +11,7 @@ from freeloader.settings.unbuilt import unbuilt
 @pytest.mark.parametrize(
     ("values", "name"),
     [
+        ({"routing": {"strategy": "multi-cast"}}, "routing.strategy multi-cast"),
         ({"routing": {"rules": [{"then": {"localOnly": True}}]}}, "routing.rules"),
         ({"privacy": {"pii": "local-only"}}, "privacy"),
         ({"budget": {"actions": {"onHardLimit": "warn"}}}, "budget.actions"),
@@ -25,3 +26,7 @@ def test_a_setting_without_effect_is_named(values: dict[str, object], name: str)
 
 def test_defaults_and_working_settings_say_nothing() -> None:
     assert unbuilt(from_mapping({"routing": {"strategy": "cost-first"}, "server": {}})) == ()
+
+
+def test_a_default_strategy_that_is_not_built_refuses_nobody() -> None:
+    assert from_mapping({"routing": {"strategy": "multi-cast"}}).level().strategy is None
