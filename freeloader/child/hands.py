@@ -60,14 +60,24 @@ class Hands:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def spawn(
-        self, generation: int, config: str, entries: Iterable[Entry], secrets: Mapping[str, str]
+        self,
+        generation: int,
+        config: str,
+        entries: Iterable[Entry],
+        secrets: Mapping[str, str],
+        *,
+        gentle: bool = False,
     ) -> None:
-        """Start all workers; ``Spawned``, ``SpawnFailed`` or (a config of no use) ``Exited``."""
+        """Start all workers; ``Spawned``, ``SpawnFailed`` or (a config of no use) ``Exited``.
+
+        ``gentle``: another generation answers meanwhile and has precedence.
+        """
         sockets = [self._places.socket(generation, i) for i in range(self._recipe.workers)]
         workers = tuple(Worker(generation, i, socket) for i, socket in enumerate(sockets))
         known = tuple(entries)
         crew = self.crews[generation] = Crew(generation, config, workers, known)
-        self.background(self._spawn(crew, known, secrets))
+        orders = {"environ": {**self._recipe.proxies, **secrets}, "gentle": gentle}
+        self.background(self._spawn(crew, known, orders))
 
     def probe(self, generation: int) -> None:
         """``Alive`` once all workers answer."""
@@ -107,7 +117,7 @@ class Hands:
         self.crews.clear()
 
     async def _spawn(
-        self, crew: Crew, entries: tuple[Entry, ...], secrets: Mapping[str, str]
+        self, crew: Crew, entries: tuple[Entry, ...], orders: Mapping[str, object]
     ) -> None:
         generation = crew.generation
         try:
@@ -118,7 +128,6 @@ class Hands:
                 cwd = self._places.cwd(generation, worker.index)
                 command = (*self._recipe.command, str(worker.socket), str(path))
                 environ = child_environ(cwd, self._recipe.environ)
-                orders = {"environ": {**self._recipe.proxies, **secrets}}
                 await worker.spawn(command, environ, cwd, orders, self._write_log)
                 self.background(self._wait(crew, worker))
             self._save_records()

@@ -248,7 +248,8 @@ class Keeper:
     def _do(self, effect: Effect) -> None:
         match effect:
             case Spawn(generation, config):
-                self._hands.spawn(generation, config, *self._configs[config])
+                gentle = self._machine.serving is not None
+                self._hands.spawn(generation, config, *self._configs[config], gentle=gentle)
             case Probe(generation):
                 self._hands.probe(generation)
             case Warm(generation):

@@ -1,11 +1,12 @@
 """What runs in the child: LiteLLM's proxy app under uvicorn on a private unix socket.
 
 ``python -m freeloader.child.launcher SOCKET CONFIG``, with one line of JSON on
-standard input: ``{"parent": pid, "masterKey": "…", "environ": {…}}``. Standard
-input then stays open for life: its end means the daemon is gone. Secrets come
-in only that way and go into ``os.environ`` after start, which ``/proc`` does not
-show. Exit codes: 0 after SIGTERM, 78 (``EX_CONFIG``) where starting again
-cannot help, anything else may be tried again.
+standard input: ``{"parent": pid, "masterKey": "…", "environ": {…}, "gentle": bool}``
+(gentle: another child answers meanwhile, and has precedence). Standard input then
+stays open for life: its end means the daemon is gone. Secrets come in only that
+way and go into ``os.environ`` after start, which ``/proc`` does not show. Exit
+codes: 0 after SIGTERM, 78 (``EX_CONFIG``) where starting again cannot help,
+anything else may be tried again.
 
 It opens no port, and nothing reaches outside before a request does.
 """
@@ -13,6 +14,7 @@ It opens no port, and nothing reaches outside before a request does.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import os
 import signal
@@ -25,6 +27,8 @@ _PR_SET_PDEATHSIG = 1
 _LINE_BYTES = 1 << 20
 #: Seconds for running streams after SIGTERM; the keeper's own deadline is later.
 GRACE_SECONDS = 5
+#: A third of the processor that the serving child gets, where both want the same one.
+_GENTLE = 5
 
 
 def main(argv: list[str]) -> int:
@@ -42,6 +46,8 @@ def main(argv: list[str]) -> int:
     problem = _config_problem(config_path) or _place_problem()
     if problem:
         return _fail(problem)
+    if orders.get("gentle") and sys.platform == "linux":
+        _import_gently()
     return _serve(socket_path)
 
 
@@ -101,6 +107,28 @@ def _place_problem() -> str | None:
         if path and not os.path.exists(path):
             return f"{name} names a file that is not there: {path}"
     return None
+
+
+def _import_gently() -> None:
+    """Import LiteLLM, two thirds of a start, with less priority than who answers meanwhile.
+
+    In a thread of its own: Linux has priorities per thread, and without privileges
+    none can take its own back. Raises what the import does.
+    """
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _GENTLE)
+        try:
+            importlib.import_module("litellm.proxy.proxy_server")
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+            failed.append(error)
+
+    thread = threading.Thread(target=work, name="gentle-import")
+    thread.start()
+    thread.join()
+    if failed and not isinstance(failed[0], ImportError):  # ``_serve`` speaks of those
+        raise failed[0]
 
 
 def _serve(socket_path: str) -> int:

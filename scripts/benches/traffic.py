@@ -142,7 +142,7 @@ class Owner:
             self._house.overlay("traffic", registry(self._url, late=True))
             assert self._house.daemon is not None
             self._house.daemon.send_signal(signal.SIGHUP)
-            await self._known(rush, "alpha/late")
+            await self._known(rush, "lates")
             self._first(rush, Ask("alpha/late", stream=True))
 
         return step

@@ -151,6 +151,7 @@ class Rush:
         body = {
             "model": ask.model,
             "stream": ask.stream,
+            "max_tokens": 40,
             "messages": [{"role": "user", "content": ask.text}],
         }
         headers = {**self._headers, "Content-Type": "application/json"}

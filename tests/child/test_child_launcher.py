@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloader.child.inside.tap import Wire, bounded_headers
-from freeloader.child.launcher import EX_CONFIG, _place_problem
+from freeloader.child.launcher import _GENTLE, EX_CONFIG, _import_gently, _place_problem
 
 ROOT = str(Path(__file__).resolve().parents[2])
 
@@ -50,6 +52,29 @@ def test_a_certificate_file_that_is_not_there_is_a_permanent_error_with_its_name
     assert _place_problem() == "SSL_CERT_FILE names a file that is not there: /nowhere/ca.pem"
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path))
     assert _place_problem() is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities per thread")
+def test_a_gentle_import_is_less_urgent_than_what_follows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[int] = []
+
+    def load(name: str) -> None:
+        seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    monkeypatch.setattr(importlib, "import_module", load)
+    _import_gently()
+    assert seen == [_GENTLE]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
+
+    def crash(name: str) -> None:
+        raise OSError("no such file")
+
+    monkeypatch.setattr(importlib, "import_module", crash)
+    with pytest.raises(OSError, match="no such file"):
+        _import_gently()
 
 
 @pytest.mark.parametrize("orders", ["", "{}\n", "[]\n", "nonsense\n", '{"parent": 1}\n'])
