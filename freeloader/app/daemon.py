@@ -29,7 +29,7 @@ from freeloader.gateway.pipeline import Pipeline
 from freeloader.gateway.server import HTTP_LIMITS, Running, build_app, serve
 from freeloader.gateway.services import Services
 from freeloader.gateway.tools import Tasks, Tools
-from freeloader.logs import Redactor
+from freeloader.logs import Logs, Redactor
 from freeloader.manage.accounts import Accounts
 from freeloader.manage.config import Config
 from freeloader.manage.config import reload as reload_settings
@@ -38,6 +38,7 @@ from freeloader.manage.keys import AppKeys
 from freeloader.manage.onboard import Onboarding, Report
 from freeloader.secrets import SecretStore
 from freeloader.settings import Home, Settings
+from freeloader.settings.unbuilt import unbuilt
 from freeloader.store import Store
 from freeloader.workers.jobs import Retention, first_jobs
 from freeloader.workers.loop import Loop
@@ -63,6 +64,7 @@ class Daemon:
         environ: Mapping[str, str],
         redactor: Redactor,
         clock: Clock | None = None,
+        written: Logs | None = None,
     ) -> None:
         self.home, self.settings, self._environ = home, settings, environ
         self._clock = clock or SystemClock()
@@ -71,6 +73,7 @@ class Daemon:
         self._started = self._clock.now()
         self._tasks = Tasks()
         self._scrub = redactor.scrub
+        self._logs = written
         self._background: set[asyncio.Task[None]] = set()
         self._running: Running | None = None
         self.store = Store.open(home.ledger, home.journal, self._clock)
@@ -163,15 +166,18 @@ class Daemon:
             _log.error("the settings were not taken over: %s", problem.message)
             return
         self.settings = found
+        if self._logs is not None:
+            self._logs.set_level(found.logging.level)
         await self.keys.load()
         await self._take_over_budgets()
         await self.world.reload(found)
         self._log_overlays()
 
     def problems(self) -> list[str]:
-        """What of the owner's files is not in force, and why."""
+        """What of the owner's files is not in force, and what is wrong with ours."""
         refused = [] if self._refused is None else [f"settings not taken over: {self._refused}"]
-        return refused + [f"overlay skipped: {bad}" for bad in self.world.catalog.problems]
+        skipped = [f"overlay skipped: {bad}" for bad in self.world.catalog.problems]
+        return [*refused, *skipped, *unbuilt(self.settings), *self.store.problems]
 
     def _log_overlays(self) -> None:
         for bad in self.world.catalog.problems:
@@ -233,7 +239,7 @@ class Daemon:
     def _banner(self, report: Report) -> Banner:
         assert self._running is not None
         found = [f"{row['provider']}: taken over from {row['source']}" for row in report.added]
-        problems = [*report.problems, *map(str, self.world.catalog.problems)]
+        problems = [*report.problems, *self.problems()]
         return Banner(
             address=self._running.url,
             client_key=self.home.client_key.read_text().strip(),
@@ -248,7 +254,12 @@ class Daemon:
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            _log.error("%s ended: %s", task.get_coro(), problem)
 
     async def _flush_forever(self) -> None:
         while True:

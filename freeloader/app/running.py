@@ -39,7 +39,7 @@ def run(home: Home, *, announce: Callable[[Banner], None], foreground: bool = Tr
         files=wanted.files,
     )
     try:
-        daemon = Daemon(home, settings, os.environ, redactor)
+        daemon = Daemon(home, settings, os.environ, redactor, written=written)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_serve(daemon, announce))
     finally:

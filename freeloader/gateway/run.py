@@ -236,7 +236,8 @@ class Run:
         """The best candidate whose windows and budgets could all be held."""
         plan, tools = self._plan, self._tools
         patience = tools.clock.now().mono + plan.policy.max_wait_ms / 1000
-        for _ in range(_RESERVATIONS_MAX):
+        raced = 0
+        while raced < _RESERVATIONS_MAX:
             now = tools.clock.now()
             ask = self._ask(now)
             decision = deciding.decide(ask, tools.books)
@@ -256,6 +257,7 @@ class Run:
             )
             if isinstance(held, Verdict):
                 plan.avoid[deployment.id] = held
+                raced += 1
                 continue
             self._choose(decision, ask)
             assert self._chosen is not None

@@ -505,3 +505,24 @@ async def test_a_provider_that_sends_odd_shapes_breaks_nothing(data: dict[str, A
     assert await run.first(5)
     await collect(run)
     assert house.books.said("settle")[0][1] == "reported"
+
+
+async def test_a_busy_budget_is_waited_for_as_long_as_the_request_may_wait() -> None:
+    """However many looks that takes: only races against the books are counted."""
+    wait = Level("settings", max_wait_ms=60_000)
+    house = world({FIRST.id: [list(GOOD)]}, FIRST, level=wait)
+
+    class Busy(dict[str, Verdict]):
+        asked = 0
+
+        def get(self, key: str, default: Any = None) -> Any:
+            self.asked += 1
+            if self.asked > 80:
+                return None
+            now = SystemClock().now().wall
+            return Verdict("budget", "quota_exhausted", "busy", until=now)
+
+    house.books.pauses = Busy()
+    run = house.begin(stream=True)
+    assert await run.first(30)
+    assert len(house.lane.sent) == 1
