@@ -200,11 +200,12 @@ async def test_a_child_that_ignores_sigterm_is_killed(make: Make, tmp_path: Path
 
 
 async def test_stop_while_it_is_starting_leaves_nothing(make: Make) -> None:
+    others = set(psutil.Process().children())  # of tests that share a child for the session
     for wait in (0.0, 0.02, 0.1):
         keeper = await make()
         await asyncio.sleep(wait)
         await keeper.stop()
-        assert psutil.Process().children() == []
+        assert set(psutil.Process().children()) <= others
 
 
 async def test_what_an_earlier_daemon_left_is_ended_at_start(make: Make, tmp_path: Path) -> None:

@@ -234,6 +234,8 @@ def test_leaving_a_start_in_the_background_says_that_it_goes_on(cli, home):
         env={**os.environ, "XSWARM_HOME": str(home), "MODE": "slow"},
         stderr=subprocess.PIPE,
         text=True,
+        # Tests that run as a background job are started with Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert started.stderr is not None
     for line in started.stderr:
