@@ -10,6 +10,7 @@ defaults stand behind every level.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -67,6 +68,19 @@ def combine(levels: Sequence[Level]) -> Policy:
     hundred combinations are remembered.
     """
     return _combine(tuple(levels))
+
+
+def patient(policy: Policy) -> Policy | None:
+    """The policy without the latency limit that only its strategy's preset set; None: it has none.
+
+    A preset prefers quick answers; it must not turn a slow one into no answer, nor
+    refuse a model that was named.
+    """
+    if policy.gates.max_latency is None or policy.origins.get("max_latency") != "preset":
+        return None
+    origins = {part: level for part, level in policy.origins.items() if part != "max_latency"}
+    gates = replace(policy.gates, max_latency=None)
+    return replace(policy, gates=gates, origins=MappingProxyType(origins))
 
 
 @lru_cache(maxsize=256)

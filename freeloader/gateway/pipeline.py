@@ -13,7 +13,7 @@ from typing import Any
 
 from freeloader.core import explain, relax, routing, task
 from freeloader.core.model import Caller, Level, Policy, Profile
-from freeloader.core.policy import PRESETS, combine
+from freeloader.core.policy import PRESETS, combine, patient
 from freeloader.errors import Forbidden, InvalidRequest, NotImplementedYet, Unavailable
 from freeloader.gateway import refusal
 from freeloader.gateway.run import Plan, Run
@@ -55,6 +55,11 @@ class Pipeline:
             key_id=caller.key_id,
         )
         every = routing.explain(ask, tools.books)
+        calmer = patient(plan.policy)
+        if calmer is not None and not any(c.verdict is None for c in every[:1]):
+            # As a run would: before nobody answers, a preset's haste is given up.
+            plan.policy, ask = calmer, replace(ask, policy=calmer)
+            every = routing.explain(ask, tools.books)
         listed = [routing.scored(c, ask, tools.books) for c in every[: explain.MAX_CANDIDATES]]
         winner = listed[0] if listed and listed[0].verdict is None else None
         out: dict[str, Any] = {
@@ -86,7 +91,10 @@ class Pipeline:
         named = Level("model", strategy=resolution.strategy)
         levels = (profile.level, named, caller.level, *self._tools.rules.levels(project))
         known = replace(profile, task=task.task_of(profile.needs, profile.task or None))
-        return Plan(known, caller, _policy(levels), resolution, project, levels)
+        policy = _policy(levels)
+        if resolution.kind == "named":
+            policy = patient(policy) or policy
+        return Plan(known, caller, policy, resolution, project, levels)
 
 
 def _policy(levels: Sequence[Level]) -> Policy:

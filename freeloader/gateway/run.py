@@ -33,7 +33,7 @@ from freeloader.core.model import (
     Resolution,
     Verdict,
 )
-from freeloader.core.policy import combine
+from freeloader.core.policy import combine, patient
 from freeloader.errors import FreeloaderError
 from freeloader.gateway import refusal
 from freeloader.gateway.attempts import Watch
@@ -277,6 +277,10 @@ class Run:
             return
         if plan.failures:
             raise self._failed()
+        calmer = patient(plan.policy)
+        if calmer and any(c.verdict is not None and c.verdict.gate == "maxLatency" for c in every):
+            plan.policy = calmer
+            return
         if not every and plan.resolution.deployments:
             raise refusal.not_served_yet(plan.resolution.requested)
         raise self._refused(ask, every, now)

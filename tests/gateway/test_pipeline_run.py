@@ -23,12 +23,14 @@ from freeloader.core.model import (
     Caller,
     Deployment,
     FallbackPlan,
+    Gates,
     Level,
     Resolution,
     Timeouts,
     Verdict,
 )
 from freeloader.core.routing import upper_meters
+from freeloader.core.snapshot import Health
 from freeloader.errors import (
     FreeloaderError,
     InvalidRequest,
@@ -526,3 +528,37 @@ async def test_a_busy_budget_is_waited_for_as_long_as_the_request_may_wait() -> 
     run = house.begin(stream=True)
     assert await run.first(30)
     assert len(house.lane.sent) == 1
+
+
+SLUGGISH = Health(samples=50, success_rate=1.0, latency_ms=30_000.0, tokens_per_second=10.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "own", "answered"),
+    [
+        ("named", None, True),  # naming a model means that model, however slow it was
+        ("auto", None, True),  # a preset's haste is given up before nobody answers
+        ("auto", 2_000.0, False),  # a limit that somebody stated is kept
+        ("named", 2_000.0, False),
+    ],
+)
+async def test_a_presets_latency_limit_never_leaves_a_request_unanswered(
+    kind: str, own: float | None, answered: bool
+) -> None:
+    wanted = Resolution(kind, "a/m", frozenset({FIRST.id}) if kind == "named" else frozenset())
+    house = world({FIRST.id: [list(GOOD)]}, FIRST, resolution=wanted)
+    house.books.healths = {FIRST.id: SLUGGISH}
+    run = house.begin(stream=True, level=Level("request", gates=Gates(max_latency=own)))
+    if answered:
+        assert await run.first(5)
+    else:
+        with pytest.raises(NoModelPassesGates):
+            await run.first(5)
+
+
+async def test_among_others_a_preset_still_prefers_the_quick() -> None:
+    house = world({SECOND.id: [list(GOOD)]})
+    house.books.healths = {FIRST.id: SLUGGISH}
+    run = house.begin(stream=True)
+    assert await run.first(5)
+    assert run.routing()["provider"] == "b"
