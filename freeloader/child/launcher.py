@@ -14,6 +14,7 @@ It opens no port, and nothing reaches outside before a request does.
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import importlib
 import json
 import os
@@ -33,6 +34,7 @@ _GENTLE = 5
 
 def main(argv: list[str]) -> int:
     """Run until told to stop; the return value is the exit code."""
+    faulthandler.enable()  # a crash in native code leaves its stack in the child's log
     if len(argv) != 3:
         return _fail("usage: python -m freeloader.child.launcher SOCKET CONFIG")
     socket_path, config_path = argv[1], argv[2]
@@ -146,7 +148,9 @@ def _serve(socket_path: str) -> int:
     config = uvicorn.Config(
         Door(app),
         uds=socket_path,
-        loop="uvloop",
+        # Not uvloop: LiteLLM leaves connectors to the garbage collector, and closing their
+        # sockets from there is where the process was seen to die (SIGSEGV) under uvloop.
+        loop="asyncio",
         http="httptools",
         ws="none",
         lifespan="on",
