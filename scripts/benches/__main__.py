@@ -1,47 +1,56 @@
-"""`scripts/bench [PART …]`: decide, start, overhead, traffic.
+"""`scripts/bench [PART …] [OPTIONS]`: one part with its own options, or several with `--quick`.
 
-Without a name: all but traffic, which is five minutes of requests while the
-configuration changes, and ends with 1 where one of them failed.
+Each part is a module of this folder with ``main(argv) -> int``; it has its own
+`--help`. Without a name the short ones run. The exit code is the worst of all.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+import importlib
 import sys
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "tests")]
 
-PARTS = ("decide", "start", "overhead", "traffic")
-TRAFFIC_S, TRAFFIC_QUICK_S = 300.0, 60.0
+#: Part → its module, and what it shows.
+PARTS = {
+    "decide": ("decide", "time of a decision and of an explanation, by strategy and size"),
+    "start": ("start", "start to ready, and memory, against the child alone"),
+    "overhead": ("overhead", "what the front adds over its child"),
+    "traffic": ("traffic", "five minutes of requests while the configuration changes"),
+}
+#: What runs when nothing is named: what takes seconds, not minutes.
+SHORT = ("decide", "start", "overhead")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("part", nargs="*", help=f"one of: {', '.join(PARTS)}")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the samples")
-    parser.add_argument("--seconds", type=float, help="how long traffic runs (300)")
-    options = parser.parse_args()
-    unknown = [part for part in options.part if part not in PARTS]
-    if unknown:
-        parser.error(f"no such part: {', '.join(unknown)} (there are {', '.join(PARTS)})")
-    parts = options.part or [part for part in PARTS if part != "traffic"]
-    scale = 0.1 if options.quick else 1.0
-    if "decide" in parts:
-        import decide
+def main(argv: list[str]) -> int:
+    """The worst exit code of the parts that were named."""
+    names = []
+    while argv and argv[0] in PARTS:
+        names.append(argv.pop(0))
+    if not names and argv and not argv[0].startswith("-"):
+        _parser().error(f"no such part: {argv[0]} (there are {', '.join(PARTS)})")
+    if not names and {"-h", "--help"} & set(argv):
+        _parser().parse_args(argv)
+    worst = 0
+    for name in names or SHORT:
+        module = importlib.import_module(PARTS[name][0])
+        worst = max(worst, int(module.main(list(argv))))
+    return worst
 
-        decide.run(scale)
-    if "start" in parts or "overhead" in parts:
-        import overhead
 
-        asyncio.run(overhead.run(scale, parts))
-    if "traffic" in parts:
-        import traffic
-
-        return traffic.run(options.seconds or (TRAFFIC_QUICK_S if options.quick else TRAFFIC_S))
-    return 0
+def _parser() -> argparse.ArgumentParser:
+    rows = "\n".join(f"  {name:10s} {what}" for name, (_, what) in PARTS.items())
+    return argparse.ArgumentParser(
+        prog="scripts/bench",
+        usage="scripts/bench [PART …] [OPTIONS OF THE PART]",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=f"Measurements, as ratios and intervals from one run.\n\nparts:\n{rows}\n\n"
+        f"Without a part: {', '.join(SHORT)}. `scripts/bench PART --help` for its options;\n"
+        "every part takes --quick.",
+    )
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

@@ -6,6 +6,7 @@ so that gates, windows and pauses are all looked at.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import gc
 import random
@@ -63,6 +64,13 @@ def farm(size: int, rng: random.Random) -> list[Deployment]:
             )
         )
     return out
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="scripts/bench decide", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the samples")
+    run(0.1 if parser.parse_args(argv).quick else 1.0)
+    return 0
 
 
 def run(scale: float) -> None:

@@ -7,6 +7,7 @@ so that drift of the machine falls on both alike.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -54,6 +55,13 @@ class Door:
             if answer.status != 200:
                 raise RuntimeError(f"{self.url}: {answer.status} {raw[:300]!r}")
         return time.perf_counter() - began
+
+
+def main(argv: list[str], part: str = "overhead") -> int:
+    parser = argparse.ArgumentParser(prog=f"scripts/bench {part}", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the samples")
+    asyncio.run(run(0.1 if parser.parse_args(argv).quick else 1.0, [part]))
+    return 0
 
 
 async def run(scale: float, parts: list[str]) -> None:

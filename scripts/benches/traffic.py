@@ -7,6 +7,7 @@ asked for directly after it was added must be answered too.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import signal
 import sys
@@ -21,6 +22,7 @@ from rush import Ask, Rush, Seen, Told
 
 #: A whole answer takes a few tenths of a second; one that waited for a child takes longer.
 SLOWEST_S = 10.0
+WHOLE_S, QUICK_S = 300.0, 60.0
 LATENCY = {"firstMs": 40, "tokensPerSecond": 400, "jitter": 0.2}
 _NAMES = ("alpha", "beta", "gamma", "delta")
 _MODELS = {
@@ -178,6 +180,14 @@ def settled(house: House, simulator: Simulator, seconds: float = 90.0) -> bool:
             return True
         time.sleep(0.5)
     return False
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="scripts/bench traffic", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_S:g} s")
+    parser.add_argument("--seconds", type=float, help=f"how long it runs ({WHOLE_S:g})")
+    options = parser.parse_args(argv)
+    return run(options.seconds or (QUICK_S if options.quick else WHOLE_S))
 
 
 def run(seconds: float, environ: dict[str, str] | None = None) -> int:
