@@ -190,6 +190,11 @@ class Daemon:
             self._state = "ready"
         return self._state
 
+    def summary(self) -> str:
+        """One line for a service manager."""
+        child = self.keeper.status()["state"]
+        return f"{self.state}; LiteLLM {child}; {len(self.books.deployments)} deployments"
+
     # ── wiring ───────────────────────────────────────────────────────────────
 
     def _services(self) -> Services:

@@ -11,12 +11,17 @@ from collections.abc import Callable
 
 from freeloader import logs
 from freeloader.app.daemon import Daemon
+from freeloader.app.manager import ServiceManager
 from freeloader.banner import Banner
 from freeloader.manage.onboard import key_variables
 from freeloader.secrets import forget
+from freeloader.secrets.credentials import with_credentials
 from freeloader.settings import Home, load
 
 _log = logging.getLogger(__name__)
+
+#: What ending may take beyond the drain of requests: the child, the files (seconds).
+_AFTER_DRAIN_S = 20.0
 
 
 def run(home: Home, *, announce: Callable[[Banner], None], foreground: bool = True) -> int:
@@ -26,7 +31,9 @@ def run(home: Home, *, announce: Callable[[Banner], None], foreground: bool = Tr
     cannot start.
     """
     tune()
-    settings = load(home, os.environ)
+    manager = ServiceManager.of(os.environ)
+    environ = with_credentials(os.environ)
+    settings = load(home, environ)
     redactor = logs.Redactor()
     wanted = settings.logging
     written = logs.setup(
@@ -39,14 +46,16 @@ def run(home: Home, *, announce: Callable[[Banner], None], foreground: bool = Tr
         files=wanted.files,
     )
     try:
-        daemon = Daemon(home, settings, os.environ, redactor, written=written)
+        daemon = Daemon(home, settings, environ, redactor, written=written)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_serve(daemon, announce))
+            return runner.run(_serve(daemon, announce, manager))
     finally:
         written.close()
 
 
-async def _serve(daemon: Daemon, announce: Callable[[Banner], None]) -> int:
+async def _serve(
+    daemon: Daemon, announce: Callable[[Banner], None], manager: ServiceManager
+) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 
@@ -68,14 +77,19 @@ async def _serve(daemon: Daemon, announce: Callable[[Banner], None]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ask_to_stop)
     loop.add_signal_handler(signal.SIGHUP, ask_to_reload)
+    # Fed while we start and drain as well: the loop runs then too.
+    beat = asyncio.create_task(manager.beat(daemon.summary), name="service manager")
     try:
         banner = await daemon.start()
         # What was taken over is in the secret store now; the environment can be read by `ps`.
         forget(key_variables(os.environ, daemon.world.catalog))
         announce(banner)
+        manager.ready(daemon.summary())
         await stopping.wait()
     finally:
+        manager.stopping(daemon.settings.server.drain_seconds + _AFTER_DRAIN_S)
         await daemon.stop()
+        beat.cancel()
     return 0
 
 

@@ -12,6 +12,7 @@ from freeloader.cli.commands.doctor import doctor
 from freeloader.cli.commands.env import env
 from freeloader.cli.commands.jobs import jobs
 from freeloader.cli.commands.key import key
+from freeloader.cli.commands.manager import service as managed
 from freeloader.cli.commands.models import models
 from freeloader.cli.commands.planned import PLANNED
 from freeloader.cli.commands.quota import budget, free
@@ -36,5 +37,6 @@ COMMANDS: tuple[click.Command, ...] = (
     config,
     env,
     doctor,
+    managed,
     *PLANNED,
 )

@@ -16,7 +16,6 @@ TABLE: dict[str, str] = {
     "export": "Write usage to a file.",
     "feedback": "Say how good an answer was.",
     "notify": "Send a test notification.",
-    "service": "Run as a service of the system: install, uninstall, status.",
     "ui": "Open the dashboard.",
 }
 

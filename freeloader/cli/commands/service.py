@@ -65,9 +65,17 @@ def init(as_json: bool) -> None:
 
 @click.command()
 @click.option("--daemon", "background", is_flag=True, help="In the background; waits until ready.")
+@click.option(
+    "--service",
+    "managed",
+    is_flag=True,
+    help="Under a service manager: prints no key, since what is printed ends in its log.",
+)
 @wait_option
-def start(background: bool, seconds: float) -> None:
+def start(background: bool, managed: bool, seconds: float) -> None:
     """Start the daemon: here until Ctrl-C, or with --daemon in the background."""
+    if background and managed:
+        raise click.UsageError("--daemon and --service exclude each other.")
     if background:
         _start_in_background(seconds)
         return
@@ -76,8 +84,9 @@ def start(background: bool, seconds: float) -> None:
     lock = daemon.take_lock(home)
     try:
         _require_port(home)
+        greet = _greet_briefly if managed else _greet
         code = daemon.serve(
-            home, lambda banner: daemon.greet_when_ready(home, banner, seconds, _greet)
+            home, lambda banner: daemon.greet_when_ready(home, banner, seconds, greet)
         )
     finally:
         lock.release()
@@ -243,6 +252,10 @@ def _start_in_background(seconds: float) -> None:
 def _greet(banner: Banner) -> None:
     for line in greeting.lines(banner):
         click.echo(line)
+
+
+def _greet_briefly(banner: Banner) -> None:
+    click.echo(f"ready at {banner.address}, home {banner.home}")
 
 
 def _stop(record: Record, seconds: float, force: bool) -> None:
