@@ -26,9 +26,9 @@ from freeloader.clock import Clock, Instant
 from freeloader.core import budget
 from freeloader.core.budget import BudgetRules
 from freeloader.core.headers import Observation
-from freeloader.core.model import Account, Deployment, Policy, Verdict, Weights
+from freeloader.core.model import Account, Deployment, Policy, Verdict
 from freeloader.core.outcome import Outcome
-from freeloader.core.snapshot import Health
+from freeloader.core.snapshot import Health, Rank
 from freeloader.errors import Unavailable
 from freeloader.money import Meters
 
@@ -77,9 +77,9 @@ class Books:
         """Attempts that are neither settled nor released."""
         return tuple(self._open.values())
 
-    def ranked(self, weights: Weights, prefer_local: bool) -> Sequence[str]:
+    def ranked(self, rank: Rank) -> Sequence[str]:
         """Ids, best first. A live list: read it before awaiting anything."""
-        return self._ranking.ranked(weights, prefer_local)
+        return self._ranking.ranked(rank)
 
     def health(self, deployment: str) -> Health:
         return self._health.of(deployment)

@@ -1,6 +1,6 @@
-"""Deployments in the order of their score, kept sorted per set of weights.
+"""Deployments in the orders that strategies ask for, each kept sorted as health changes.
 
-Scores are ``core.scoring``'s; quota, pauses and gates do not enter. Ties go by the
+The keys are ``core.strategies``'; quota, pauses and gates do not enter. Ties go by the
 account's priority, then the id, so the order never depends on that of arrival.
 """
 
@@ -9,28 +9,28 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from freeloader.core import scoring
-from freeloader.core.model import Deployment, Weights
-from freeloader.core.snapshot import Health
+from freeloader.core.model import Deployment
+from freeloader.core.snapshot import Health, Rank
+from freeloader.core.strategies import Key, key_of
 
-#: Orders kept: presets, rules and the odd request's own weights; the least used goes.
-ORDERS_MAX = 16
+#: Orders kept: few strategies and weights are in use at a time, each by task and need.
+#: The one that was read longest ago goes.
+ORDERS_MAX = 64
+#: … and places in all of them together (a place takes about 300 bytes), but never under four.
+_PLACES_MAX, _ORDERS_MIN = 160_000, 4
 #: With more changes than this share waiting, sorting anew is cheaper than moving each.
 _RESORT_SHARE = 16
-
-_Key = tuple[float, int, str]
-_Shares = tuple[float, float, float, float]
 
 
 class _Order:
     """One sorted list; ``ids`` runs beside ``keys``. Changes wait in ``stale`` until it is read."""
 
-    __slots__ = ("ids", "keys", "of", "shares", "stale")
+    __slots__ = ("ids", "key", "keys", "of", "stale")
 
-    def __init__(self, shares: _Shares) -> None:
-        self.shares = shares
-        self.of: dict[str, _Key] = {}
-        self.keys: list[_Key] = []
+    def __init__(self, rank: Rank) -> None:
+        self.key = key_of(rank)
+        self.of: dict[str, Key] = {}
+        self.keys: list[Key] = []
         self.ids: list[str] = []
         self.stale: set[str] = set()
 
@@ -41,7 +41,7 @@ class Ranking:
     def __init__(self, health: Callable[[str], Health]) -> None:
         self._health = health
         self._deployments: Mapping[str, Deployment] = {}
-        self._orders: dict[_Shares, _Order] = {}
+        self._orders: dict[Rank, _Order] = {}
 
     def replace(self, deployments: Mapping[str, Deployment]) -> None:
         """Another set of deployments: every order is built anew when next read."""
@@ -55,26 +55,28 @@ class Ranking:
                 for order in self._orders.values():
                     order.stale.add(deployment)
 
-    def ranked(self, weights: Weights, prefer_local: bool) -> Sequence[str]:
+    def ranked(self, rank: Rank) -> Sequence[str]:
         """Ids, best first. The list is live: read it before awaiting anything."""
-        shares = scoring.shares(weights, prefer_local)
-        order = self._orders.pop(shares, None)
+        order = self._orders.pop(rank, None)
         if order is None:
-            order = self._build(shares)
-            while len(self._orders) >= ORDERS_MAX:
+            order = self._build(rank)
+            while len(self._orders) >= self._most():
                 del self._orders[next(iter(self._orders))]
-        self._orders[shares] = order
+        self._orders[rank] = order
         if order.stale:
             self._refresh(order)
         return order.ids
 
-    def _key(self, deployment: Deployment, shares: _Shares) -> _Key:
-        value = scoring.weighed(deployment, self._health(deployment.id), shares)
-        return (-value, deployment.account.priority, deployment.id)
+    def _most(self) -> int:
+        fitting = _PLACES_MAX // max(1, len(self._deployments))
+        return max(_ORDERS_MIN, min(ORDERS_MAX, fitting))
 
-    def _build(self, shares: _Shares) -> _Order:
-        order = _Order(shares)
-        order.of = {i: self._key(d, shares) for i, d in self._deployments.items()}
+    def _key(self, name: str, order: _Order) -> Key:
+        return order.key(self._deployments[name], self._health(name))
+
+    def _build(self, rank: Rank) -> _Order:
+        order = _Order(rank)
+        order.of = {name: self._key(name, order) for name in self._deployments}
         _sort(order)
         return order
 
@@ -82,21 +84,21 @@ class Ranking:
         stale, order.stale = order.stale, set()
         if len(stale) * _RESORT_SHARE > len(order.keys):
             for name in stale:
-                order.of[name] = self._key(self._deployments[name], order.shares)
+                order.of[name] = self._key(name, order)
             _sort(order)
             return
         for name in stale:
-            old, new = order.of[name], self._key(self._deployments[name], order.shares)
+            old, new = order.of[name], self._key(name, order)
             if old != new:
                 _move(order, name, old, new)
 
 
 def _sort(order: _Order) -> None:
     order.keys = sorted(order.of.values())
-    order.ids = [key[2] for key in order.keys]
+    order.ids = [key[-1] for key in order.keys]
 
 
-def _move(order: _Order, name: str, old: _Key, new: _Key) -> None:
+def _move(order: _Order, name: str, old: Key, new: Key) -> None:
     at = bisect_left(order.keys, old)
     del order.keys[at], order.ids[at]
     at = bisect_left(order.keys, new)

@@ -347,6 +347,7 @@ class Profile:
     ``vision``, ``json``); ``upper`` bounds what one attempt can consume,
     ``expected`` is what it likely will; ``bounded`` is False where the client
     gave no output bound, so that ``upper.output`` depends on the model chosen.
+    ``need`` is the intelligence (1–10) that task and complexity call for; None: unknown.
     ``level`` holds the request's own directives; ``payload`` is for the lane
     alone and opaque to everyone else.
     """
@@ -365,6 +366,7 @@ class Profile:
     session: str | None = None
     task: str = "chat"
     complexity: float = 0.0
+    need: float | None = None
     dropped: tuple[str, ...] = ()
     payload: Mapping[str, Any] = field(default=EMPTY, repr=False)
 

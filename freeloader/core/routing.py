@@ -1,18 +1,18 @@
 """Which deployment answers? ``decide`` walks lazily, ``explain`` looks at all: same winner.
 
-Candidates come in the order of their score (prepared by the books); the first
-that no gate, pause, quota or budget refuses is chosen. Terms are absolute, so
-a refused candidate never changes who wins among the rest. Nothing is reserved
-here: the pipeline does that, and decides again when it is refused.
+Candidates come in the order of their strategy (``core.strategies``, kept by the books);
+of those that no gate, pause, quota or budget refuses the strategy's rule takes one.
+Terms are absolute, so a refused candidate never changes who wins among the rest.
+Nothing is reserved here: the pipeline does that, and decides again when it is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from freeloader.core import budget, gates, scoring
+from freeloader.core import budget, gates, scoring, soft, strategies
 from freeloader.core.model import (
     Deployment,
     Policy,
@@ -22,6 +22,7 @@ from freeloader.core.model import (
     Verdict,
 )
 from freeloader.core.snapshot import Snapshot
+from freeloader.core.strategies import Passing, Pick, Soft
 from freeloader.money import Meters
 
 #: How many runners-up a decision keeps (contract: ``alternatives[]``).
@@ -40,7 +41,10 @@ UNBOUNDED_QUOTA_OUTPUT = 2_048
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One question to the decider. ``now`` is wall seconds; ``tried`` are deployment ids."""
+    """One question to the decider. ``now`` is wall seconds; ``tried`` are deployment ids.
+
+    ``after``: the provider that had the last turn, where a strategy takes turns.
+    """
 
     profile: Profile
     policy: Policy
@@ -50,10 +54,11 @@ class Ask:
     avoid: Mapping[str, Verdict] | None = None
     #: Whose budget of its own is asked as well.
     key_id: str | None = None
+    after: str | None = None
 
 
 class Candidate(NamedTuple):
-    """One deployment as judged: ``verdict`` None means it may serve.
+    """One deployment as judged: ``verdict`` None means it may serve; ``soft``: only if nobody else.
 
     ``terms`` and their sum are filled by ``scored``, not while deciding. (A tuple:
     it is made ten thousand times per ``explain``, a third faster than a dataclass.)
@@ -64,6 +69,7 @@ class Candidate(NamedTuple):
     terms: tuple[Term, ...] = ()
     score: float = 0.0
     hold: int | None = None
+    soft: Soft | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,93 +148,103 @@ def judge(ask: Ask, snapshot: Snapshot) -> Callable[[Deployment], Verdict | None
     return refusal
 
 
+def judged(ask: Ask, snapshot: Snapshot) -> Iterator[Candidate]:
+    """Every candidate in the strategy's order, with its verdict: what deciding walks along."""
+    refusal = judge(ask, snapshot)
+    put_back = soft.reasons(ask.profile, ask.policy, snapshot, ask.now)
+    limit = None
+    if ask.policy.strategy == "quality-first":
+        limit = strategies.StepDown(ask.profile.task)
+    for deployment in in_order(ask, snapshot):
+        verdict = refusal(deployment)
+        if limit is not None:
+            verdict = limit(deployment, verdict)
+        spared = put_back(deployment) if verdict is None and put_back is not None else None
+        yield Candidate(deployment, verdict, soft=spared)
+
+
 def decide(ask: Ask, snapshot: Snapshot) -> Decision:
     """The best candidate that may serve, found without looking at more than needed."""
-    winner: Candidate | None = None
-    runners: list[Candidate] = []
+    pick = Pick(ask.policy, ask.profile)
+    passing: list[Candidate] = []
     refused: list[Candidate] = []
     counts: dict[str, int] = {}
     looked = 0
-    refusal = judge(ask, snapshot)
-    for deployment in in_order(ask, snapshot):
-        if winner is not None:
+    for candidate in judged(ask, snapshot):
+        verdict = candidate.verdict
+        if pick.certain:
             looked += 1
-            if looked > _LOOK_AHEAD or len(runners) >= ALTERNATIVES:
+            if looked > _LOOK_AHEAD:
                 break
-        verdict = refusal(deployment)
         if verdict is None:
-            if winner is None:
-                winner = Candidate(deployment, None)
-            else:
-                runners.append(Candidate(deployment, None))
+            pick.offer(Passing(candidate.deployment, candidate.soft))
+            if len(passing) <= ALTERNATIVES:
+                passing.append(candidate)
+            elif pick.certain:
+                break
             continue
         counts[verdict.gate] = counts.get(verdict.gate, 0) + 1
         if len(refused) < _KEPT_REFUSALS:
-            refused.append(Candidate(deployment, verdict))
-    return Decision(winner, tuple(runners), tuple(refused), counts)
+            refused.append(candidate)
+    found = pick.winner()
+    if found is None:
+        return Decision(None, (), tuple(refused), counts)
+    winner = Candidate(found.deployment, None, soft=found.soft)
+    others = [c for c in passing if c.deployment is not found.deployment]
+    return Decision(winner, tuple(others[:ALTERNATIVES]), tuple(refused), counts)
 
 
 def explain(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
-    """Every candidate judged: those that may serve first, best first; ``scored`` adds terms."""
-    refusal = judge(ask, snapshot)
+    """Every candidate judged: the winner, others that may serve, the refused, each in order."""
     serving: list[Candidate] = []
     refused: list[Candidate] = []
-    for deployment in in_order(ask, snapshot):
-        verdict = refusal(deployment)
-        (serving if verdict is None else refused).append(Candidate(deployment, verdict))
+    for candidate in judged(ask, snapshot):
+        (serving if candidate.verdict is None else refused).append(candidate)
+    passing = (Passing(c.deployment, c.soft) for c in serving)
+    taken = strategies.first(passing, ask.policy, ask.profile)
+    if taken is not None and serving[0].deployment is not taken.deployment:
+        serving.sort(key=lambda c: c.deployment is not taken.deployment)  # stable
     return (*serving, *refused)
 
 
 def refusals(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
     """Every refused candidate: what an error needs to say, computed only then."""
-    refusal = judge(ask, snapshot)
-    return tuple(
-        Candidate(deployment, verdict)
-        for deployment in in_order(ask, snapshot)
-        if (verdict := refusal(deployment)) is not None
-    )
+    return tuple(c for c in judged(ask, snapshot) if c.verdict is not None)
 
 
 def in_order(ask: Ask, snapshot: Snapshot) -> Iterator[Deployment]:
     """Candidates, best first. A short list of named ones is sorted here; all come prepared."""
-    policy = ask.policy
     known = snapshot.deployments
+    rank = strategies.rank_of(ask.policy, ask.profile)
     if ask.resolution.kind == "named":
+        key = strategies.key_of(rank)
         named = (known[i] for i in ask.resolution.deployments if i in known)
-        return iter(sorted(named, key=lambda d: _rank(ask, snapshot, d)))
-    ordered: Iterable[Deployment] = map(
-        known.__getitem__, snapshot.ranked(policy.weights, policy.prefer_local)
-    )
-    if policy.strategy in ("priority", "local-first"):
-        return iter(sorted(ordered, key=lambda d: _rank(ask, snapshot, d)))
-    return iter(ordered)
-
-
-def _rank(ask: Ask, snapshot: Snapshot, deployment: Deployment) -> tuple[int, float, int, str]:
-    policy = ask.policy
-    score = scoring.score(
-        deployment, snapshot.health(deployment.id), policy.weights, policy.prefer_local
-    )
-    first = 0
-    if policy.strategy == "priority":
-        first = deployment.account.priority
-    elif policy.strategy == "local-first":
-        first = 0 if deployment.local else 1
-    return (first, -score, deployment.account.priority, deployment.id)
+        best = sorted(named, key=lambda d: key(d, snapshot.health(d.id)))
+        if rank.by != "provider":
+            return iter(best)
+        ids: Sequence[str] = [d.id for d in best]
+    else:
+        ids = snapshot.ranked(rank)
+    if rank.by == "provider":
+        return map(known.__getitem__, strategies.in_turn(ids, known, ask.after))
+    return map(known.__getitem__, ids)
 
 
 def scored(candidate: Candidate, ask: Ask, snapshot: Snapshot) -> Candidate:
     """The same candidate with its score terms and the hold it would need."""
-    deployment, policy = candidate.deployment, ask.policy
+    deployment, policy, profile = candidate.deployment, ask.policy, ask.profile
     parts = scoring.terms(
-        deployment, snapshot.health(deployment.id), policy.weights, policy.prefer_local
-    )
-    return Candidate(
         deployment,
-        candidate.verdict,
-        parts,
-        sum(part.value * part.weight for part in parts),
-        hold_for(ask.profile, deployment),
+        snapshot.health(deployment.id),
+        policy.weights,
+        policy.prefer_local,
+        profile.task,
+        scoring.need_bucket(profile.need),
+    )
+    return candidate._replace(
+        terms=parts,
+        score=sum(part.value * part.weight for part in parts),
+        hold=hold_for(profile, deployment),
     )
 
 

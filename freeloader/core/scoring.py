@@ -7,7 +7,7 @@ here: that is the gates' and the books' work.
 
 from __future__ import annotations
 
-from math import log
+from math import ceil, log
 
 from freeloader.core.model import Deployment, Term, Weights
 from freeloader.core.snapshot import Health
@@ -65,9 +65,27 @@ def speed_blend(deployment: Deployment, health: Health) -> float:
     return start + share * (speed_of_rate(health.tokens_per_second) - start)
 
 
-def quality_value(deployment: Deployment) -> float:
-    value = deployment.model.intelligence
-    return UNKNOWN_QUALITY if value is None else _unit(value / 10)
+def rate_of_speed(speed: float) -> float:
+    """Tokens a second that a place on the 1–10 scale stands for: ``speed_of_rate`` turned round."""
+    return float(10 * 300 ** ((speed - 1) / 9))
+
+
+def intelligence(deployment: Deployment, task: str = "chat") -> float | None:
+    """Intelligence 1–10 for a kind of task; None: nobody has evidence."""
+    return deployment.model.intelligence
+
+
+def need_bucket(need: float | None) -> float | None:
+    """The needed intelligence in halves, rounded up: orders are kept per bucket, and are few."""
+    return None if need is None else ceil(need * 2) / 2
+
+
+def quality_value(deployment: Deployment, task: str = "chat", need: float | None = None) -> float:
+    """Intelligence for the task, 0–1: of ten, or of what is needed, beyond which nothing counts."""
+    value = intelligence(deployment, task)
+    if value is None:
+        return UNKNOWN_QUALITY
+    return _unit(value / (need or 10))
 
 
 def shares(weights: Weights, prefer_local: bool) -> tuple[float, float, float, float]:
@@ -82,26 +100,42 @@ def shares(weights: Weights, prefer_local: bool) -> tuple[float, float, float, f
     return cost * scale, speed * scale, quality * scale, 1.0 - rest
 
 
-def score(deployment: Deployment, health: Health, weights: Weights, prefer_local: bool) -> float:
-    """The weighted sum of the terms, 0–1; higher is better."""
-    return weighed(deployment, health, shares(weights, prefer_local))
+def score(
+    deployment: Deployment,
+    health: Health,
+    weights: Weights,
+    prefer_local: bool,
+    task: str = "chat",
+    need: float | None = None,
+) -> float:
+    """The weighted sum of the terms, 0–1; higher is better. ``need`` as in ``quality_value``."""
+    return weighed(deployment, health, shares(weights, prefer_local), task, need)
 
 
 def weighed(
-    deployment: Deployment, health: Health, parts: tuple[float, float, float, float]
+    deployment: Deployment,
+    health: Health,
+    parts: tuple[float, float, float, float],
+    task: str = "chat",
+    need: float | None = None,
 ) -> float:
     """``score`` with the shares already worked out: for ranking thousands."""
     cost, speed, quality, local = parts
     return (
         cost * cost_value(deployment)
         + speed * _unit(speed_blend(deployment, health) / 10)
-        + quality * quality_value(deployment)
+        + quality * quality_value(deployment, task, need)
         + (local if deployment.local else 0.0)
     )
 
 
 def terms(
-    deployment: Deployment, health: Health, weights: Weights, prefer_local: bool
+    deployment: Deployment,
+    health: Health,
+    weights: Weights,
+    prefer_local: bool,
+    task: str = "chat",
+    need: float | None = None,
 ) -> tuple[Term, ...]:
     """The parts of ``score``, each with its share and the numbers behind it."""
     cost, speed, quality, local = shares(weights, prefer_local)
@@ -109,7 +143,12 @@ def terms(
     parts = [
         Term("cost", cost_value(deployment), cost, _cost_why(deployment)),
         Term("speed", _unit(rate / 10), speed, _speed_why(deployment, health, rate)),
-        Term("quality", quality_value(deployment), quality, _quality_why(deployment)),
+        Term(
+            "quality",
+            quality_value(deployment, task, need),
+            quality,
+            _quality_why(deployment, task, need),
+        ),
     ]
     if prefer_local:
         said = "runs on this machine" if deployment.local else "is not local"
@@ -140,11 +179,11 @@ def _speed_why(deployment: Deployment, health: Health, rate: float) -> str:
     return said
 
 
-def _quality_why(deployment: Deployment) -> str:
-    value = deployment.model.intelligence
+def _quality_why(deployment: Deployment, task: str, need: float | None) -> str:
+    value = intelligence(deployment, task)
     if value is None:
         return f"intelligence unknown, counted as {UNKNOWN_QUALITY:g}"
-    return f"intelligence {value:g} of 10"
+    return f"intelligence {value:g} of {'10' if need is None else f'the {need:g} needed'}"
 
 
 def _unit(value: float) -> float:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from freeloader.core.model import Deployment, Policy, Verdict, Weights
+from freeloader.core.model import Deployment, Policy, Verdict
 from freeloader.money import Meters
 
 
@@ -41,6 +41,22 @@ class Health:
 UNMEASURED = Health()
 
 
+class Rank(NamedTuple):
+    """Which prepared order is meant (``core.strategies`` makes it, and the keys it sorts by).
+
+    ``by``: ``score | price | latency | intelligence | provider | priority``; ``shares``
+    of cost, speed, quality and locality; ``need`` the intelligence needed for ``task``,
+    in halves, None: unknown; ``mix`` input to output of the request as a power of two,
+    0 where the order does not go by price.
+    """
+
+    by: str
+    shares: tuple[float, float, float, float]
+    task: str = "chat"
+    need: float | None = None
+    mix: int = 0
+
+
 class Snapshot(Protocol):
     """The books, read-only. All methods are synchronous and cheap (microseconds)."""
 
@@ -54,8 +70,8 @@ class Snapshot(Protocol):
         """All enabled deployments by id."""
         ...
 
-    def ranked(self, weights: Weights, prefer_local: bool) -> Sequence[str]:
-        """Deployment ids, best score first, kept up to date as health changes."""
+    def ranked(self, rank: Rank) -> Sequence[str]:
+        """Deployment ids in an order, the best first, kept up to date as health changes."""
         ...
 
     def health(self, deployment: str) -> Health: ...

@@ -31,7 +31,7 @@ from freeloader.money import Price
 
 SIZES = (100, 1_000, 10_000)
 GOALS_MS = {100: None, 1_000: 0.05, 10_000: 0.2}
-STRATEGIES = ("balanced", "cost-first", "speed-first", "quality-first")
+STRATEGIES = ("balanced", "cost-first", "speed-first", "quality-first", "local-first", "priority")
 _MINUTE = Limit("requests", 30, "1m", "refill", "model", tier="free")
 _DAY = Limit("tokens", 200_000, "1d", "calendar", "model", tier="free")
 

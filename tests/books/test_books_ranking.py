@@ -16,15 +16,20 @@ from freeloader.core import scoring
 from freeloader.core.budget import BudgetRules
 from freeloader.core.model import Deployment, Weights
 from freeloader.core.outcome import Outcome
-from freeloader.core.snapshot import UNMEASURED, Health
+from freeloader.core.snapshot import UNMEASURED, Health, Rank
+from freeloader.core.strategies import key_of
 
 WANTED = [
-    (Weights(), False),
-    (Weights(), True),
-    (Weights(1, 0, 0), False),
-    (Weights(0, 1, 0), False),
-    (Weights(0, 0, 0), True),
+    *(Rank("score", scoring.shares(w, False)) for w in (Weights(), Weights(1, 0, 0))),
+    Rank("score", scoring.shares(Weights(), True)),
+    Rank("score", scoring.shares(Weights(), False), "coding", 5.5),
+    Rank("price", scoring.shares(Weights(), False), mix=2),
+    *(
+        Rank(by, scoring.shares(Weights(), False))
+        for by in ("latency", "intelligence", "provider", "priority")
+    ),
 ]
+PLAIN = WANTED[0]
 
 
 def many(count: int, seed: int) -> list[Deployment]:
@@ -43,12 +48,10 @@ def many(count: int, seed: int) -> list[Deployment]:
     ]
 
 
-def sorted_anew(books: Books, weights: Weights, local: bool) -> list[str]:
-    def rank(found: Deployment) -> tuple[float, int, str]:
-        score = scoring.score(found, books.health(found.id), weights, local)
-        return (-score, found.account.priority, found.id)
-
-    return [found.id for found in sorted(books.deployments.values(), key=rank)]
+def sorted_anew(books: Books, rank: Rank) -> list[str]:
+    key = key_of(rank)
+    every = books.deployments.values()
+    return [d.id for d in sorted(every, key=lambda d: key(d, books.health(d.id)))]
 
 
 @settings(deadline=None)
@@ -83,10 +86,10 @@ def test_the_order_is_the_sorted_one(
             found = found[1:] or found
             books.set_deployments(found)
         else:
-            weights, local = WANTED[which % len(WANTED)]
-            assert list(books.ranked(weights, local)) == sorted_anew(books, weights, local)
-    for weights, local in WANTED:
-        assert list(books.ranked(weights, local)) == sorted_anew(books, weights, local)
+            rank = WANTED[which % len(WANTED)]
+            assert list(books.ranked(rank)) == sorted_anew(books, rank)
+    for rank in WANTED:
+        assert list(books.ranked(rank)) == sorted_anew(books, rank)
 
 
 @given(st.integers(2, 40), st.integers(0, 10**6), st.randoms(use_true_random=False))
@@ -98,7 +101,7 @@ def test_the_order_of_arrival_does_not_matter(count: int, seed: int, dice: rando
     for some in (found, mixed):
         books = Books(FakeLedger(), FakeClock(), BudgetRules())
         books.set_deployments(some)
-        orders.append(list(books.ranked(Weights(), False)))
+        orders.append(list(books.ranked(PLAIN)))
     assert orders[0] == orders[1]
 
 
@@ -106,14 +109,14 @@ def test_ties_go_by_priority_then_id() -> None:
     found = [deployment("b", priority=1), deployment("a"), deployment("c", priority=1)]
     books = Books(FakeLedger(), FakeClock(), BudgetRules())
     books.set_deployments(found)
-    assert list(books.ranked(Weights(), False)) == ["b@0/m", "c@0/m", "a@0/m"]
+    assert list(books.ranked(PLAIN)) == ["b@0/m", "c@0/m", "a@0/m"]
 
 
 def test_only_so_many_orders_are_kept() -> None:
     ranking = Ranking(lambda _: UNMEASURED)
     ranking.replace({d.id: d for d in many(5, 1)})
     for i in range(100):
-        ranking.ranked(Weights(1, i, 0), False)
+        ranking.ranked(Rank("score", scoring.shares(Weights(1, i, 0), False)))
     assert len(ranking._orders) == ORDERS_MAX
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from freeloader.core import scoring
+from freeloader.core import strategies
 from freeloader.core.model import (
     Account,
     Deployment,
@@ -15,9 +15,8 @@ from freeloader.core.model import (
     Profile,
     Provider,
     Verdict,
-    Weights,
 )
-from freeloader.core.snapshot import UNMEASURED, Health
+from freeloader.core.snapshot import UNMEASURED, Health, Rank
 from freeloader.money import Meters, Price
 
 
@@ -92,12 +91,9 @@ class PlainSnapshot:
     def deployments(self) -> Mapping[str, Deployment]:
         return self.every
 
-    def ranked(self, weights: Weights, prefer_local: bool) -> Sequence[str]:
-        def key(d: Deployment) -> tuple[float, int, str]:
-            value = scoring.score(d, self.health(d.id), weights, prefer_local)
-            return (-value, d.account.priority, d.id)
-
-        return [d.id for d in sorted(self.every.values(), key=key)]
+    def ranked(self, rank: Rank) -> Sequence[str]:
+        key = strategies.key_of(rank)
+        return [d.id for d in sorted(self.every.values(), key=lambda d: key(d, self.health(d.id)))]
 
     def health(self, deployment: str) -> Health:
         return self.healths.get(deployment, UNMEASURED)

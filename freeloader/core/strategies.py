@@ -1,0 +1,266 @@
+"""How candidates are ranked, and which of those that pass is taken.
+
+Each strategy is a prepared order (``Rank`` → a sort key per deployment, kept sorted by
+the books, so that a decision walks it lazily) and a rule for picking (``Pick``). Keys
+are absolute: nothing is compared with the candidates at hand. A stage (free before
+paid, local before the rest) is the first part of a key. Whether a candidate may serve
+is not asked here: that is the gates' and the books' work (``core.routing``).
+
+balanced       score by the weights; the first is taken
+cost-first     free ones by score, then by list price at the request's own mix of tokens
+speed-first    by p95 (what the prior makes likely, where none is measured); of the first
+               three, the fastest that costs at most ``cost_tolerance`` times the cheapest
+quality-first  by intelligence for the task, then score; see ``StepDown``
+local-first    local ones by score; then provider after provider, beginning with the one
+               after that which had the last turn
+priority       the accounts' given order, then score
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from math import log2
+from typing import NamedTuple
+
+from freeloader.core import scoring
+from freeloader.core.model import Deployment, Policy, Profile, Verdict, Weights
+from freeloader.core.snapshot import Health, Rank
+
+#: What a strategy that does not go by the owner's weights breaks its ties with.
+TIES = Weights(0.4, 0.4, 0.2)
+#: speed-first: among so many of the fastest the price has a say.
+FASTEST = 3
+#: Where no p95 is measured: an answer of so many tokens, this long before the first.
+_PRIOR_TOKENS, _PRIOR_FIRST_MS = 300, 500.0
+#: A measured p95 of fewer answers is noise (as for the gates).
+_MIN_SAMPLES = 5
+#: Input to output of a request, as a power of two, for the price order: 1:16 to 64:1.
+_MIX_MIN, _MIX_MAX = -4, 6
+
+#: A place in an order: stage or group, value, tie, the account's priority, the id.
+Key = tuple[int | str, float, float, int, str]
+
+
+def rank_of(policy: Policy, profile: Profile) -> Rank:
+    """The order that a request goes by. Equal requests share one, and the books keep few."""
+    by = _BY.get(policy.strategy, "score")
+    weights = TIES if by in ("price", "intelligence", "latency") else policy.weights
+    shares = scoring.shares(weights, policy.prefer_local)
+    mix = _mix(profile) if by == "price" else 0
+    return Rank(by, shares, profile.task, scoring.need_bucket(profile.need), mix)
+
+
+def key_of(rank: Rank) -> Callable[[Deployment, Health], Key]:
+    """The sort key of one order: smaller is better, and no two deployments share one."""
+    make = _KEYS[rank.by]
+    return lambda deployment, health: make(rank, deployment, health)
+
+
+def _score(rank: Rank, deployment: Deployment, health: Health) -> float:
+    return scoring.weighed(deployment, health, rank.shares, rank.task, rank.need)
+
+
+def _by_score(rank: Rank, deployment: Deployment, health: Health) -> Key:
+    return (0, -_score(rank, deployment, health), 0.0, deployment.account.priority, deployment.id)
+
+
+def _by_price(rank: Rank, deployment: Deployment, health: Health) -> Key:
+    """Free ones first, best first; then what can be billed, the cheapest first."""
+    score, priority = -_score(rank, deployment, health), deployment.account.priority
+    if not deployment.billable:
+        return (0, score, 0.0, priority, deployment.id)
+    price = deployment.model.price
+    if price is None:
+        return (2, score, 0.0, priority, deployment.id)
+    share = 2.0**rank.mix
+    blended = (share * price.input + price.output) / (share + 1)
+    return (1, blended, score, priority, deployment.id)
+
+
+def _by_latency(rank: Rank, deployment: Deployment, health: Health) -> Key:
+    score = -_score(rank, deployment, health)
+    latency, _ = latency_of(deployment, health)
+    return (0, latency, score, deployment.account.priority, deployment.id)
+
+
+def _by_intelligence(rank: Rank, deployment: Deployment, health: Health) -> Key:
+    value = scoring.intelligence(deployment, rank.task)
+    score = -_score(rank, deployment, health)
+    known = 0.0 if value is None else value
+    return (0, -known, score, deployment.account.priority, deployment.id)
+
+
+def _by_provider(rank: Rank, deployment: Deployment, health: Health) -> Key:
+    """Local servers are the group without a name, which sorts before all others."""
+    group = "" if deployment.local else deployment.provider.id
+    score = -_score(rank, deployment, health)
+    return (group, score, 0.0, deployment.account.priority, deployment.id)
+
+
+def _by_priority(rank: Rank, deployment: Deployment, health: Health) -> Key:
+    score = -_score(rank, deployment, health)
+    return (deployment.account.priority, score, 0.0, 0, deployment.id)
+
+
+_KEYS: Mapping[str, Callable[[Rank, Deployment, Health], Key]] = {
+    "score": _by_score,
+    "price": _by_price,
+    "latency": _by_latency,
+    "intelligence": _by_intelligence,
+    "provider": _by_provider,
+    "priority": _by_priority,
+}
+_BY: Mapping[str, str] = {
+    "cost-first": "price",
+    "speed-first": "latency",
+    "quality-first": "intelligence",
+    "local-first": "provider",
+    "priority": "priority",
+}
+
+
+def latency_of(deployment: Deployment, health: Health) -> tuple[float, str]:
+    """p95 of whole answers in ms, ``measured``, or what the prior speed makes likely, ``prior``."""
+    if health.latency_ms is not None and health.samples >= _MIN_SAMPLES:
+        return health.latency_ms, "measured"
+    rate = scoring.rate_of_speed(scoring.speed_blend(deployment, health))
+    return _PRIOR_FIRST_MS + _PRIOR_TOKENS / rate * 1000, "prior"
+
+
+def _mix(profile: Profile) -> int:
+    """How much input a token of output comes with, as a rounded power of two."""
+    expected = profile.expected
+    output = max(1, min(expected.output, profile.upper.output) if profile.bounded else 1)
+    if not profile.bounded:
+        output = max(1, expected.output)
+    return max(_MIX_MIN, min(_MIX_MAX, round(log2(max(1, expected.input) / output))))
+
+
+def in_turn(
+    ids: Sequence[str], known: Mapping[str, Deployment], after: str | None
+) -> Iterator[str]:
+    """Ids in the ``provider`` order, its groups beginning after the provider ``after``.
+
+    The local ones stay first. ``ids`` is not copied: it may be ten thousand long.
+    """
+
+    def group(name: str) -> str:
+        found = known[name]
+        return "" if found.local else found.provider.id
+
+    near = bisect_right(ids, "", key=group)
+    start = near if after is None else max(near, bisect_right(ids, after, key=group))
+    ring = chain(range(near), range(start, len(ids)), range(near, start))
+    return (ids[i] for i in ring)
+
+
+class Soft(NamedTuple):
+    """A reason to put somebody back: it serves only where nobody else can.
+
+    ``only_free``: only somebody else who costs nothing may take its place (what spares
+    a free quota must not spend money); so it serves before anybody who can be billed.
+    """
+
+    verdict: Verdict
+    only_free: bool = False
+
+
+class StepDown:
+    """quality-first never steps down because a budget is gone: it refuses what is less.
+
+    Fed with candidates in the order of intelligence. Once one was refused by a budget
+    that *is spent* (not: by a limit that it could never keep), all of lower intelligence
+    are refused with the same code. The same intelligence elsewhere is no step down.
+    """
+
+    def __init__(self, task: str) -> None:
+        self._task = task
+        self._first: tuple[float, Deployment, Verdict] | None = None
+
+    def __call__(self, deployment: Deployment, verdict: Verdict | None) -> Verdict | None:
+        value = scoring.intelligence(deployment, self._task) or 0.0
+        if verdict is not None:
+            if self._first is None and _spent(verdict):
+                self._first = (value, deployment, verdict)
+            return verdict
+        if self._first is None or value >= self._first[0]:
+            return None
+        best, better, refused = self._first
+        return refused._replace(
+            reason=f"quality-first does not step down from {better.public_model} "
+            f"(intelligence {best:g}): {refused.reason}"
+        )
+
+
+def _spent(verdict: Verdict) -> bool:
+    """A standing budget has no room now, and would have had when nothing was spent."""
+    if verdict.gate != "budget" or verdict.code not in ("budget_exceeded", "budget_busy"):
+        return False
+    limit, needs = verdict.facts.get("limitUsd"), verdict.facts.get("needsUsd")
+    return limit is None or needs is None or needs <= limit
+
+
+class Passing(NamedTuple):
+    """A candidate that nothing refuses; ``soft``: why somebody else is to serve, if anybody can."""
+
+    deployment: Deployment
+    soft: Soft | None = None
+
+
+class Pick:
+    """Takes those that pass in their order, and says who wins as soon as that is certain."""
+
+    def __init__(self, policy: Policy, profile: Profile) -> None:
+        self._policy, self._profile = policy, profile
+        self._want = FASTEST if policy.strategy == "speed-first" else 1
+        self._fit: list[Passing] = []
+        self._spare: Passing | None = None
+        self._last: Passing | None = None
+
+    @property
+    def certain(self) -> bool:
+        return len(self._fit) >= self._want
+
+    def offer(self, one: Passing) -> None:
+        if one.soft is None:
+            # While a free one is only spared, what can be billed does not take its place.
+            if self._spare is None or self._fit or not one.deployment.billable:
+                self._fit.append(one)
+        elif one.soft.only_free:
+            self._spare = self._spare or one
+        else:
+            self._last = self._last or one
+
+    def winner(self) -> Passing | None:
+        if not self._fit:
+            return self._spare or self._last
+        fit = self._fit[: self._want]
+        if len(fit) == 1:
+            return fit[0]
+        costs = [likely_cost(self._profile, one.deployment) for one in fit]
+        known = [cost for cost in costs if cost is not None]
+        if not known:
+            return fit[0]
+        most = self._policy.cost_tolerance * min(known)
+        pairs = zip(fit, costs, strict=True)
+        return next(one for one, cost in pairs if cost is not None and cost <= most)
+
+
+def likely_cost(profile: Profile, deployment: Deployment) -> int | None:
+    """Picodollars that the request likely costs there; 0: nothing can be billed, None: unknown."""
+    if not deployment.billable:
+        return 0
+    price = deployment.model.price
+    return None if price is None else price.cost(profile.expected)
+
+
+def first(some: Iterable[Passing], policy: Policy, profile: Profile) -> Passing | None:
+    """Who of all that pass, in their order, is taken."""
+    pick = Pick(policy, profile)
+    for one in some:
+        pick.offer(one)
+        if pick.certain:
+            break
+    return pick.winner()
