@@ -40,8 +40,8 @@ from freeloader.secrets import SecretStore
 from freeloader.settings import Home, Settings
 from freeloader.settings.unbuilt import unbuilt
 from freeloader.store import Store
-from freeloader.workers.jobs import Retention, first_jobs
-from freeloader.workers.loop import Loop
+from freeloader.workers.jobs import Retention, by_lines, first_jobs
+from freeloader.workers.loop import Job, Loop
 
 _log = logging.getLogger(__name__)
 
@@ -100,12 +100,15 @@ class Daemon:
         )
         self.books = Books(ledger, self._clock, budget_rules(settings, {}))
         self.keeper = _keeper(home, settings, environ, self._clock, redactor)
+        self._every_job: tuple[Job, ...] = (
+            *first_jobs(ledger, self.store.journal, self._clock, self._retention),
+        )
         self.jobs = Loop(
-            first_jobs(ledger, self.store.journal, self._clock, self._retention),
+            by_lines(self._every_job, settings.cron_lines()),
             self._clock,
             ledger,
             random.Random(),  # noqa: S311 - spreads jobs over time, hides nothing
-            settings.budget.timezone,
+            settings.cron_zone(),
         )
 
     # ── life ─────────────────────────────────────────────────────────────────
@@ -168,6 +171,7 @@ class Daemon:
         self.settings = found
         if self._logs is not None:
             self._logs.set_level(found.logging.level)
+        self.jobs.replace(by_lines(self._every_job, found.cron_lines()), found.cron_zone())
         await self.keys.load()
         await self._take_over_budgets()
         await self.world.reload(found)

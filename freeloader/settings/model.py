@@ -16,6 +16,7 @@ from freeloader.settings.sections import (
     Benchmarking,
     Classifier,
     Discovery,
+    Jobs,
     LoadMonitoring,
     Logging,
     Models,
@@ -41,6 +42,7 @@ class Settings(BaseSettings):
     upstream: Upstream = Upstream()
     secrets: Secrets = Secrets()
     logging: Logging = Logging()
+    jobs: Jobs = Jobs()
     discovery: Discovery = Discovery()
     benchmarking: Benchmarking = Benchmarking()
     notifications: Notifications = Notifications()
@@ -62,6 +64,22 @@ class Settings(BaseSettings):
     def level(self) -> Level:
         """The lowest level of policy: what the owner set for everyone."""
         return self.routing.level()
+
+    def cron_lines(self) -> dict[str, str]:
+        """Job → its cron line; a source of discovery that is switched off has none."""
+        lines = {name: str(line) for name, line in self.jobs.model_dump().items()}
+        del lines["timezone"]
+        for name in ("registry", "api", "github", "scraping"):
+            source = getattr(self.discovery, name)
+            if self.discovery.enabled and source.enabled:
+                lines[name] = source.cron
+        if self.benchmarking.enabled:
+            lines["benchmarks"] = self.benchmarking.cron
+        return lines
+
+    def cron_zone(self) -> str:
+        """The time zone of all cron lines."""
+        return self.jobs.timezone or self.budget.timezone
 
     def as_dict(self, *, camel_case: bool = False) -> dict[str, Any]:
         """JSON-ready, defaults included; snake_case as in the file, or camelCase as over HTTP."""

@@ -24,6 +24,7 @@ from freeloader.settings.types import (
     Share,
     Switch,
     Whole,
+    Zone,
 )
 
 
@@ -141,6 +142,19 @@ class Discovery(Section):
     github: Source = Source(cron="0 3 * * 0")
     scraping: Source = Source(enabled=False, cron="0 4 * * 1")
     telemetry: Source = Source(enabled=False, cron="0 5 * * *")
+
+
+class Jobs(Section):
+    """When the daemon's own upkeep runs: cron lines in ``timezone`` (None: the budget's).
+
+    A sixth field is seconds. Discovery and benchmarks have lines of their own.
+    """
+
+    timezone: Zone | None = None
+    retention: Cron = "17 3 * * *"  # at night, off the full hour
+    expiry: Cron = "* * * * *"
+    quota: Cron = "*/10 * * * *"
+    load: Cron = "* * * * * */30"
 
 
 class BenchmarkBudget(Section):

@@ -36,14 +36,17 @@ _TRIES = 1_000
 
 
 def parse(line: str) -> str:
-    """``line`` in five fields, aliases (``@daily``) resolved. Raises ConfigError if it is none."""
+    """``line`` in five fields, aliases (``@daily``) resolved. Raises ConfigError if it is none.
+
+    A sixth field is seconds, as croniter has it: ``* * * * * */30`` is every half minute.
+    """
     text = _ALIASES.get(line.strip().lower(), " ".join(line.split()))
     fields = text.split(" ")
-    sound = len(fields) == 5 and all(_FIELD.fullmatch(part) for part in fields)
+    sound = len(fields) in (5, 6) and all(_FIELD.fullmatch(part) for part in fields)
     if not sound or not croniter.is_valid(text):
         raise ConfigError(
-            f"{line!r} is not a cron line; write minute, hour, day, month and weekday, "
-            "for example '15 3 * * *'."
+            f"{line!r} is not a cron line; write minute, hour, day, month and weekday "
+            "(and seconds, if you like), for example '15 3 * * *'."
         )
     return text
 

@@ -6,8 +6,8 @@ and how far back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -64,6 +64,11 @@ async def expiry(progress: Progress, *, ledger: Expiring, clock: Clock) -> str:
     holds = len(await ledger.settle_dead(now))
     windows = await ledger.drop_expired_windows(now)
     return f"{holds} dead holds charged, {windows} ended windows dropped"
+
+
+def by_lines(jobs: Sequence[Job], lines: Mapping[str, str]) -> tuple[Job, ...]:
+    """The jobs that have a line in the settings, with that line; the rest do not run."""
+    return tuple(replace(job, line=lines[job.name]) for job in jobs if job.name in lines)
 
 
 class LedgerUpkeep(Trimmable, Expiring, Protocol):

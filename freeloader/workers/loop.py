@@ -85,6 +85,7 @@ class Loop:
         self._tz = tz
         self._wake = asyncio.Event()
         self._stopping = False
+        self._gone: list[_Entry] = []
         self._entries = {job.name: _Entry(job, JobState(job.name)) for job in jobs}
         if len(self._entries) != len(jobs):
             raise ValueError("two jobs have the same name")
@@ -116,6 +117,28 @@ class Loop:
     def stop(self) -> None:
         """End ``run`` soon. May be called from any task of the loop's thread."""
         self._stopping = True
+        self._wake.set()
+
+    def replace(self, jobs: Sequence[Job], tz: str) -> None:
+        """Other lines or another zone for the jobs that are known; new ones are added.
+
+        What ran and failed is remembered. A job that is no longer among them ends with
+        its present run. Raises ConfigError for a bad line; nothing has changed then.
+        """
+        now = self._clock.now().wall
+        planned = {job.name: next_due(job.line, tz, now) for job in jobs}
+        moved, self._tz = tz != self._tz, tz
+        entries: dict[str, _Entry] = {}
+        for job in jobs:
+            entry = self._entries.get(job.name) or _Entry(job, JobState(job.name))
+            changed = moved or entry.job.line != job.line or entry.state.next_due is None
+            entry.job = job
+            if changed and not entry.state.failures:
+                due = planned[job.name] + self._rng.uniform(0.0, job.jitter_s)
+                entry.state = replace(entry.state, next_due=due)
+            entries[job.name] = entry
+        self._gone = [e for n, e in self._entries.items() if n not in entries and e.task]
+        self._entries = entries
         self._wake.set()
 
     def tick(self) -> list[asyncio.Task[None]]:
@@ -235,7 +258,8 @@ class Loop:
             log.error("job %s ran, which could not be noted: %s", entry.job.name, error.message)
 
     async def _end(self) -> None:
-        tasks = [entry.task for entry in self._entries.values() if entry.task is not None]
+        every = (*self._entries.values(), *self._gone)
+        tasks = [entry.task for entry in every if entry.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

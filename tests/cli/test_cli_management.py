@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
+import threading
 
 import pytest
 from click import UsageError
@@ -325,6 +327,24 @@ def test_decisions_list_and_one(xswarm, daemon):
     assert "overloaded" in shown.out
     assert "why" in shown.out
     assert xswarm("decisions", "d1", "--json").json == one
+
+
+def test_a_failed_job_is_a_failure(xswarm, daemon):
+    daemon.on("POST", "/v1/jobs/registry/run", {"lastResult": "failed: no", "failures": 2})
+    ran = xswarm("jobs", "run", "registry")
+    assert (ran.code, ran.out) == (1, "registry: failed: no\n")
+
+
+def test_a_running_job_tells_how_far_it_is(xswarm, daemon, monkeypatch):
+    told = threading.Event()
+    jobs = sys.modules["freeloader.cli.commands.jobs"]
+    monkeypatch.setattr(jobs, "_LOOK_S", 0.01)
+    monkeypatch.setattr(jobs, "_run", lambda name: told.wait(20) and {"lastResult": "done"})
+    monkeypatch.setattr(jobs, "note", lambda text: (said.append(text), told.set()))
+    said: list[str] = []
+    daemon.on("GET", "/v1/jobs", {"jobs": [{"name": "registry", "progress": "page 2"}]})
+    assert xswarm("jobs", "run", "registry").out == "registry: done\n"
+    assert said == ["registry: page 2 …"]
 
 
 def test_jobs(xswarm, daemon):

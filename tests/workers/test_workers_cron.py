@@ -133,7 +133,7 @@ def test_a_daily_job_runs_exactly_once_on_every_day_of_a_year(tz: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["", "* * * *", "* * * * * *", "60 * * * *", "a b c d e", "@reboot", "0 0 * * * ; rm"]
+    "line", ["", "* * * *", "* * * * * * *", "60 * * * *", "a b c d e", "@reboot", "0 0 * * * ; rm"]
 )
 def test_what_is_no_cron_line_is_named(line: str) -> None:
     with pytest.raises(ConfigError, match="not a cron line"):
@@ -145,3 +145,23 @@ def test_a_line_that_is_never_due_and_an_unknown_zone_are_named() -> None:
         next_due("0 0 30 2 *", "UTC", 0.0)
     with pytest.raises(ConfigError, match="not a time zone"):
         next_due("* * * * *", "Mars/Olympus", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "now", "due"),
+    [
+        ("* * * * * */30", "2026-11-20T12:00:00+00:00", "2026-11-20T12:00:30+00:00"),
+        ("* * * * * */30", "2026-11-20T12:00:31+00:00", "2026-11-20T12:01:00+00:00"),
+        ("*/10 * * * * 5", "2026-11-20T12:00:05+00:00", "2026-11-20T12:10:05+00:00"),
+        # Through the repeated hour in Berlin, every half minute of real time.
+        ("* * * * * */30", "2026-10-25T00:59:45+00:00", "2026-10-25T01:00:00+00:00"),
+    ],
+)
+def test_a_sixth_field_is_seconds(line: str, now: str, due: str) -> None:
+    assert next_due(line, "Europe/Berlin", at(now)) == at(due)
+
+
+@pytest.mark.parametrize("line", ["* * * *", "* * * * * * *", "* * * * * 99", "61 * * * * 0"])
+def test_what_is_no_line_is_refused(line: str) -> None:
+    with pytest.raises(ConfigError, match="is not a cron line"):
+        parse(line)

@@ -12,7 +12,7 @@ import pytest
 from freeloader.clock import Instant
 from freeloader.errors import ConfigError, Conflict, NotFound, Unavailable
 from freeloader.store.rows import JobState
-from freeloader.workers.jobs import Retention, expiry, first_jobs, retention
+from freeloader.workers.jobs import Retention, by_lines, expiry, first_jobs, retention
 from freeloader.workers.loop import BACKOFF_MAX_S, Job, Loop, Progress
 
 NOON = 1_795_176_000.0  # 2026-11-20T12:00:00Z
@@ -294,3 +294,51 @@ async def test_the_first_jobs_run_in_the_loop() -> None:
     results = [(await loop.run_now(name))["failures"] for name in ("retention", "expiry")]
     assert results == [0, 0]
     assert (len(journal.trims), ledger.now) == (1, NOON)
+
+
+async def test_other_lines_hold_from_the_next_look_on_and_memory_stays() -> None:
+    loop, work, clock, _ = build()
+    await loop.run_now("work")
+    other = Work(clock)
+    jobs = by_lines([Job("work", "", work), Job("new", "", other)], {"work": "5 * * * *"})
+    assert [job.name for job in jobs] == ["work"], "without a line a job does not run"
+    loop.replace([*jobs, Job("new", "10 * * * *", other)], "UTC")
+    clock.pass_(299)
+    await settle_down(loop)
+    assert len(work.runs) == 1
+    clock.pass_(1)
+    await settle_down(loop)
+    clock.pass_(300)
+    await settle_down(loop)
+    assert (len(work.runs), len(other.runs)) == (2, 1)
+    loop.replace([Job("new", "10 * * * *", other)], "UTC")
+    with pytest.raises(NotFound):
+        await loop.run_now("work")
+
+
+async def test_a_bad_line_changes_nothing() -> None:
+    loop, work, clock, _ = build()
+    with pytest.raises(ConfigError):
+        loop.replace([Job("work", "every day", work)], "UTC")
+    clock.pass_(3600)
+    await settle_down(loop)
+    assert len(work.runs) == 1
+
+
+async def test_another_zone_moves_what_is_due() -> None:
+    loop, _, _, _ = build("0 2 * * *")
+    loop.replace([Job("work", "0 2 * * *", Work(FakeClock()))], "Asia/Kolkata")
+    assert loop.listing()[0]["nextDue"] == "2026-11-20T20:30:00.000Z"
+
+
+async def test_a_job_that_was_dropped_while_it_ran_is_still_ended_with_the_loop() -> None:
+    loop, work, clock, _ = build()
+    work.gate = asyncio.Event()
+    clock.pass_(3600)
+    running = asyncio.create_task(loop.run())
+    while not work.runs:
+        await asyncio.sleep(0)
+    loop.replace([], "UTC")
+    loop.stop()
+    await running
+    assert work.at_once == 0

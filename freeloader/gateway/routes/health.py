@@ -16,6 +16,7 @@ from freeloader.gateway.routes.table import CALLER, Route, json_response
 from freeloader.gateway.services import Row, Services
 from freeloader.money import Meters
 
+_JOB = ("name", "lastRun", "lastResult", "nextDue", "running", "failures")
 _ONE = Meters(requests=1, input=1, output=1)
 _QUOTA_CODES = frozenset({"quota_exhausted", "rate_limited", "budget_busy"})
 
@@ -64,6 +65,9 @@ class Health:
         }
         if admin:
             body["problems"] = list(services.problems())
+            body["jobs"] = [
+                {name: job.get(name) for name in _JOB} for job in services.jobs.list_jobs()
+            ]
         return json_response(body)
 
     async def _providers(self) -> dict[str, str]:

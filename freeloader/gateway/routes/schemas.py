@@ -203,6 +203,7 @@ SCHEMAS: Mapping[str, Schema] = {
         child=_CHILD,
         simulated=_FLAG,
         problems=_list(_TEXT),
+        jobs=_list(_ANY),
     ),
     "Budget": _object(
         ("daily", "monthly", "projects", "alerts", "projection"),
