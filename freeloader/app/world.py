@@ -21,6 +21,7 @@ from freeloader.child.config import WARM, Entry, entries_of, wire_name
 from freeloader.child.keeper import Keeper
 from freeloader.clock import Clock
 from freeloader.core.model import Account, Deployment, Level, Resolution, Timeouts
+from freeloader.core.rules import Rule
 from freeloader.errors import Unavailable
 from freeloader.manage.ports import secret_name
 from freeloader.secrets import SecretStore
@@ -49,7 +50,7 @@ class World:
         clock: Clock,
     ) -> None:
         self.settings = settings
-        self._levels = (settings.level(),)
+        self._levels, self._rules = (settings.level(),), settings.rules()
         self._overlays = overlays
         self._ledger = ledger
         self._secrets = secrets
@@ -126,7 +127,8 @@ class World:
 
     async def reload(self, settings: Settings) -> None:
         """New settings and overlays; then as ``refresh``."""
-        self.settings, self._levels = settings, (settings.level(),)
+        self.settings = settings
+        self._levels, self._rules = (settings.level(),), settings.rules()
         self._bundled, self._registry = await asyncio.to_thread(_load, self._overlays)
         await self.refresh()
 
@@ -222,6 +224,9 @@ class World:
 
     def levels(self, project: str | None) -> Sequence[Level]:
         return self._levels
+
+    def rules(self) -> Sequence[Rule]:
+        return self._rules
 
     def timeouts(self, provider: str | None = None) -> Timeouts:
         return self.settings.upstream.timeouts(provider)

@@ -33,6 +33,8 @@ def reason(candidate: Candidate, policy: Policy, resolution: Resolution, attempt
     money = "free" if not deployment.billable else _price_words(candidate)
     place = "local" if deployment.local else money
     parts = [head, place, _strongest(candidate.terms)]
+    if resolution.rule is not None:
+        parts.append(f"by the rule '{resolution.rule}'")
     if attempts > 1:
         parts.append(f"after {attempts - 1} failed attempt{'s' if attempts > 2 else ''}")
     return "; ".join(part for part in parts if part)
@@ -57,6 +59,7 @@ def routing(
         "task": profile.task,
         "complexity": profile.complexity,
         "attempts": attempts,
+        "rule": resolution.rule,
         "alternatives": list(alternatives),
     }
 

@@ -348,6 +348,7 @@ class Profile:
     ``expected`` is what it likely will; ``bounded`` is False where the client
     gave no output bound, so that ``upper.output`` depends on the model chosen.
     ``need`` is the intelligence (1–10) that task and complexity call for; None: unknown.
+    ``headers`` are the request's, lower-case, without those that carry credentials.
     ``level`` holds the request's own directives; ``payload`` is for the lane
     alone and opaque to everyone else.
     """
@@ -368,6 +369,7 @@ class Profile:
     complexity: float = 0.0
     need: float | None = None
     dropped: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default=EMPTY, repr=False)
     payload: Mapping[str, Any] = field(default=EMPTY, repr=False)
 
 
@@ -379,6 +381,7 @@ class Caller:
     role: str
     project: str | None = None
     level: Level = Level("key")
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,7 +391,8 @@ class Resolution:
     ``kind``: ``auto`` (all candidates; ``strategy`` may be set), ``named``
     (only ``deployments``), ``similar`` (any model of at least
     ``min_intelligence`` and ``capabilities``: a substitution, to be said).
-    ``deployments`` holds deployment ids.
+    ``deployments`` holds deployment ids; empty: all. ``rule`` names the owner's rule
+    that narrowed them, ``redirected`` says that it sent a named model elsewhere.
     """
 
     kind: str
@@ -398,6 +402,13 @@ class Resolution:
     min_intelligence: float | None = None
     capabilities: frozenset[str] = frozenset()
     alias: str | None = None
+    rule: str | None = None
+    redirected: bool = False
+
+    @property
+    def substituted(self) -> bool:
+        """True where something else answers than the model that was named."""
+        return self.kind == "similar" or self.redirected
 
 
 # ── what is said ─────────────────────────────────────────────────────────────

@@ -31,6 +31,8 @@ ALTERNATIVES = 3
 _LOOK_AHEAD = 12
 #: Refusals that a decision keeps word for word; the rest are counted by gate.
 _KEPT_REFUSALS = 8
+#: More candidates than this that a rule names are filtered out of the prepared order.
+_SORTED_HERE = 256
 #: A model's output bound where neither the client nor the registry gives one.
 DEFAULT_MAX_OUTPUT = 8_192
 #: Output that an unbounded request claims of a free quota. Nine in ten answers are
@@ -216,15 +218,18 @@ def in_order(ask: Ask, snapshot: Snapshot) -> Iterator[Deployment]:
     """Candidates, best first. A short list of named ones is sorted here; all come prepared."""
     known = snapshot.deployments
     rank = strategies.rank_of(ask.policy, ask.profile)
-    if ask.resolution.kind == "named":
+    only = ask.resolution.deployments
+    if 0 < len(only) <= _SORTED_HERE or ask.resolution.kind == "named":
         key = strategies.key_of(rank)
-        named = (known[i] for i in ask.resolution.deployments if i in known)
+        named = (known[i] for i in only if i in known)
         best = sorted(named, key=lambda d: key(d, snapshot.health(d.id)))
         if rank.by != "provider":
             return iter(best)
         ids: Sequence[str] = [d.id for d in best]
     else:
         ids = snapshot.ranked(rank)
+        if only:
+            ids = [i for i in ids if i in only]
     if rank.by == "provider":
         return map(known.__getitem__, strategies.in_turn(ids, known, ask.after))
     return map(known.__getitem__, ids)

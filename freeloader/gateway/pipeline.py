@@ -16,6 +16,7 @@ from freeloader.core.model import Caller, Level, Policy, Profile
 from freeloader.core.policy import PRESETS, combine, patient
 from freeloader.errors import Forbidden, InvalidRequest, NotImplementedYet, Unavailable
 from freeloader.gateway import refusal
+from freeloader.gateway.owners_rules import OwnersRules
 from freeloader.gateway.run import Plan, Run
 from freeloader.gateway.tools import Tools
 
@@ -30,6 +31,7 @@ class Pipeline:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self._rules = OwnersRules()
 
     def begin(self, profile: Profile, caller: Caller, request_id: str) -> Run:
         """Starts answering. Raises FreeloaderError for what no candidate could change."""
@@ -65,6 +67,7 @@ class Pipeline:
         out: dict[str, Any] = {
             "requested": plan.resolution.requested,
             "resolvedAs": plan.resolution.kind,
+            "rule": plan.resolution.rule,
             "task": plan.profile.task,
             "project": plan.project,
             "policy": explain.policy_shown(plan.policy),
@@ -88,9 +91,15 @@ class Pipeline:
     def _plan(self, profile: Profile, caller: Caller) -> Plan:
         project = _project(profile, caller)
         resolution = self._tools.rules.names().resolve(profile.model, profile.needs)
-        named = Level("model", strategy=resolution.strategy)
-        levels = (profile.level, named, caller.level, *self._tools.rules.levels(project))
         known = replace(profile, task=task.task_of(profile.needs, profile.task or None))
+        rules, books = self._tools.rules, self._tools.books
+        wall = self._tools.clock.now().wall
+        rule = self._rules.match(rules.rules(), known, caller, project, wall)
+        if rule is not None:
+            resolution = self._rules.narrowed(rule, resolution, books.deployments, books.version)
+        named = Level("model", strategy=resolution.strategy)
+        own = (profile.level, named) if rule is None else (profile.level, named, rule.level)
+        levels = (*own, caller.level, *rules.levels(project))
         policy = _policy(levels)
         if resolution.kind == "named":
             policy = patient(policy) or policy

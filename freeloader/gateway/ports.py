@@ -11,6 +11,7 @@ from freeloader.core.events import Event
 from freeloader.core.headers import Observation
 from freeloader.core.model import Attempt, Deployment, Level, Policy, Resolution, Timeouts, Verdict
 from freeloader.core.outcome import Outcome
+from freeloader.core.rules import Rule
 from freeloader.core.snapshot import Snapshot
 from freeloader.money import Meters
 from freeloader.store.rows import AttemptRow, DecisionRow
@@ -89,6 +90,10 @@ class Rules(Protocol):
 
     def levels(self, project: str | None) -> Sequence[Level]:
         """The levels behind the key's: project (if any), then settings."""
+        ...
+
+    def rules(self) -> Sequence[Rule]:
+        """The owner's rules, the first first."""
         ...
 
     def timeouts(self, provider: str | None = None) -> Timeouts: ...

@@ -32,6 +32,7 @@ _QUOTA_KINDS = frozenset({"slow_down", "spent"})
 _OWNER = {
     "preset": "the strategy (choose another one)",
     "key": "the key",
+    "rule": "a rule of the owner (xswarm config get routing.rules)",
     "settings": "the settings (xswarm config set routing.quality_gates.NAME VALUE)",
 }
 #: What to change where no change of gates helps.

@@ -145,7 +145,7 @@ class Run:
             out["X-Freeloader-Cost-Usd"] = f"{usd_from_pico(self._plan.spent_pico):.12f}"
         if self._watch is not None and self._watch.left_out:
             out["X-Freeloader-Dropped"] = ", ".join(self._watch.left_out)
-        if self._plan.resolution.kind == "similar":
+        if self._plan.resolution.substituted:
             out["X-Freeloader-Substituted"] = _header_safe(self._plan.resolution.requested)
         return out
 
@@ -407,6 +407,7 @@ class Run:
             detail={
                 "routing": self.routing(),
                 "policy": explain.policy_shown(plan.policy),
+                "rule": plan.resolution.rule,
                 "error": error.message if error is not None else None,
                 "catalog": self._tools.rules.catalog_version(),
             },

@@ -246,7 +246,7 @@ def _caller(row: KeyRow) -> Caller:
     budget = row.budget if isinstance(row.budget, Mapping) else {}
     cap = budget.get("perRequest")
     level = Level("key", max_cost=None if cap is None else pico_from_usd(cap))
-    return Caller(row.id, row.role, row.project, level)
+    return Caller(row.id, row.role, row.project, level, row.name)
 
 
 def _shown(row: KeyRow) -> Row:

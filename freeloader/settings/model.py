@@ -11,6 +11,7 @@ from typing import Any
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from freeloader.core.model import Level
+from freeloader.core.rules import Rule
 from freeloader.settings.policy import Budget, Routing
 from freeloader.settings.sections import (
     Benchmarking,
@@ -80,6 +81,12 @@ class Settings(BaseSettings):
     def cron_zone(self) -> str:
         """The time zone of all cron lines."""
         return self.jobs.timezone or self.budget.timezone
+
+    def rules(self) -> tuple[Rule, ...]:
+        """``[[routing.rules]]``, in their order; hours are in the budget's time zone."""
+        zone = self.budget.timezone
+        listed = enumerate(self.routing.rules, start=1)
+        return tuple(rule.compiled(number, zone) for number, rule in listed)
 
     def as_dict(self, *, camel_case: bool = False) -> dict[str, Any]:
         """JSON-ready, defaults included; snake_case as in the file, or camelCase as over HTTP."""

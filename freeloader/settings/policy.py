@@ -12,7 +12,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from freeloader.core import rules as core_rules
 from freeloader.core.model import Level
+from freeloader.core.task import TASKS
 from freeloader.settings import directives, read
 from freeloader.settings.presets import STRATEGIES, UNBUILT
 from freeloader.settings.types import Dollars, Lower, Names, Number, Section, Share, Switch, Zone
@@ -40,12 +42,24 @@ _CANON: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
+#: Headers that carry credentials are not given to rules.
+_NEVER_SEEN = ("authorization", "proxy-authorization", "x-api-key", "cookie")
+
+
+def _hours(text: str, zone: str) -> core_rules.Hours:
+    start, end = (
+        int(hour) * 60 + int(minute)
+        for hour, _, minute in (part.partition(":") for part in text.split("-"))
+    )
+    return core_rules.Hours(start, end, zone)
+
+
 class When(Section):
     """What a rule looks at; everything given must hold."""
 
     project: str | None = None
     key: str | None = None
-    task: str | None = None
+    task: Annotated[str, BeforeValidator(read.one_of(TASKS))] | None = None
     complexity_above: Share | None = None
     complexity_below: Share | None = None
     model: str | None = None
@@ -63,6 +77,36 @@ class When(Section):
         if hours is not None and not re.fullmatch(f"{time}-{time}", hours):
             raise ValueError("must look like 22:00-07:00")
         return hours
+
+    @field_validator("header")
+    @classmethod
+    def _header(cls, header: str | None) -> str | None:
+        if header is None:
+            return None
+        name = header.partition(":")[0].strip().lower()
+        if not re.fullmatch(r"[a-z0-9!#$%&'*+.^_`|~-]+", name):
+            raise ValueError("must look like 'x-name' or 'x-name: value'")
+        if name in _NEVER_SEEN:
+            raise ValueError(f"{name} carries a key: no rule may look at it")
+        return header
+
+    def compiled(self, zone: str) -> core_rules.When:
+        """The same for the core; hours are read in ``zone``."""
+        name, colon, value = (self.header or "").partition(":")
+        return core_rules.When(
+            project=self.project,
+            key=self.key,
+            task=self.task,
+            complexity_above=self.complexity_above,
+            complexity_below=self.complexity_below,
+            model=self.model,
+            has_tools=self.has_tools,
+            has_images=self.has_images,
+            tokens_above=self.input_tokens_above,
+            tokens_below=self.input_tokens_below,
+            hours=None if self.hours is None else _hours(self.hours, zone),
+            header=(name.strip().lower(), value.strip() if colon else None) if name else None,
+        )
 
 
 class Then(Section):
@@ -83,6 +127,22 @@ class Rule(Section):
     name: str | None = None
     when: When = When()
     then: Then = Then()
+
+    def compiled(self, number: int, zone: str) -> core_rules.Rule:
+        """The same for the core; a rule without a name is called by its ``number``."""
+        then = self.then
+        near = {"local_only": True} if then.local_only else {}
+        return core_rules.Rule(
+            self.name or f"rule {number}",
+            self.when.compiled(zone),
+            Level(
+                "rule",
+                strategy=then.strategy,
+                gates=directives.parse_gates({**then.gates, **near}),
+            ),
+            then.models,
+            then.reject,
+        )
 
 
 class Routing(Section):

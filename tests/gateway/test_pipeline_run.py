@@ -30,6 +30,7 @@ from freeloader.core.model import (
     Verdict,
 )
 from freeloader.core.routing import upper_meters
+from freeloader.core.rules import Rule
 from freeloader.core.snapshot import Health
 from freeloader.errors import (
     FreeloaderError,
@@ -136,12 +137,16 @@ class Rules:
     resolution: Resolution = AUTO
     level: Level = AT_ONCE
     limits: Timeouts = LIMITS
+    own: tuple[Rule, ...] = ()
 
     def names(self) -> Rules:
         return self
 
     def resolve(self, wanted: str, needs: frozenset[str]) -> Resolution:
         return self.resolution
+
+    def rules(self) -> Sequence[Rule]:
+        return self.own
 
     def levels(self, project: str | None) -> Sequence[Level]:
         return [self.level]

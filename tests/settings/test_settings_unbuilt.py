@@ -12,7 +12,6 @@ from freeloader.settings.unbuilt import unbuilt
     ("values", "name"),
     [
         ({"routing": {"strategy": "multi-cast"}}, "routing.strategy multi-cast"),
-        ({"routing": {"rules": [{"then": {"localOnly": True}}]}}, "routing.rules"),
         ({"privacy": {"pii": "local-only"}}, "privacy"),
         ({"budget": {"actions": {"onHardLimit": "warn"}}}, "budget.actions"),
         ({"upstream": {"lane": "direct"}}, "upstream.lane"),

@@ -20,6 +20,8 @@ from freeloader.gateway.surfaces.tools import read_tools
 from freeloader.money import Meters
 
 DEFAULT_MODEL = "auto"
+_CREDENTIALS = ("authorization", "proxy-authorization", "x-api-key", "cookie")
+_HEADER_MAX = 1_000
 
 
 def parse_chat(body: Mapping[str, Any], headers: Mapping[str, str], caller: Caller) -> Profile:
@@ -79,8 +81,17 @@ def build_profile(
         session=asked.session,
         task=task_of(needs, asked.task),
         dropped=(*fields.dropped, *asked.dropped, *found.dropped),
+        headers=seen_headers(headers),
         payload=payload,
     )
+
+
+def seen_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """What rules may look at: no header that carries a key, and not more than is sensible."""
+    seen = {name.lower(): value[:_HEADER_MAX] for name, value in headers.items()}
+    for name in _CREDENTIALS:
+        seen.pop(name, None)
+    return seen
 
 
 def read_model(value: Any) -> str:
