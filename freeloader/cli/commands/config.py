@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def set_values(
 ) -> None:
     """Change settings: by option, or one by its name, e.g. `config set server.port 3001`.
 
-    The VALUE is read as TOML (numbers, true, lists), else as text; `null` takes it out.
+    The VALUE is read as TOML or JSON (numbers, true, lists, tables), else as text; `null` takes it out.
     """
     changes: dict[str, Any] = {}
     if pair:
@@ -179,9 +180,12 @@ def split_key(text: str) -> list[str]:
 
 
 def read_value(text: str) -> Any:
-    """A TOML value, else the text itself; ``null`` is None."""
+    """A TOML or JSON value, else the text itself; ``null`` is None."""
     if text.strip() == "null":
         return None
+    if text.lstrip().startswith(("{", "[")):
+        with suppress(json.JSONDecodeError):
+            return json.loads(text)
     try:
         return json.loads(json.dumps(tomllib.loads(f"value = {text}")["value"], default=str))
     except (tomllib.TOMLDecodeError, KeyError):
