@@ -79,7 +79,8 @@ def set_values(
 ) -> None:
     """Change settings: by option, or one by its name, e.g. `config set server.port 3001`.
 
-    The VALUE is read as TOML or JSON (numbers, true, lists, tables), else as text; `null` takes it out.
+    The VALUE is read as TOML or JSON (numbers, true, lists, tables), else as text;
+    `null` takes it out.
     """
     changes: dict[str, Any] = {}
     if pair:
