@@ -7,7 +7,7 @@ sent, ranked by quota, or written in SQL here; the parts are in the modules besi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -56,6 +56,7 @@ class Books:
         self._open: dict[str, Hold] = {}
         self._durable = Durable(ledger, self._quotas)
         self._loaded = False
+        self._watchers: list[Callable[[], None]] = []
         self._meanwhile: list[tuple[Hold, int]] | None = None  # settled while a ledger was read
 
     # ── read-only: core.snapshot.Snapshot ────────────────────────────────────
@@ -90,6 +91,16 @@ class Books:
     def quota(self, deployment: Deployment, upper: Meters, now: float) -> Verdict | None:
         return self._quotas.check(deployment, upper if upper.requests else _counted(upper), now)
 
+    def quota_behind(
+        self, deployment: Deployment, upper: Meters, now: float, ahead: Mapping[str, int]
+    ) -> Verdict | None:
+        """As ``quota``, were ``ahead`` (by window key) held already: of those who wait."""
+        return self._quotas.behind(deployment, _counted(upper), now, ahead)
+
+    def claims(self, deployment: Deployment, upper: Meters, now: float) -> Mapping[str, int]:
+        """What a call refused for quota lacks: how much it needs, by the key of the window."""
+        return self._quotas.claims(deployment, _counted(upper), now)
+
     def budget(
         self,
         deployment: Deployment,
@@ -101,6 +112,10 @@ class Books:
     ) -> Verdict | None:
         """With ``key_id``, the key's own budget too (``reserve`` always looks at it)."""
         return self._purse.check(deployment, cost, project, key_id, policy.max_cost, None, now)
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Called, without waiting, whenever something may have come free."""
+        self._watchers.append(changed)
 
     # ── what exists, what is allowed ─────────────────────────────────────────
 
@@ -117,6 +132,7 @@ class Books:
         self._quotas.replaced()
         self._breakers.replaced()
         self._version += 1
+        self._changed()
 
     async def configure(self, rules: BudgetRules) -> None:
         """Other limits, from the next request on. A new time zone reads the ledger again.
@@ -126,6 +142,7 @@ class Books:
         """
         if rules.timezone == self._purse.rules.timezone:
             self._purse.rules = rules
+            self._changed()
             return
         if not self._loaded:  # nothing was read and nothing paid for yet
             self._purse = Purse(rules)
@@ -138,11 +155,14 @@ class Books:
         finally:
             self._meanwhile = None
         self._purse = fresh
+        self._changed()
 
     def reset(self, provider: str | None, idx: int | None, now: Instant) -> int:
         """Forgets pauses and quota counts of everything, a provider or an account; how many."""
         self._breakers.reset(provider, idx)
-        return self._quotas.reset(provider, idx, now.wall)
+        count = self._quotas.reset(provider, idx, now.wall)
+        self._changed()
+        return count
 
     # ── one attempt ──────────────────────────────────────────────────────────
 
@@ -216,6 +236,7 @@ class Books:
         self._quotas.settle(hold.reservations, hold.deployment, meters, now.wall)
         self._look(hold, hold.seen, now.wall)
         budget.settle(hold.balances, hold.cost, cost)
+        self._changed()
         if self._meanwhile is not None:
             self._meanwhile.append((hold, cost))
         self._alerts.notice(self._purse, hold.project, now.wall)
@@ -223,6 +244,7 @@ class Books:
             await self._durable.settle(hold, done, facts, now.wall)
         finally:
             self._breakers.end(hold.deployment, hold.attempt_id)
+            self._changed()
         return done
 
     async def release(self, hold: Hold, now: Instant, *, sent: bool = True) -> Settlement:
@@ -239,10 +261,12 @@ class Books:
         self._quotas.release(hold.reservations, now.wall, sent=sent)
         self._look(hold, hold.seen, now.wall)
         budget.release(hold.balances, hold.cost)
+        self._changed()
         try:
             await self._durable.release(hold, now.wall)
         finally:
             self._breakers.end(hold.deployment, hold.attempt_id)
+            self._changed()
         return done
 
     def observe(
@@ -281,6 +305,7 @@ class Books:
             self._health.answered(deployment.id, latency_ms, first_ms, output_tokens, now.mono)
             self._ranking.touch((deployment.id,))
             self._breakers.succeeded(deployment, now)
+            self._changed()
             return
         if outcome.kind in _FAULTS:
             self._health.failed(deployment.id, now.mono)
@@ -371,6 +396,11 @@ class Books:
         budget.release(hold.balances, hold.cost)
         self._breakers.end(hold.deployment, hold.attempt_id)
         self._open.pop(hold.attempt_id, None)
+        self._changed()
+
+    def _changed(self) -> None:
+        for watcher in self._watchers:
+            watcher()
 
 
 def _counted(meters: Meters) -> Meters:

@@ -54,8 +54,7 @@ class Quotas:
 
     def check(self, deployment: Deployment, upper: Meters, now: float) -> Verdict | None:
         """None if all windows have room; else the refusal that lasts longest."""
-        windows, derived = self._bound.get(deployment.id) or self._bind(deployment, now)
-        meters = metered(deployment, upper, windows, ceiling=True) if derived else upper
+        windows, meters = self._metered(deployment, upper, now)
         worst: Verdict | None = None
         for window in windows:
             if quota.has_room(window, meters, now):
@@ -64,6 +63,33 @@ class Quotas:
             if verdict is not None and (worst is None or _end(verdict) > _end(worst)):
                 worst = verdict
         return worst
+
+    def behind(
+        self, deployment: Deployment, upper: Meters, now: float, ahead: Mapping[str, int]
+    ) -> Verdict | None:
+        """As ``check``, for one who comes after those that claim ``ahead`` (by window key)."""
+        windows, meters = self._metered(deployment, upper, now)
+        worst: Verdict | None = None
+        for window in windows:
+            verdict = quota.verdict(window, meters, now, ahead.get(window.key, 0))
+            if verdict is not None and (worst is None or _end(verdict) > _end(worst)):
+                worst = verdict
+        return worst
+
+    def claims(self, deployment: Deployment, upper: Meters, now: float) -> dict[str, int]:
+        """How much a call that is refused now needs of each window that refuses it."""
+        windows, meters = self._metered(deployment, upper, now)
+        return {
+            window.key: quota.claim(window, meters)
+            for window in windows
+            if quota.verdict(window, meters, now) is not None
+        }
+
+    def _metered(
+        self, deployment: Deployment, upper: Meters, now: float
+    ) -> tuple[tuple[Window, ...], Meters]:
+        windows, derived = self._bound.get(deployment.id) or self._bind(deployment, now)
+        return windows, metered(deployment, upper, windows, ceiling=True) if derived else upper
 
     def reserve(self, deployment: Deployment, upper: Meters, now: float) -> tuple[Reservation, ...]:
         """Holds in all windows; ``check`` was asked before, in the same breath."""

@@ -131,6 +131,12 @@ def project_scope(project: str | None) -> str:
     return f"project:{DEFAULT_PROJECT if project is None else project}"
 
 
+def names(project: str | None, key_id: str | None) -> frozenset[str]:
+    """What the budgets are called that a request may be refused by (``facts["budget"]``)."""
+    every = scopes(project, key_id)
+    return frozenset(_name(scope, kind) for scope in every for kind in ("daily", "monthly"))
+
+
 def admit(
     rules: BudgetRules,
     balances: Balances,

@@ -16,6 +16,8 @@ from freeloader.core.policy import tighten
 
 #: Outcomes after which another candidate would fail in the same way.
 _FINAL = frozenset({"client_fault"})
+#: Outcomes that pass: the pause that they cause says when.
+_MOMENTARY = frozenset({"slow_down", "spent", "overloaded"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,16 @@ def _bend(policy: Policy, last: Failed) -> tuple[Policy, str]:
 
 def _as_level(policy: Policy) -> Level:
     return Level("policy", gates=policy.gates)
+
+
+def momentary(failures: Sequence[Failed]) -> frozenset[str]:
+    """Deployments whose last failure was only for its rate: once that is over they may serve."""
+    last = {failed.deployment.id: failed.outcome for failed in failures}
+    return frozenset(
+        name
+        for name, outcome in last.items()
+        if outcome.kind in _MOMENTARY and outcome.until is not None
+    )
 
 
 def tried_verdict(outcome: Outcome) -> Verdict:

@@ -158,6 +158,24 @@ def fits(window: Window, amount: int, now: float) -> float | None:
     return free if blocked is None else max(free, blocked)
 
 
+def fits_behind(window: Window, amount: int, ahead: int, now: float) -> float | None:
+    """As ``fits``, where ``ahead`` is claimed by those who wait already: they come first.
+
+    What they take together with ``amount`` may be several times the whole window.
+    """
+    if ahead <= 0 or window.amount <= 0:
+        return fits(window, amount, now)
+    rounds, rest = divmod(ahead + amount, window.amount)
+    if rest == 0:
+        rounds, rest = rounds - 1, window.amount
+    free = fits(window, rest, now)
+    if rounds == 0 or (free is not None and not isfinite(free)):
+        return free
+    if window.kind == "concurrency":
+        return now + RECHECK
+    return (now if free is None else free) + rounds * window_seconds(window.limit.window)
+
+
 def _after_holds(window: Window, amount: int, used: float, now: float) -> float:
     """When to look again if the open holds were all given back, or for requests: all used."""
     if used + amount > window.amount + _EPSILON:
@@ -167,8 +185,8 @@ def _after_holds(window: Window, amount: int, used: float, now: float) -> float:
     return now + RECHECK
 
 
-def verdict(window: Window, meters: Meters, now: float) -> Verdict | None:
-    """``fits`` as a refusal in words, or None."""
+def verdict(window: Window, meters: Meters, now: float, ahead: int = 0) -> Verdict | None:
+    """``fits_behind`` as a refusal in words, or None."""
     limit = window.limit
     if window.amount <= 0:
         reason = f"is not on this plan: {_name(window)} allows 0"
@@ -177,11 +195,13 @@ def verdict(window: Window, meters: Meters, now: float) -> Verdict | None:
         reason = f"request too large: {_name(window)} allows {window.amount:,} in all"
         return Verdict("quota", "no_model_passes_gates", reason, relax=window.amount)
     wanted = need(limit, meters)
-    until = fits(window, min(window.amount, wanted), now)
+    until = fits_behind(window, min(window.amount, wanted), ahead, now)
     if until is None:
         return None
     used = min(window.counter.used(now), float(window.amount))
     said = f"{_name(window)}: {used:,.0f} of {window.amount:,} used, {window.held:,} held"
+    if ahead:
+        said = f"{said}, {ahead:,} wanted by requests that wait already"
     if not isfinite(until):
         return Verdict("quota", "quota_exhausted", f"{said}; nothing comes back")
     return Verdict("quota", "quota_exhausted", f"{said}; free again {iso(until)}", until)

@@ -60,6 +60,16 @@ class BooksPort(Snapshot, Protocol):
 
     def budget_view(self, project: str | None, now: Instant) -> dict[str, Any]: ...
 
+    def quota_behind(
+        self, deployment: Deployment, upper: Meters, now: float, ahead: Mapping[str, int]
+    ) -> Verdict | None:
+        """As ``quota``, were ``ahead`` (by window key) held already: of those who wait."""
+        ...
+
+    def claims(self, deployment: Deployment, upper: Meters, now: float) -> Mapping[str, int]:
+        """What a call refused for quota lacks: how much it needs, by the key of the window."""
+        ...
+
 
 class LanePort(Protocol):
     """One way to a provider (see ``gateway.lanes``)."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,12 +34,14 @@ from freeloader.core.model import (
     Verdict,
 )
 from freeloader.core.policy import combine, patient
-from freeloader.errors import FreeloaderError
+from freeloader.core.snapshot import Snapshot
+from freeloader.errors import FreeloaderError, QuotaExhausted
 from freeloader.gateway import refusal
 from freeloader.gateway.attempts import Watch
 from freeloader.gateway.ports import Hold
 from freeloader.gateway.settling import Settled, settle
 from freeloader.gateway.tools import Tools
+from freeloader.gateway.waiting import Turn, money_claim
 from freeloader.money import Meters, usd_from_pico
 from freeloader.store.rows import DecisionRow
 
@@ -47,10 +49,6 @@ from freeloader.store.rows import DecisionRow
 _QUEUE = 64
 #: How often the books may refuse what the decider allowed before we give up (races only).
 _RESERVATIONS_MAX = 32
-#: A momentary refusal is waited out in steps no longer than this.
-_WAIT_STEP_S = 1.0
-#: Other requests' holds settle within a few of these.
-_BUSY_STEP_S = 0.05
 
 _CLOSED = object()
 _INTERNAL = (
@@ -99,6 +97,7 @@ class Run:
         self._attempts: list[dict[str, Any]] = []
         self._watch: Watch | None = None
         self._settled: Settled | None = None
+        self._deadline: asyncio.Timeout | None = None
         self._task = tools.tasks.start(self._drive(), f"run {request_id}")
 
     # ── what a surface uses ──────────────────────────────────────────────────
@@ -195,7 +194,7 @@ class Run:
 
     async def _drive(self) -> None:
         try:
-            async with asyncio.timeout(self._tools.rules.timeouts().total):
+            async with asyncio.timeout(self._tools.rules.timeouts().total) as self._deadline:
                 await self._until_answered()
         except asyncio.CancelledError:
             self._conclude("abandoned", None)
@@ -234,16 +233,32 @@ class Run:
 
     async def _reserve(self) -> tuple[deciding.Candidate, Hold]:
         """The best candidate whose windows and budgets could all be held."""
+        turn = self._turn()
+        try:
+            return await self._reserve_in(turn)
+        finally:
+            turn.end()
+
+    def _turn(self) -> Turn:
+        plan, room = self._plan, self._tools.room
+        patience = room.patience_s(plan.policy.max_wait_ms / 1000)
+        until = self._tools.clock.now().mono + patience
+        gates, wanted = plan.policy.gates, plan.resolution
+        kind = (wanted.kind, wanted.requested, wanted.deployments, gates, plan.tried)
+        money = (plan.project, plan.caller.key_id, plan.policy.max_cost, plan.spent_pico)
+        return Turn(room, plan.project, (*kind, *money), plan.profile.upper, until)
+
+    async def _reserve_in(self, turn: Turn) -> tuple[deciding.Candidate, Hold]:
         plan, tools = self._plan, self._tools
-        patience = tools.clock.now().mono + plan.policy.max_wait_ms / 1000
         raced = 0
         while raced < _RESERVATIONS_MAX:
             now = tools.clock.now()
-            ask = self._ask(now)
-            decision = deciding.decide(ask, tools.books)
+            ask, view = self._ask(now), turn.view(tools.books)
+            decision = deciding.decide(ask, view)
             if decision.winner is None:
-                await self._wait_or_refuse(ask, now, patience)
+                await self._wait_or_refuse(ask, view, now, turn)
                 continue
+            turn.taken()
             deployment = decision.winner.deployment
             held = await tools.books.reserve(
                 f"{self.decision_id}.{len(self._attempts) + 1}",
@@ -256,6 +271,7 @@ class Run:
                 now,
             )
             if isinstance(held, Verdict):
+                turn.lost()
                 plan.avoid[deployment.id] = held
                 raced += 1
                 continue
@@ -266,17 +282,23 @@ class Run:
         ask = self._ask(now)
         raise self._refused(ask, deciding.refusals(ask, tools.books), now)
 
-    async def _wait_or_refuse(self, ask: deciding.Ask, now: Instant, patience: float) -> None:
-        """Sleeps until a momentary refusal may have passed; else raises what it was."""
+    async def _wait_or_refuse(
+        self, ask: deciding.Ask, view: Snapshot, now: Instant, turn: Turn
+    ) -> None:
+        """Waits until a momentary refusal may have passed; else raises what it was."""
         plan = self._plan
-        every = deciding.refusals(ask, self._tools.books)
-        wait = _shortest(every, now)
-        if wait is not None and now.mono + wait <= patience:
+        open_ = replace(ask, tried=plan.tried - fallback.momentary(plan.failures))
+        if open_.tried != ask.tried and deciding.decide(open_, view).winner is not None:
+            plan.tried = open_.tried  # what refused this request for its rate serves again
+            return
+        every = deciding.refusals(open_, view)
+        first = _first(every)
+        if first is not None and await self._waited(first, ask, now, turn):
             plan.avoid.clear()
-            await asyncio.sleep(min(_WAIT_STEP_S, max(0.01, wait)))
+            plan.tried = open_.tried
             return
         if plan.failures:
-            raise self._failed()
+            raise self._failed(first, now)
         calmer = patient(plan.policy)
         if calmer and any(c.verdict is not None and c.verdict.gate == "maxLatency" for c in every):
             plan.policy = calmer
@@ -285,12 +307,33 @@ class Run:
             raise refusal.not_served_yet(plan.resolution.requested)
         raise self._refused(ask, every, now)
 
+    async def _waited(
+        self, first: deciding.Candidate, ask: deciding.Ask, now: Instant, turn: Turn
+    ) -> bool:
+        """Whether the wait for ``first`` fits the request's patience, and its turn came."""
+        verdict = first.verdict
+        assert verdict is not None
+        wait = max(0.0, (verdict.until or now.wall) - now.wall)
+        if now.mono + wait > turn.patience:
+            return False
+        if verdict.code == "budget_busy":
+            claims: Mapping[str, int] = money_claim(verdict)
+        else:
+            upper = deciding.upper_meters(ask.profile, first.deployment)
+            claims = self._tools.books.claims(first.deployment, upper, now.wall)
+        came = await turn.wait(claims, wait, now.mono)
+        if self._deadline is not None and (when := self._deadline.when()) is not None:
+            # What was spent waiting is not the provider's time.
+            self._deadline.reschedule(when + self._tools.clock.now().mono - now.mono)
+        return came
+
     def _refused(
         self, ask: deciding.Ask, every: Sequence[deciding.Candidate], now: Instant
     ) -> FreeloaderError:
         plan = self._plan
         found = relax.report(ask, self._tools.books, plan.outer()) if every else None
-        return refusal.refused(every, plan.resolution.requested, now.wall, found)
+        error = refusal.refused(every, plan.resolution.requested, now.wall, found)
+        return self._spread(error)
 
     def _ask(self, now: Instant) -> deciding.Ask:
         plan = self._plan
@@ -373,8 +416,22 @@ class Run:
         self._ready.set()
         self._tools.journal.decision(self._row(status, error))
 
-    def _failed(self) -> FreeloaderError:
-        return refusal.failed(self._plan.failures, self._attempts, self._tools.clock.now().wall)
+    def _failed(
+        self, first: deciding.Candidate | None = None, now: Instant | None = None
+    ) -> FreeloaderError:
+        """``first``: the candidate that may serve soonest, as it was ``now``."""
+        now = now or self._tools.clock.now()
+        error = refusal.failed(self._plan.failures, self._attempts, now.wall)
+        if isinstance(error, QuotaExhausted) and first is not None and first.verdict is not None:
+            until = first.verdict.until or now.wall
+            error.retry_after = max(1.0, until - now.wall)
+        return self._spread(error)
+
+    def _spread(self, error: FreeloaderError) -> FreeloaderError:
+        """Not all who are refused at once come back at once."""
+        if error.retry_after is not None:
+            error.retry_after = self._tools.room.retry_after(error.retry_after)
+        return error
 
     def _reason(self) -> str:
         assert self._chosen is not None
@@ -414,12 +471,14 @@ class Run:
         )
 
 
-def _shortest(every: Sequence[deciding.Candidate], now: Instant) -> float | None:
-    """Seconds until the first refusal may have passed; None where waiting cannot help."""
-    waits = [c for c in every if c.verdict is not None and c.verdict.gate != "tried"]
-    if any(c.verdict is not None and c.verdict.code == "budget_busy" for c in waits):
-        return _BUSY_STEP_S
-    return refusal.earliest(waits, now.wall)
+def _first(every: Sequence[deciding.Candidate]) -> deciding.Candidate | None:
+    """Whose refusal may be over first; None where waiting cannot help."""
+    passing = [
+        (c.verdict.until, at, c)
+        for at, c in enumerate(every)
+        if c.verdict is not None and c.verdict.until is not None and c.verdict.gate != "tried"
+    ]
+    return min(passing)[2] if passing else None
 
 
 def _header_safe(text: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from freeloader.clock import Clock
 from freeloader.core.model import Deployment, Resolution
 from freeloader.gateway.ports import BooksPort, JournalPort, LanePort, Rules
+from freeloader.gateway.waiting import Room
 
 T = TypeVar("T")
 
@@ -55,7 +56,8 @@ class Tools:
 
     ``lane_ready`` returns once the lane can send to a model that the resolution
     means; it raises Unavailable where that takes too long; ``scrub`` masks
-    whatever looks like a secret in a text that people will see.
+    whatever looks like a secret in a text that people will see; ``room`` is where requests
+    wait for quota or money that comes free in a moment.
     """
 
     books: BooksPort
@@ -68,3 +70,4 @@ class Tools:
     lane_ready: Callable[[Resolution], Awaitable[None]]
     new_id: Callable[[str], str]
     scrub: Callable[[str], str] = str
+    room: Room = field(default_factory=Room)

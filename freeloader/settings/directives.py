@@ -176,6 +176,14 @@ def _budget(value: Any) -> int:
     return min(pico_from_usd(amount) for amount in limit.values())
 
 
+def _patience(value: Any) -> int:
+    """Milliseconds, or ``slow``: as long as a request may take at all."""
+    return SLOW_MS if value == "slow" else read.integer(0, SLOW_MS)(value)
+
+
+#: What ``slow`` waits, in ms: more than any request may take, so that the server's bound holds.
+SLOW_MS = 86_400_000
+
 _POLICY: Mapping[str, Callable[[Any], Any]] = {
     "strategy": read.one_of(STRATEGIES),
     "weights": parse_weights,
@@ -183,7 +191,8 @@ _POLICY: Mapping[str, Callable[[Any], Any]] = {
     "cost_tolerance": read.number(1, 1000),
     "fallback": parse_fallback,
     "fallback_strategy": parse_fallback,
-    "max_wait": read.integer(0, 86_400_000),
+    "max_wait": _patience,
+    "slow": read.flag,
     "max_wait_ms": read.integer(0, 86_400_000),
     "max_wait_seconds": read.number(0, 86_400),
     "quality_gates": parse_gates,
@@ -202,7 +211,8 @@ def parse_level(
 ) -> Level:
     """Read one level's policy. ``name``: ``request | rule | key | project | settings``.
 
-    ``maxWait`` is milliseconds, ``maxCost`` and ``budget.perRequest`` dollars.
+    ``maxWait`` is milliseconds, or ``"slow"`` (the same as ``slow: true``): as long as a
+    request may take; ``maxCost`` and ``budget.perRequest`` are dollars.
     Keys in ``carried`` are left to the caller. Raises InvalidRequest with
     ``param``; an unknown key names the nearest known one.
     """
@@ -227,6 +237,8 @@ def _level(found: Mapping[str, Any], name: str) -> Level:
         for key, value in found.items()
         if key.startswith("max_wait")
     ]
+    if found.get("slow"):
+        waits.append(SLOW_MS)
     if len(waits) > 1:
         raise Wrong("the waiting time is given twice", "maxWait")
     costs = [found[key] for key in ("budget", "max_cost") if key in found]

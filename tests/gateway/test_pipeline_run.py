@@ -124,9 +124,24 @@ class Books(PlainSnapshot):
 
     def record(self, what: Deployment, outcome: Any, *args: Any) -> None:
         self.log.append(("record", what.id, outcome.kind if outcome else "ok"))
+        if outcome is not None and outcome.kind == "slow_down":
+            pause = Verdict("breaker", "quota_exhausted", "its rate", outcome.until)
+            self.pauses = {**self.pauses, what.id: pause}
+
+    def paused(self, deployment: Deployment, now: float) -> Verdict | None:
+        found = self.pauses.get(deployment.id)
+        return found if found is None or found.until is None or found.until > now else None
 
     def budget_view(self, project: str | None, now: Instant) -> dict[str, Any]:
         return {"daily": {"spent": 0.0, "remaining": None}}
+
+    def quota_behind(
+        self, what: Deployment, upper: Meters, now: float, ahead: Mapping[str, int]
+    ) -> Verdict | None:
+        return self.quota(what, upper, now)
+
+    def claims(self, what: Deployment, upper: Meters, now: float) -> Mapping[str, int]:
+        return {what.id: 1}
 
     def said(self, what: str) -> list[tuple[Any, ...]]:
         return [row[1:] for row in self.log if row[0] == what]
@@ -512,6 +527,28 @@ async def test_a_provider_that_sends_odd_shapes_breaks_nothing(data: dict[str, A
     assert await run.first(5)
     await collect(run)
     assert house.books.said("settle")[0][1] == "reported"
+
+
+async def test_a_refusal_for_its_rate_is_waited_out_and_tried_again() -> None:
+    """The only model is refused for its minute: the same request gets it a moment later."""
+    refused = [fault(429, body="tokens per minute (TPM): try again in 0.02s")]
+    wait = Level("settings", max_wait_ms=5_000)
+    house = world({FIRST.id: [refused, list(GOOD)]}, FIRST, level=wait)
+    started = SystemClock().now()
+    run = house.begin()
+    assert await run.first(5)
+    await collect(run)
+    assert [attempt.deployment.id for attempt in house.lane.sent] == [FIRST.id, FIRST.id]
+    assert SystemClock().now().mono - started.mono < 4
+
+
+async def test_a_refusal_for_its_rate_that_lasts_too_long_says_when() -> None:
+    refused = [fault(429, body="tokens per minute (TPM): try again in 30s")]
+    wait = Level("settings", max_wait_ms=5_000)
+    house = world({FIRST.id: [refused]}, FIRST, level=wait)
+    with pytest.raises(QuotaExhausted) as problem:
+        await house.begin().first(5)
+    assert problem.value.retry_after == pytest.approx(30, abs=1)
 
 
 async def test_a_busy_budget_is_waited_for_as_long_as_the_request_may_wait() -> None:

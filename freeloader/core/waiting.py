@@ -1,0 +1,105 @@
+"""Who waits for what, and in which order: the line of requests that found everything full.
+
+Fair between projects: each gets a turn before any gets its second (start-time fair
+queueing with equal shares), first come first served within one. A ticket claims what
+the candidate it waits for lacks; who stands behind it, and who only just arrives, finds
+those claims taken. Pure: no clock, no waking; that is the gateway's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from freeloader.core.model import EMPTY
+
+#: Requests that may wait at once.
+SEATS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One waiting request. ``turn`` orders projects fairly, ``number`` is the order of arrival.
+
+    ``claims``: how much it needs of each resource that keeps it waiting (a quota window's
+    key, or a budget's name).
+    """
+
+    number: int
+    project: str
+    turn: int
+    claims: Mapping[str, int] = EMPTY
+
+
+class Line:
+    """All tickets. Every method takes time in proportion to the tickets, at most."""
+
+    def __init__(self, seats: int = SEATS) -> None:
+        self._seats = seats
+        self._tickets: dict[int, Ticket] = {}
+        self._last: dict[str, int] = {}  # the newest turn given to a project
+        self._arrivals = 0
+
+    def __len__(self) -> int:
+        return len(self._tickets)
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._tickets
+
+    def join(self, project: str) -> Ticket:
+        """A place at the end of the project's own queue. Ask ``crowded_out`` first."""
+        self._arrivals += 1
+        current = min((ticket.turn for ticket in self._tickets.values()), default=1)
+        turn = max(current - 1, self._last.get(project, 0)) + 1
+        self._last[project] = turn
+        ticket = Ticket(self._arrivals, project, turn)
+        self._tickets[ticket.number] = ticket
+        return ticket
+
+    def rejoin(self, ticket: Ticket) -> None:
+        """It was its turn, and somebody was quicker: the same place as before."""
+        self._tickets[ticket.number] = ticket
+
+    def claim(self, number: int, claims: Mapping[str, int]) -> None:
+        """What it waits for now."""
+        self._tickets[number] = replace(self._tickets[number], claims=dict(claims))
+
+    def leave(self, number: int, *, served: bool) -> None:
+        """It was served, or gave up. A second time changes nothing."""
+        ticket = self._tickets.pop(number, None)
+        if ticket is None:
+            return
+        if not served and self._last.get(ticket.project) == ticket.turn:
+            self._last[ticket.project] = ticket.turn - 1  # a turn not taken is not paid for
+        if not self._tickets:
+            self._last.clear()
+
+    def ordered(self) -> list[Ticket]:
+        """All, whose turn it is first."""
+        return sorted(self._tickets.values(), key=_place)
+
+    def ahead(self, number: int | None) -> dict[str, int]:
+        """What those before a ticket claim (None: everybody's claims)."""
+        mine = self._tickets.get(number) if number is not None else None
+        total: dict[str, int] = {}
+        for ticket in self._tickets.values():
+            if mine is None or _place(ticket) < _place(mine):
+                for name, amount in ticket.claims.items():
+                    total[name] = total.get(name, 0) + amount
+        return total
+
+    def crowded_out(self, project: str) -> int | None:
+        """Who has to go so that ``project`` may join: nobody (None), the newest ticket of the
+        project with the longest queue, or 0: the one that wants to join."""
+        if len(self._tickets) < self._seats:
+            return None
+        counts = Counter(ticket.project for ticket in self._tickets.values())
+        longest, most = max(counts.items(), key=lambda item: (item[1], item[0]))
+        if counts.get(project, 0) + 1 >= most:
+            return 0
+        return max(t.number for t in self._tickets.values() if t.project == longest)
+
+
+def _place(ticket: Ticket) -> tuple[int, int]:
+    return (ticket.turn, ticket.number)

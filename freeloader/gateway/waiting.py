@@ -1,0 +1,274 @@
+"""The waiting room: requests that found every candidate full for a moment wait here.
+
+One room for quota windows and held budgets. Who is next is ``core.waiting``'s; this
+is its asyncio shell: when something changed in the books, or the earliest wait is over,
+the waiting are called one after the other, each decides and reserves for itself, and
+says so. It decides nothing, reserves nothing and counts no quota.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from freeloader.core import budget
+from freeloader.core.model import Deployment, Policy, Verdict
+from freeloader.core.snapshot import Snapshot
+from freeloader.core.waiting import SEATS, Line, Ticket
+from freeloader.gateway.ports import BooksPort
+from freeloader.money import Meters
+
+#: Nobody looks again later than this, whatever was foretold: clocks jump, machines sleep.
+RECHECK_S = 1.0
+#: Nor sooner than this.
+_SOONEST_S = 0.005
+#: Before the longest time a request may take is over, a waiting one is told no.
+_MARGIN_S = 1.0
+#: The most that a time to come back is set back by chance.
+_SPREAD_MAX_S = 2.0
+#: Claims on budgets, beside those on windows.
+_MONEY = "budget:"
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """One waiting request. Of two with one ``kind`` (the same question), what is too little
+    for the smaller ``needs`` is too little for the larger."""
+
+    ticket: Ticket
+    kind: Hashable
+    needs: Meters
+    wait_s: float = RECHECK_S
+    called: asyncio.Event = field(default_factory=asyncio.Event)
+    evicted: bool = False
+
+
+class Room:
+    """Who waits. ``changed`` is to be called whenever something may have come free.
+
+    ``longest_s`` bounds what any request may ask for; ``spread`` (0 to 1, random) sets those
+    apart who are told to come back at the same moment.
+    """
+
+    def __init__(
+        self,
+        longest_s: Callable[[], float] = lambda: 600.0,
+        spread: Callable[[], float] = lambda: 0.0,
+        seats: int = SEATS,
+    ) -> None:
+        self._longest_s, self._spread = longest_s, spread
+        self._line = Line(seats)
+        self._seats: dict[int, Seat] = {}
+        self._round: deque[int] = deque()
+        self._refused: list[Seat] = []
+        self._on_turn: Seat | None = None
+        self._calling = self._again = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._line)
+
+    def patience_s(self, asked_s: float) -> float:
+        """How long a request may wait: what it asks for, and time left to say no politely."""
+        longest = self._longest_s()
+        return min(asked_s, max(0.0, longest - min(_MARGIN_S, longest / 10)))
+
+    def retry_after(self, seconds: float) -> float:
+        """Never sooner than ``seconds``; later by a tenth and two seconds at most."""
+        return seconds + self._spread() * min(_SPREAD_MAX_S, seconds / 10)
+
+    def view(self, books: BooksPort, seat: Seat | None) -> Snapshot:
+        """The books as somebody sees them who comes after those ahead."""
+        if not self._seats or (len(self._seats) == 1 and seat is not None):
+            return books
+        ahead = self._line.ahead(None if seat is None else seat.ticket.number)
+        return cast(Snapshot, Behind(books, ahead)) if ahead else books
+
+    def join(self, project: str | None, kind: Hashable, needs: Meters) -> Seat | None:
+        """A seat, or None where the room is full and the project's own queue the longest."""
+        name = project or budget.DEFAULT_PROJECT
+        goes = self._line.crowded_out(name)
+        if goes == 0:
+            return None
+        if goes is not None:
+            crowded = self._seats[goes]
+            crowded.evicted = True
+            self.leave(crowded, served=False)
+            crowded.called.set()
+        seat = Seat(self._line.join(name), kind, needs)
+        self._seats[seat.ticket.number] = seat
+        return seat
+
+    async def wait(
+        self, seat: Seat, claims: Mapping[str, int], wait_s: float, patience_s: float
+    ) -> bool:
+        """Until it is this seat's turn to try. False: not within ``patience_s``, or crowded out.
+
+        ``wait_s``: how long it will take as far as is known; ``claims``: what of.
+        """
+        if seat.evicted:
+            return False
+        seat.wait_s = max(_SOONEST_S, min(wait_s, RECHECK_S))
+        self._line.claim(seat.ticket.number, claims)
+        seat.called.clear()
+        if self._on_turn is seat:
+            self._refused.append(seat)
+            self._on_turn = None
+            self._next()
+        elif not self._calling:
+            self._arm(seat.wait_s)
+        try:
+            async with asyncio.timeout(max(0.0, patience_s)):
+                await seat.called.wait()
+        except TimeoutError:
+            return False
+        return not seat.evicted
+
+    def leave(self, seat: Seat, *, served: bool) -> None:
+        """Its place is free; once. To be called in the same breath as the hold is asked for."""
+        number = seat.ticket.number
+        if self._seats.pop(number, None) is None:
+            return
+        self._line.leave(number, served=served)
+        if self._on_turn is seat:
+            self._on_turn = None
+            self._next()
+        elif not served:
+            self.changed()  # what it claimed is there for those behind
+
+    def rejoin(self, seat: Seat) -> None:
+        """Somebody was quicker after all: back to the same place."""
+        if not seat.evicted:
+            self._line.rejoin(seat.ticket)
+            self._seats[seat.ticket.number] = seat
+
+    def changed(self) -> None:
+        """Something may have come free: everybody is called, in order, who might be served."""
+        if not self._seats:
+            return
+        if self._calling:
+            self._again = True
+            return
+        self._calling = True
+        self._round = deque(ticket.number for ticket in self._line.ordered())
+        self._refused = []
+        self._next()
+
+    def _next(self) -> None:
+        while self._round:
+            seat = self._seats.get(self._round.popleft())
+            if seat is None or any(_no_less(seat, other) for other in self._refused):
+                continue
+            self._on_turn = seat
+            seat.called.set()
+            return
+        self._calling = False
+        if self._again:
+            self._again = False
+            self._arm(0.0)
+        elif self._seats:
+            self._arm(min(seat.wait_s for seat in self._seats.values()))
+
+    def _arm(self, seconds: float) -> None:
+        """Look again then; an earlier look that is due already stays."""
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            if not self._timer.cancelled() and self._timer.when() <= loop.time() + seconds:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(seconds, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self.changed()
+
+
+class Turn:
+    """One request's way through the room: it takes a seat only where it has to wait."""
+
+    def __init__(
+        self, room: Room, project: str | None, kind: Hashable, needs: Meters, patience: float
+    ) -> None:
+        """``patience``: the monotonic moment until which it waits."""
+        self._room, self._project, self._kind, self._needs = room, project, kind, needs
+        self.patience = patience
+        self._seat: Seat | None = None
+
+    def view(self, books: BooksPort) -> Snapshot:
+        """The books without what those ahead wait for."""
+        return self._room.view(books, self._seat)
+
+    async def wait(self, claims: Mapping[str, int], wait_s: float, mono: float) -> bool:
+        """True: look again now. False: patience is over, or the room is full."""
+        if self._seat is None:
+            self._seat = self._room.join(self._project, self._kind, self._needs)
+            if self._seat is None:
+                return False
+        return await self._room.wait(self._seat, claims, wait_s, self.patience - mono)
+
+    def taken(self) -> None:
+        """It is about to hold what it found; in the same breath."""
+        if self._seat is not None:
+            self._room.leave(self._seat, served=True)
+
+    def lost(self) -> None:
+        """The hold was refused after all: its place is still its own."""
+        if self._seat is not None:
+            self._room.rejoin(self._seat)
+
+    def end(self) -> None:
+        """Served, refused or gone."""
+        if self._seat is not None:
+            self._room.leave(self._seat, served=False)
+            self._seat = None
+
+
+class Behind:
+    """A ``Snapshot`` of books in which the claims of those ahead are taken."""
+
+    def __init__(self, books: BooksPort, ahead: Mapping[str, int]) -> None:
+        self._books, self._ahead = books, ahead
+        self._money = {n.removeprefix(_MONEY) for n in ahead if n.startswith(_MONEY)}
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else of a snapshot is as the books have it."""
+        return getattr(self._books, name)
+
+    def quota(self, deployment: Deployment, upper: Meters, now: float) -> Verdict | None:
+        return self._books.quota_behind(deployment, upper, now, self._ahead)
+
+    def budget(
+        self,
+        deployment: Deployment,
+        cost: int | None,
+        project: str | None,
+        policy: Policy,
+        now: float,
+        key_id: str | None = None,
+    ) -> Verdict | None:
+        """Budgets are given out strictly in turn: what comes free is the first one's."""
+        found = self._books.budget(deployment, cost, project, policy, now, key_id)
+        if found is not None or not cost or not self._money:
+            return found
+        mine = self._money & budget.names(project, key_id)
+        if not mine:
+            return None
+        reason = f"{min(mine)}: other requests wait for it first"
+        return Verdict("budget", "budget_busy", reason, now + budget.RECHECK)
+
+
+def money_claim(verdict: Verdict) -> dict[str, int]:
+    """What somebody claims who waits for money that others hold: the budget, whole."""
+    return {f"{_MONEY}{verdict.facts.get('budget', '')}": 1}
+
+
+def _no_less(seat: Seat, other: Seat) -> bool:
+    """True where ``seat`` cannot be served because ``other`` could not."""
+    if seat.kind != other.kind:
+        return False
+    mine, theirs = seat.needs, other.needs
+    pairs = ((mine.input, theirs.input), (mine.output, theirs.output), (mine.images, theirs.images))
+    return all(own >= other_ for own, other_ in pairs)
