@@ -206,6 +206,7 @@ class Daemon:
         spread = random.Random()  # noqa: S311 - sets requests apart, hides nothing
         room = Room(lambda: self.settings.server.request_seconds_max, spread.random)
         self.books.watch(room.changed)
+        ledger = self.store.ledger
         tools = Tools(
             self.books,
             LiteLLMLane(self.keeper),
@@ -218,6 +219,7 @@ class Daemon:
             _new_id,
             self._scrub,
             room,
+            audit=ledger.audit,
         )
         return Services(
             pipeline=Pipeline(tools),

@@ -20,7 +20,9 @@ from freeloader.catalog.names import Names
 from freeloader.child.config import WARM, Entry, entries_of, wire_name
 from freeloader.child.keeper import Keeper
 from freeloader.clock import Clock
+from freeloader.core import privacy
 from freeloader.core.model import Account, Deployment, Level, Resolution, Timeouts
+from freeloader.core.privacy import Watching
 from freeloader.core.rules import Rule
 from freeloader.errors import Unavailable
 from freeloader.manage.ports import secret_name
@@ -51,6 +53,7 @@ class World:
     ) -> None:
         self.settings = settings
         self._levels, self._rules = (settings.level(),), settings.rules()
+        self._own = _own(settings)
         self._overlays = overlays
         self._ledger = ledger
         self._secrets = secrets
@@ -129,6 +132,7 @@ class World:
         """New settings and overlays; then as ``refresh``."""
         self.settings = settings
         self._levels, self._rules = (settings.level(),), settings.rules()
+        self._own = _own(settings)
         self._bundled, self._registry = await asyncio.to_thread(_load, self._overlays)
         await self.refresh()
 
@@ -228,11 +232,22 @@ class World:
     def rules(self) -> Sequence[Rule]:
         return self._rules
 
+    def watching(self, project: str | None) -> Watching:
+        wishes = self.settings.privacy
+        own = wishes.projects.get(project) if project is not None else None
+        return Watching(privacy.combined((wishes.pii, own)), self._own)
+
     def timeouts(self, provider: str | None = None) -> Timeouts:
         return self.settings.upstream.timeouts(provider)
 
     def catalog_version(self) -> str:
         return self.catalog.version
+
+
+def _own(settings: Settings) -> privacy.Own | None:
+    """The owner's own patterns and words, compiled; None where there are none."""
+    own = privacy.Own(settings.privacy.patterns, settings.privacy.words)
+    return own or None
 
 
 def _load(overlays: Path) -> tuple[Catalog, tuple[Entry, ...]]:

@@ -49,7 +49,7 @@ def routing(
     alternatives: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """The ``routing`` object of an answer."""
-    return {
+    out: dict[str, Any] = {
         "provider": candidate.deployment.provider.id,
         "model": candidate.deployment.public_model,
         "deployment": candidate.deployment.id,
@@ -62,6 +62,9 @@ def routing(
         "rule": resolution.rule,
         "alternatives": list(alternatives),
     }
+    if profile.private is not None and profile.private.counts:
+        out["privacy"] = profile.private.as_dict()
+    return out
 
 
 def shown(candidate: Candidate) -> dict[str, Any]:

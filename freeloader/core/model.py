@@ -11,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from freeloader.money import Meters, Price
+
+if TYPE_CHECKING:
+    from freeloader.core.privacy.wish import Found
 
 
 class _Empty(Mapping[str, Any]):
@@ -368,6 +371,8 @@ class Profile:
     task: str = "chat"
     complexity: float = 0.0
     need: float | None = None
+    #: Private data in it, and what is wished where there is any; None: not read yet.
+    private: Found | None = None
     dropped: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default=EMPTY, repr=False)
     payload: Mapping[str, Any] = field(default=EMPTY, repr=False)

@@ -45,7 +45,8 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 _EXPOSED = (
     "X-Request-Id, Retry-After, X-Freeloader-Decision-Id, X-Freeloader-Provider, "
     "X-Freeloader-Model, X-Freeloader-Strategy, X-Freeloader-Reason, X-Freeloader-Attempts, "
-    "X-Freeloader-Cost-Usd, X-Freeloader-Dropped, X-Freeloader-Substituted"
+    "X-Freeloader-Cost-Usd, X-Freeloader-Dropped, X-Freeloader-Privacy, "
+    "X-Freeloader-Substituted"
 )
 #: What a web page can send anywhere without asking.
 _FORMS = frozenset({"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"})

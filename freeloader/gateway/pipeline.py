@@ -15,8 +15,9 @@ from freeloader.core import explain, relax, routing, task
 from freeloader.core.model import Caller, Level, Policy, Profile
 from freeloader.core.policy import PRESETS, combine, patient
 from freeloader.errors import Forbidden, InvalidRequest, NotImplementedYet, Unavailable
-from freeloader.gateway import refusal
+from freeloader.gateway import guarding, refusal
 from freeloader.gateway.owners_rules import OwnersRules
+from freeloader.gateway.reading import Reader
 from freeloader.gateway.run import Plan, Run
 from freeloader.gateway.tools import Tools
 
@@ -32,6 +33,14 @@ class Pipeline:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._rules = OwnersRules()
+        self._reader = Reader(tools.rules.watching)
+
+    async def prepare(self, profile: Profile, caller: Caller) -> Profile:
+        """What takes a while and decides nothing: the request is read. Then ``begin`` it.
+
+        Raises InvalidRequest (``private_data``) where the owner wishes such requests blocked.
+        """
+        return await self._reader.read(profile, _project(profile, caller))
 
     def begin(self, profile: Profile, caller: Caller, request_id: str) -> Run:
         """Starts answering. Raises FreeloaderError for what no candidate could change."""
@@ -42,7 +51,10 @@ class Pipeline:
                 retry_after=1.0,
             )
         plan = self._plan(profile, caller)
-        return Run(plan, request_id, self._tools.new_id("dec"), self._tools)
+        decision_id = self._tools.new_id("dec")
+        guarding.note(plan.profile, plan.project, caller, decision_id, self._tools)
+        guarding.refuse(plan.profile, plan.project, caller, request_id, decision_id, self._tools)
+        return Run(plan, request_id, decision_id, self._tools)
 
     def explain(self, profile: Profile, caller: Caller) -> dict[str, Any]:
         """The decision that this request would get now: every candidate, terms, refusals, hold."""
@@ -79,6 +91,9 @@ class Pipeline:
             "candidatesTotal": len(every),
             "winner": None,
         }
+        private = plan.profile.private
+        if private is not None and private.counts:
+            out["privacy"] = private.as_dict()
         if winner is not None:
             out["winner"] = explain.shown(winner)
             out["reason"] = explain.reason(winner, plan.policy, plan.resolution, 1)
@@ -91,6 +106,7 @@ class Pipeline:
     def _plan(self, profile: Profile, caller: Caller) -> Plan:
         project = _project(profile, caller)
         resolution = self._tools.rules.names().resolve(profile.model, profile.needs)
+        profile = self._reader.read_now(profile, project)
         known = replace(profile, task=task.task_of(profile.needs, profile.task or None))
         rules, books = self._tools.rules, self._tools.books
         wall = self._tools.clock.now().wall
@@ -99,7 +115,7 @@ class Pipeline:
             resolution = self._rules.narrowed(rule, resolution, books.deployments, books.version)
         named = Level("model", strategy=resolution.strategy)
         own = (profile.level, named) if rule is None else (profile.level, named, rule.level)
-        levels = (*own, caller.level, *rules.levels(project))
+        levels = (*own, caller.level, *rules.levels(project), *guarding.levels(profile))
         policy = _policy(levels)
         if resolution.kind == "named":
             policy = patient(policy) or policy

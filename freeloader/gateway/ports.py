@@ -11,6 +11,7 @@ from freeloader.core.events import Event
 from freeloader.core.headers import Observation
 from freeloader.core.model import Attempt, Deployment, Level, Policy, Resolution, Timeouts, Verdict
 from freeloader.core.outcome import Outcome
+from freeloader.core.privacy import Watching
 from freeloader.core.rules import Rule
 from freeloader.core.snapshot import Snapshot
 from freeloader.money import Meters
@@ -106,6 +107,10 @@ class Rules(Protocol):
         """The owner's rules, the first first."""
         ...
 
+    def watching(self, project: str | None) -> Watching:
+        """What private data to look for, and what is wished where it is found."""
+        ...
+
     def timeouts(self, provider: str | None = None) -> Timeouts: ...
 
     def catalog_version(self) -> str: ...
@@ -121,4 +126,5 @@ __all__ = [
     "Rules",
     "SecretsPort",
     "Settlement",
+    "Watching",
 ]

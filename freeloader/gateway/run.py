@@ -36,7 +36,7 @@ from freeloader.core.model import (
 from freeloader.core.policy import combine, patient
 from freeloader.core.snapshot import Snapshot
 from freeloader.errors import FreeloaderError, QuotaExhausted
-from freeloader.gateway import refusal
+from freeloader.gateway import guarding, refusal
 from freeloader.gateway.attempts import Watch
 from freeloader.gateway.ports import Hold
 from freeloader.gateway.settling import Settled, settle
@@ -144,6 +144,8 @@ class Run:
             out["X-Freeloader-Cost-Usd"] = f"{usd_from_pico(self._plan.spent_pico):.12f}"
         if self._watch is not None and self._watch.left_out:
             out["X-Freeloader-Dropped"] = ", ".join(self._watch.left_out)
+        if (private := guarding.header(self._plan.profile)) is not None:
+            out["X-Freeloader-Privacy"] = _header_safe(private)
         if self._plan.resolution.substituted:
             out["X-Freeloader-Substituted"] = _header_safe(self._plan.resolution.requested)
         return out
@@ -152,7 +154,9 @@ class Run:
         """The ``routing`` object of the answer."""
         plan = self._plan
         if self._chosen is None:
-            return {"requested": plan.resolution.requested, "attempts": len(self._attempts)}
+            out = {"requested": plan.resolution.requested, "attempts": len(self._attempts)}
+            private = plan.profile.private
+            return out | ({"privacy": private.as_dict()} if private and private.counts else {})
         return explain.routing(
             self._chosen,
             plan.policy,

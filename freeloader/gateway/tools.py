@@ -12,6 +12,7 @@ from freeloader.clock import Clock
 from freeloader.core.model import Deployment, Resolution
 from freeloader.gateway.ports import BooksPort, JournalPort, LanePort, Rules
 from freeloader.gateway.waiting import Room
+from freeloader.store.rows import AuditRow
 
 T = TypeVar("T")
 
@@ -71,3 +72,5 @@ class Tools:
     new_id: Callable[[str], str]
     scrub: Callable[[str], str] = str
     room: Room = field(default_factory=Room)
+    #: Appends to the owner's audit; None: nobody keeps one.
+    audit: Callable[[AuditRow], Coroutine[Any, Any, None]] | None = None

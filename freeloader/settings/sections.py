@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from freeloader.core.model import Timeouts
+from freeloader.errors import ConfigError
 from freeloader.settings.types import (
     Cron,
     Dollars,
@@ -196,6 +197,19 @@ class Privacy(Section):
     projects: dict[str, Pii] = Field(default_factory=dict)
     patterns: dict[str, str] = Field(default_factory=dict)
     words: Names = ()
+
+    @model_validator(mode="after")
+    def _safe(self) -> Privacy:
+        """A pattern that could stall the daemon is refused here, naming what to change."""
+        if not self.patterns and not self.words:
+            return self
+        from freeloader.core.privacy import Own  # its own patterns take a while to compile
+
+        try:
+            Own(self.patterns, self.words)
+        except ConfigError as problem:
+            raise ValueError(problem.message.removeprefix("privacy.")) from None
+        return self
 
 
 class Classifier(Section):

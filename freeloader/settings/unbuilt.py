@@ -14,7 +14,6 @@ def unbuilt(settings: Settings) -> tuple[str, ...]:
     defaults = Settings()
     said = {
         f"routing.strategy {settings.routing.strategy}": settings.routing.strategy in UNBUILT,
-        "privacy": settings.privacy != defaults.privacy,
         "classifier": settings.classifier != defaults.classifier,
         "load_monitoring": settings.load_monitoring != defaults.load_monitoring,
         "budget.actions": settings.budget.actions != defaults.budget.actions,

@@ -174,6 +174,9 @@ class FakePipeline:
     runs: list[FakeRun] = field(default_factory=list)
     broken: Exception | None = None
 
+    async def prepare(self, profile: Profile, caller: Caller) -> Profile:
+        return profile
+
     def begin(self, profile: Profile, caller: Caller, request_id: str) -> FakeRun:
         if self.broken is not None:
             raise self.broken

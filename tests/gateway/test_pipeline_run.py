@@ -29,6 +29,7 @@ from freeloader.core.model import (
     Timeouts,
     Verdict,
 )
+from freeloader.core.privacy import Watching
 from freeloader.core.routing import upper_meters
 from freeloader.core.rules import Rule
 from freeloader.core.snapshot import Health
@@ -48,6 +49,7 @@ OWNER = Caller("k", "client")
 AUTO = Resolution("auto", "auto")
 AT_ONCE = Level("settings", max_wait_ms=0)
 LIMITS = Timeouts()
+OFF = Watching()
 PAID = Price(1_000_000, 2_000_000)
 
 
@@ -153,6 +155,7 @@ class Rules:
     level: Level = AT_ONCE
     limits: Timeouts = LIMITS
     own: tuple[Rule, ...] = ()
+    wish: Watching = OFF
 
     def names(self) -> Rules:
         return self
@@ -168,6 +171,9 @@ class Rules:
 
     def timeouts(self, provider: str | None = None) -> Timeouts:
         return self.limits
+
+    def watching(self, project: str | None) -> Watching:
+        return self.wish
 
     def catalog_version(self) -> str:
         return "test"
@@ -198,6 +204,10 @@ class World:
     tasks: Tasks = field(default_factory=Tasks)
     numbers: Iterator[int] = field(default_factory=itertools.count)
     scrub: Callable[[str], str] = str
+    audits: list[Any] = field(default_factory=list)
+
+    async def audit(self, row: Any) -> None:
+        self.audits.append(row)
 
     def begin(self, **asked: Any) -> Any:
 
@@ -215,6 +225,7 @@ class World:
             ready,
             lambda kind: f"{kind}-{next(self.numbers)}",
             self.scrub,
+            audit=self.audit,
         )
         return Pipeline(tools).begin(profile(**asked), OWNER, "r")
 

@@ -89,6 +89,7 @@ class Inference:
             profile = parse_completion(body, request.headers, request[CALLER]).profile
         else:
             profile = parse_chat(body, request.headers, request[CALLER])
+        profile = await self._services.pipeline.prepare(profile, request[CALLER])
         explained = self._services.pipeline.explain(profile, request[CALLER])
         response = json_response(explained)
         response.headers.update(dropped_header(profile.dropped))
@@ -103,6 +104,7 @@ class Inference:
     ) -> web.StreamResponse:
         self._refuse_unless_ready()
         services = self._services
+        profile = await services.pipeline.prepare(profile, request[CALLER])
         run = services.pipeline.begin(profile, request[CALLER], request[REQUEST_ID])
         request[DECISION_ID] = run.decision_id
         longest = services.settings().request_seconds_max

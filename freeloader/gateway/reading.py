@@ -1,0 +1,92 @@
+"""Reads what is asked before anything is decided: first what is private, then what it is about.
+
+Long texts are read in a thread, and what was read is remembered by a digest of the text: a
+conversation's old messages come back with every turn. Nothing read is kept or logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from hashlib import blake2b
+
+from freeloader.core import privacy
+from freeloader.core.model import EMPTY, Profile
+from freeloader.core.privacy import Found, Own, Watching
+
+#: Messages remembered, by digest: some hundred conversations.
+REMEMBERED_MAX = 8_192
+_NOTHING = Found()
+
+
+class Reader:
+    """One per pipeline. ``watching`` gives a project's wish right now."""
+
+    def __init__(self, watching: Callable[[str | None], Watching]) -> None:
+        self._watching = watching
+        self._own: Own | None = None
+        self._known: OrderedDict[bytes, Mapping[str, int]] = OrderedDict()
+
+    async def read(self, profile: Profile, project: str | None) -> Profile:
+        """The profile with what is private in it; off the event loop where that is long."""
+        watching = self._watching(project)
+        if watching.wish == "off" or profile.private is not None:
+            return self.read_now(profile, project)
+        texts = self._texts(profile, watching)
+        unread = {key: text for key, text in texts.items() if key not in self._known}
+        if sum(map(len, unread.values())) > privacy.LARGE:
+            fresh = await asyncio.to_thread(_scan_all, unread, watching.own)
+        else:
+            fresh = _scan_all(unread, watching.own)
+        return self._filled(profile, texts, fresh, watching)
+
+    def read_now(self, profile: Profile, project: str | None) -> Profile:
+        """The same without waiting, for whoever did not come through ``read``."""
+        if profile.private is not None:
+            return profile
+        watching = self._watching(project)
+        if watching.wish == "off":
+            return replace(profile, private=_NOTHING)
+        texts = self._texts(profile, watching)
+        unread = {key: text for key, text in texts.items() if key not in self._known}
+        return self._filled(profile, texts, _scan_all(unread, watching.own), watching)
+
+    def _texts(self, profile: Profile, watching: Watching) -> dict[bytes, str]:
+        """All texts of a request by their digest; the same text twice is looked at once."""
+        if watching.own is not self._own:
+            self._own = watching.own
+            self._known.clear()
+        every = privacy.texts(profile.payload)
+        return {_digest(text): text for text in every if len(text) > 1}
+
+    def _filled(
+        self,
+        profile: Profile,
+        texts: Mapping[bytes, str],
+        fresh: Mapping[bytes, Mapping[str, int]],
+        watching: Watching,
+    ) -> Profile:
+        total: dict[str, int] = {}
+        for key, text in texts.items():
+            counts = fresh.get(key)
+            if counts is None:
+                counts = self._known.pop(key, None)
+            if counts is None:
+                # Forgotten meanwhile (another request came between): read again, never skipped.
+                counts = privacy.scan(text, watching.own)
+            self._known[key] = counts
+            for kind, count in counts.items():
+                total[kind] = total.get(kind, 0) + count
+        while len(self._known) > REMEMBERED_MAX:
+            self._known.popitem(last=False)
+        return replace(profile, private=Found(watching.wish, total or EMPTY))
+
+
+def _scan_all(texts: Mapping[bytes, str], own: Own | None) -> dict[bytes, Mapping[str, int]]:
+    return {key: privacy.scan(text, own) for key, text in texts.items()}
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
