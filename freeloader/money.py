@@ -108,6 +108,24 @@ class Price:
         return tokens + fixed
 
 
+@dataclass(frozen=True, slots=True)
+class Surcharge:
+    """What a request's own fields add to list price: a dearer service tier, searches.
+
+    ``factor`` is never under 1: a cheaper tier is held and charged at list price, because
+    no price list of ours bounds it. ``flat`` is picodollars.
+    """
+
+    factor: int = 1
+    flat: int = 0
+
+    def on(self, cost: int) -> int:
+        return cost * self.factor + self.flat
+
+
+LIST = Surcharge()
+
+
 def _at_most(rates: Price | PriceTier, whole: int, output: int) -> int:
     dearest = max(rates.input, rates.cache_read or 0, rates.cache_write or 0)
     return whole * dearest + output * rates.output

@@ -30,7 +30,7 @@ from freeloader.core.model import Account, Deployment, Policy, Verdict
 from freeloader.core.outcome import Outcome
 from freeloader.core.snapshot import Health, Rank
 from freeloader.errors import Unavailable
-from freeloader.money import Meters
+from freeloader.money import LIST, Meters, Surcharge
 
 _NO_FACTS = Facts()
 #: Header values kept with one open hold.
@@ -176,6 +176,7 @@ class Books:
         key_id: str,
         policy: Policy,
         now: Instant,
+        surcharge: Surcharge = LIST,
     ) -> Hold | Verdict:
         """All windows and all budgets of the candidate, or none.
 
@@ -186,7 +187,7 @@ class Books:
             return self._open[attempt_id]
         self._see(now)
         upper = _counted(upper)
-        cost = hold_cost(deployment, upper)
+        cost = hold_cost(deployment, upper, surcharge)
         if deployment.billable and not self._loaded:
             return Verdict("budget", "ledger_unavailable", "what was spent is not known yet")
         refused = (
@@ -201,6 +202,7 @@ class Books:
         hold = Hold(
             attempt_id, request_id, deployment, project, key_id, upper, cost or 0, now, cost is None
         )
+        hold.surcharge = surcharge
         self._claim(hold)
         try:
             await self._durable.hold(hold)
@@ -227,7 +229,7 @@ class Books:
         self._see(now)
         said = _counted(used)
         meters = believed(said)
-        cost = charge(hold.deployment, meters, basis, hold.cost)
+        cost = charge(hold.deployment, meters, basis, hold.cost, hold.surcharge)
         guessed = basis != "reported" or hold.estimated or meters != said
         overrun = max(0, cost - hold.cost)
         done = Settlement(hold.attempt_id, cost, hold.cost, overrun, meters, basis, guessed)

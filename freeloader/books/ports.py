@@ -16,7 +16,7 @@ from freeloader.core.headers import Observation
 from freeloader.core.model import Deployment
 from freeloader.core.quota import Reservation
 from freeloader.core.rows import HoldRow, UsageRow, WindowRow
-from freeloader.money import Meters
+from freeloader.money import LIST, Meters, Surcharge
 
 NOTHING = Meters()
 
@@ -43,6 +43,7 @@ class Hold:
     seen: tuple[Observation, ...] = field(default=(), repr=False)
     durable: bool = False
     settlement: Settlement | None = None
+    surcharge: Surcharge = LIST
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from freeloader.core import budget
 from freeloader.core.budget import Balance, Balances, BudgetRules
 from freeloader.core.model import Deployment, Verdict
 from freeloader.core.periods import Period
-from freeloader.money import Meters
+from freeloader.money import LIST, Meters, Surcharge
 
 #: A million dollars: no single hold is larger, and no single charge.
 HOLD_MAX = 10**18
@@ -118,7 +118,7 @@ class Purse:
         return found
 
 
-def hold_cost(deployment: Deployment, upper: Meters) -> int | None:
+def hold_cost(deployment: Deployment, upper: Meters, surcharge: Surcharge = LIST) -> int | None:
     """What to hold: 0 where nothing can be billed, list price at most; None: price unknown.
 
     Also where a free quota should cover it: an account that can be billed holds.
@@ -126,10 +126,12 @@ def hold_cost(deployment: Deployment, upper: Meters) -> int | None:
     if not deployment.billable:
         return 0
     price = deployment.model.price
-    return None if price is None else price.ceiling(upper)
+    return None if price is None else surcharge.on(price.ceiling(upper))
 
 
-def charge(deployment: Deployment, used: Meters, basis: str, held: int) -> int:
+def charge(
+    deployment: Deployment, used: Meters, basis: str, held: int, surcharge: Surcharge = LIST
+) -> int:
     """What a call is charged: list price of what was used; the hold where that is the basis.
 
     What we counted ourselves never exceeds the hold; what the provider reports may.
@@ -139,7 +141,7 @@ def charge(deployment: Deployment, used: Meters, basis: str, held: int) -> int:
         return 0
     if basis == "hold":
         return held
-    cost = min(price.cost(used), HOLD_MAX)
+    cost = min(surcharge.on(price.cost(used)), HOLD_MAX)
     return min(cost, held) if basis == "counted" else cost
 
 

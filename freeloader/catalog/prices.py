@@ -38,6 +38,7 @@ _CAPABILITY = {
     "supports_vision": "vision",
     "supports_response_schema": "json",
     "supports_reasoning": "reasoning",
+    "supports_web_search": "search",
 }
 #: Labels of the file that belong to one prefix.
 _LABELS = (("vertex_ai-", "vertex_ai"), ("fireworks_ai-", "fireworks_ai"))

@@ -82,6 +82,8 @@ def shown(candidate: Candidate) -> dict[str, Any]:
         "holdUsd": None if candidate.hold is None else usd_from_pico(candidate.hold),
         "passes": verdict is None,
     }
+    if candidate.output is not None:
+        out["maxTokens"] = candidate.output
     if verdict is not None:
         out["refusedBy"] = verdict.gate
         out["reason"] = verdict.reason

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from freeloader.money import Meters, Price
+from freeloader.money import LIST, Meters, Price, Surcharge
 
 if TYPE_CHECKING:
     from freeloader.core.privacy.wish import Found
@@ -350,6 +350,8 @@ class Profile:
     ``vision``, ``json``); ``upper`` bounds what one attempt can consume,
     ``expected`` is what it likely will; ``bounded`` is False where the client
     gave no output bound, so that ``upper.output`` depends on the model chosen.
+    ``output_ceiling`` bounds it where the registry does not know the model's own, and
+    ``surcharge`` is what the request's fields add to list price.
     ``need`` is the intelligence (1–10) that task and complexity call for; None: unknown.
     ``headers`` are the request's, lower-case, without those that carry credentials.
     ``level`` holds the request's own directives; ``payload`` is for the lane
@@ -376,6 +378,8 @@ class Profile:
     dropped: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default=EMPTY, repr=False)
     payload: Mapping[str, Any] = field(default=EMPTY, repr=False)
+    output_ceiling: int = 8_192
+    surcharge: Surcharge = LIST
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ Nothing is reserved here: the pipeline does that, and decides again when it is r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from freeloader.core import budget, gates, scoring, soft, strategies
@@ -33,8 +33,9 @@ _LOOK_AHEAD = 12
 _KEPT_REFUSALS = 8
 #: More candidates than this that a rule names are filtered out of the prepared order.
 _SORTED_HERE = 256
-#: A model's output bound where neither the client nor the registry gives one.
-DEFAULT_MAX_OUTPUT = 8_192
+#: Where a budget leaves room for less than was asked for, no answer is cut below this many
+#: tokens (or the client's own bound, where that is smaller): less is no answer.
+LEAST_OUTPUT = 256
 #: Output that an unbounded request claims of a free quota. Nine in ten answers are
 #: shorter; claiming the model's own bound would let one request fill a minute's window,
 #: and the worst that too small a claim can cause on a free account is a refusal.
@@ -57,6 +58,8 @@ class Ask:
     #: Whose budget of its own is asked as well.
     key_id: str | None = None
     after: str | None = None
+    #: Why nothing that can be billed may serve, where that is so.
+    no_paid: Verdict | None = None
 
 
 class Candidate(NamedTuple):
@@ -72,6 +75,8 @@ class Candidate(NamedTuple):
     score: float = 0.0
     hold: int | None = None
     soft: Soft | None = None
+    #: The bound on one answer's tokens that lets its hold fit, where it had to be lowered.
+    output: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +97,29 @@ def upper_meters(profile: Profile, deployment: Deployment) -> Meters:
 
     Where money can flow an unbounded answer is held at all the model may write.
     """
-    upper = profile.upper
     if profile.bounded:
-        return upper
-    model = deployment.model
-    bound = model.max_output or DEFAULT_MAX_OUTPUT
-    if model.context is not None:
-        bound = min(bound, max(1, model.context - profile.expected.input))
+        return profile.upper
+    bound = answer_bound(profile, deployment)
     if not deployment.billable:
         bound = min(bound, UNBOUNDED_QUOTA_OUTPUT)
-    return Meters(
-        requests=upper.requests,
-        input=upper.input,
-        output=bound * profile.choices,
-        images=upper.images,
-    )
+    return replace(profile.upper, output=bound * profile.choices)
+
+
+def answer_bound(profile: Profile, deployment: Deployment) -> int:
+    """Tokens that one answer can have: by the client, else the model, else the owner's ceiling."""
+    if profile.bounded:
+        return profile.upper.output // profile.choices
+    model = deployment.model
+    bound = model.max_output or profile.output_ceiling
+    if model.context is not None:
+        bound = min(bound, max(1, model.context - profile.expected.input))
+    return bound
+
+
+def bounded(profile: Profile, output: int) -> Profile:
+    """The same request with ``output`` as the bound on each answer's tokens."""
+    upper = replace(profile.upper, output=output * profile.choices)
+    return replace(profile, upper=upper, bounded=True)
 
 
 def hold_for(profile: Profile, deployment: Deployment) -> int | None:
@@ -114,7 +127,8 @@ def hold_for(profile: Profile, deployment: Deployment) -> int | None:
     if not deployment.billable:
         return 0
     price = deployment.model.price
-    return None if price is None else price.ceiling(upper_meters(profile, deployment))
+    upper = upper_meters(profile, deployment)
+    return None if price is None else profile.surcharge.on(price.ceiling(upper))
 
 
 def judge(ask: Ask, snapshot: Snapshot) -> Callable[[Deployment], Verdict | None]:
@@ -144,7 +158,7 @@ def judge(ask: Ask, snapshot: Snapshot) -> Callable[[Deployment], Verdict | None
         upper = upper_meters(profile, deployment)
         verdict = paused(deployment, now) or quota(deployment, upper, now)
         if verdict is None and deployment.billable:
-            return _money(ask, snapshot, deployment)
+            return _money(ask, ask.profile, snapshot, deployment)
         return verdict
 
     return refusal
@@ -158,11 +172,13 @@ def judged(ask: Ask, snapshot: Snapshot) -> Iterator[Candidate]:
     if ask.policy.strategy == "quality-first":
         limit = strategies.StepDown(ask.profile.task)
     for deployment in in_order(ask, snapshot):
-        verdict = refusal(deployment)
+        verdict, output = refusal(deployment), None
+        if verdict is not None and verdict.code == "budget_exceeded":
+            verdict, output = _lowered(ask, snapshot, deployment, verdict)
         if limit is not None:
             verdict = limit(deployment, verdict)
         spared = put_back(deployment) if verdict is None and put_back is not None else None
-        yield Candidate(deployment, verdict, soft=spared)
+        yield Candidate(deployment, verdict, soft=spared, output=output)
 
 
 def decide(ask: Ask, snapshot: Snapshot) -> Decision:
@@ -171,6 +187,7 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
     passing: list[Candidate] = []
     refused: list[Candidate] = []
     counts: dict[str, int] = {}
+    outputs: dict[str, int | None] = {}
     looked = 0
     for candidate in judged(ask, snapshot):
         verdict = candidate.verdict
@@ -180,6 +197,7 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
                 break
         if verdict is None:
             pick.offer(Passing(candidate.deployment, candidate.soft))
+            outputs[candidate.deployment.id] = candidate.output
             if len(passing) <= ALTERNATIVES:
                 passing.append(candidate)
             elif pick.certain:
@@ -191,7 +209,8 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
     found = pick.winner()
     if found is None:
         return Decision(None, (), tuple(refused), counts)
-    winner = Candidate(found.deployment, None, soft=found.soft)
+    output = outputs[found.deployment.id]
+    winner = Candidate(found.deployment, None, soft=found.soft, output=output)
     others = [c for c in passing if c.deployment is not found.deployment]
     return Decision(winner, tuple(others[:ALTERNATIVES]), tuple(refused), counts)
 
@@ -238,6 +257,8 @@ def in_order(ask: Ask, snapshot: Snapshot) -> Iterator[Deployment]:
 def scored(candidate: Candidate, ask: Ask, snapshot: Snapshot) -> Candidate:
     """The same candidate with its score terms and the hold it would need."""
     deployment, policy, profile = candidate.deployment, ask.policy, ask.profile
+    if candidate.output is not None:
+        profile = bounded(profile, candidate.output)
     parts = scoring.terms(
         deployment,
         snapshot.health(deployment.id),
@@ -273,9 +294,13 @@ def _substitute(resolution: Resolution, deployment: Deployment) -> Verdict | Non
     return None
 
 
-def _money(ask: Ask, snapshot: Snapshot, deployment: Deployment) -> Verdict | None:
+def _money(
+    ask: Ask, profile: Profile, snapshot: Snapshot, deployment: Deployment
+) -> Verdict | None:
     """Of a deployment that can be billed: the request's own limit, and all budgets."""
-    cost = hold_for(ask.profile, deployment)
+    if ask.no_paid is not None:
+        return ask.no_paid
+    cost = hold_for(profile, deployment)
     policy = ask.policy
     if policy.max_cost is not None and cost is None:
         return Verdict("price", "price_unknown", "its price is unknown and the request has a limit")
@@ -283,4 +308,36 @@ def _money(ask: Ask, snapshot: Snapshot, deployment: Deployment) -> Verdict | No
         capped = budget.admit_request(policy.max_cost, 0, cost, "request's own")
         if capped is not None:
             return capped._replace(gate="maxCost")
-    return snapshot.budget(deployment, cost, ask.profile.project, policy, ask.now, ask.key_id)
+    return snapshot.budget(deployment, cost, profile.project, policy, ask.now, ask.key_id)
+
+
+def _lowered(
+    ask: Ask, snapshot: Snapshot, deployment: Deployment, verdict: Verdict
+) -> tuple[Verdict | None, int | None]:
+    """A hold that would never fit, with the largest bound on the answer that makes it fit.
+
+    What only has to wait for other holds counts as fitting: then that is the verdict.
+    Where not even ``LEAST_OUTPUT`` fits, the refusal stands.
+    """
+    if verdict.gate not in ("budget", "maxCost"):
+        return verdict, None
+    profile = ask.profile
+
+    def with_bound(output: int) -> Verdict | None:
+        return _money(ask, bounded(profile, output), snapshot, deployment)
+
+    fits, never = LEAST_OUTPUT, answer_bound(profile, deployment)
+    if never <= fits or _never(found := with_bound(fits)):
+        return verdict, None
+    while never - fits > 1:
+        middle = (fits + never) // 2
+        tried = with_bound(middle)
+        if _never(tried):
+            never = middle
+        else:
+            fits, found = middle, tried
+    return found, fits
+
+
+def _never(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.code != "budget_busy"

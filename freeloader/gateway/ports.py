@@ -14,7 +14,7 @@ from freeloader.core.outcome import Outcome
 from freeloader.core.privacy import Watching
 from freeloader.core.rules import Rule
 from freeloader.core.snapshot import Snapshot
-from freeloader.money import Meters
+from freeloader.money import LIST, Meters, Surcharge
 from freeloader.store.rows import AttemptRow, DecisionRow
 
 
@@ -31,6 +31,7 @@ class BooksPort(Snapshot, Protocol):
         key_id: str,
         policy: Policy,
         now: Instant,
+        surcharge: Surcharge = LIST,
     ) -> Hold | Verdict: ...
 
     async def settle(

@@ -38,6 +38,7 @@ from freeloader.core.snapshot import Snapshot
 from freeloader.errors import FreeloaderError, QuotaExhausted
 from freeloader.gateway import guarding, refusal
 from freeloader.gateway.attempts import Watch
+from freeloader.gateway.lowering import for_attempt
 from freeloader.gateway.ports import Hold
 from freeloader.gateway.settling import Settled, settle
 from freeloader.gateway.tools import Tools
@@ -140,6 +141,8 @@ class Run:
         out["X-Freeloader-Strategy"] = self._plan.policy.strategy
         out["X-Freeloader-Reason"] = _header_safe(self._reason())
         out["X-Freeloader-Attempts"] = str(len(self._attempts) or 1)
+        if (lowered := self._lowered()) is not None:
+            out["X-Freeloader-Max-Tokens"] = str(lowered)
         if self._settled is not None:
             out["X-Freeloader-Cost-Usd"] = f"{usd_from_pico(self._plan.spent_pico):.12f}"
         if self._watch is not None and self._watch.left_out:
@@ -264,15 +267,17 @@ class Run:
                 continue
             turn.taken()
             deployment = decision.winner.deployment
+            sent = for_attempt(plan.profile, deployment, decision.winner.output)
             held = await tools.books.reserve(
                 f"{self.decision_id}.{len(self._attempts) + 1}",
                 self.decision_id,
                 deployment,
-                deciding.upper_meters(plan.profile, deployment),
+                deciding.upper_meters(sent, deployment),
                 plan.project,
                 plan.caller.key_id,
                 ask.policy,
                 now,
+                sent.surcharge,
             )
             if isinstance(held, Verdict):
                 turn.lost()
@@ -373,7 +378,7 @@ class Run:
             request_id=self.request_id,
             number=len(self._attempts) + 1,
             deployment=deployment,
-            profile=plan.profile,
+            profile=for_attempt(plan.profile, deployment, candidate.output),
             timeouts=tools.rules.timeouts(deployment.provider.id),
         )
         watch = self._watch = Watch(attempt, tools.clock)
@@ -441,6 +446,13 @@ class Run:
         assert self._chosen is not None
         plan = self._plan
         return explain.reason(self._chosen, plan.policy, plan.resolution, len(self._attempts) or 1)
+
+    def _lowered(self) -> int | None:
+        """The bound on the answer that was sent in place of the client's."""
+        if self._watch is None:
+            return None
+        sent = self._watch.attempt.profile
+        return None if sent is self._plan.profile else sent.upper.output // sent.choices
 
     def _free(self) -> bool:
         return self._chosen is not None and not self._chosen.deployment.billable

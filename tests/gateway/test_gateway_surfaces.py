@@ -152,7 +152,7 @@ BAD: list[tuple[str, Any]] = [
     ("tools", [{"type": "function", "function": {"name": ""}}]), ("tool_choice", "required"),
     ("response_format", "json"), ("response_format", {"type": "xml"}),
     ("response_format", {"type": "json_schema"}), ("modalities", ["audio"]),
-    ("service_tier", "priority"), ("service_tier", ["auto"]), ("web_search_options", {}),
+    ("service_tier", "turbo"), ("service_tier", ["auto"]), ("web_search_options", True),
     ("stream_options", {"include_usage": True}), ("metadata", "x"),
     ("metadata", {"taskType": "codin"}), ("freeloader", "x"), ("session", ""), ("session", 5),
     ("project", "a b"), ("project", ""), ("user", 7), ("strategy", "fastest"),
@@ -409,3 +409,22 @@ def test_best_of_is_held_for_and_not_sent() -> None:
     assert profile.upper.output == 40
     assert "best_of" not in profile.payload
     assert profile.dropped == ("best_of",)
+
+
+def test_a_dearer_tier_is_passed_on_and_multiplies_the_price() -> None:
+    profile = chat(service_tier="priority")
+    assert profile.payload["service_tier"] == "priority"
+    assert profile.surcharge.factor > 1
+
+
+@pytest.mark.parametrize("tier", ["auto", "default", "standard", "on_demand", "flex"])
+def test_no_tier_is_ever_held_for_less_than_list_price(tier: str) -> None:
+    profile = chat(service_tier=tier)
+    assert "service_tier" not in profile.payload
+    assert (profile.surcharge.factor, profile.surcharge.flat) == (1, 0)
+
+
+def test_a_web_search_is_in_the_hold_and_needs_a_model_that_searches() -> None:
+    profile = chat(web_search_options={}, n=2)
+    assert "search" in profile.needs
+    assert profile.surcharge.flat == 2 * chat(web_search_options={}).surcharge.flat > 0

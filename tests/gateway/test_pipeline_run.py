@@ -102,7 +102,7 @@ class Books(PlainSnapshot):
     log: list[tuple[Any, ...]] = field(default_factory=list)
 
     async def reserve(self, attempt_id: str, *args: Any) -> Hold | Verdict:
-        request_id, what, upper, project, key_id, _policy, now = args
+        request_id, what, upper, project, key_id, _policy, now, *_ = args
         if what.id in self.refuse:
             return self.refuse[what.id]
         self.log.append(("hold", what.id))
@@ -615,3 +615,50 @@ async def test_among_others_a_preset_still_prefers_the_quick() -> None:
     run = house.begin(stream=True)
     assert await run.first(5)
     assert run.routing()["provider"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"max_tokens": 4000}, {"max_tokens": 1000}),
+        ({"max_completion_tokens": 4000}, {"max_completion_tokens": 1000}),
+        (
+            {"max_tokens": 4000, "max_completion_tokens": 4000},
+            {"max_tokens": 1000, "max_completion_tokens": 1000},
+        ),
+        ({}, {"max_tokens": 1000}),
+    ],
+)
+async def test_a_lowered_bound_is_sent_under_the_clients_own_name_and_said(
+    given: dict[str, int], sent: dict[str, int]
+) -> None:
+    paid = deployment("a", "m", tier="paid", price=PAID)
+    house = world({paid.id: [list(GOOD)]}, paid)
+    house.books.budget_left = 2_000_000 * 1000
+    output = 4000 if given else 0
+    run = house.begin(
+        upper=Meters(requests=1, output=output), bounded=bool(given), payload=given, stream=True
+    )
+    assert await run.first(5)
+    await collect(run)
+    (attempt,) = house.lane.sent
+    assert dict(attempt.profile.payload) == sent
+    assert run.headers()["X-Freeloader-Max-Tokens"] == "1000"
+
+
+async def test_where_nobody_knows_a_bound_the_owners_ceiling_is_sent() -> None:
+    paid = deployment("a", "m", tier="paid", price=PAID, max_output=None)
+    house = world({paid.id: [list(GOOD)]}, paid)
+    run = house.begin(bounded=False, upper=Meters(requests=1), output_ceiling=512, stream=True)
+    assert await run.first(5)
+    await collect(run)
+    assert house.lane.sent[0].profile.payload["max_tokens"] == 512
+    assert run.headers()["X-Freeloader-Max-Tokens"] == "512"
+
+
+async def test_a_bound_that_fits_is_left_alone() -> None:
+    house = world({FIRST.id: [list(GOOD)]})
+    run = house.begin(stream=True)
+    assert await run.first(5)
+    await collect(run)
+    assert "X-Freeloader-Max-Tokens" not in run.headers()

@@ -12,8 +12,9 @@ from typing import Any
 from freeloader.core.model import Caller, Profile
 from freeloader.core.task import task_of
 from freeloader.core.tokens import EXPECTED_OUTPUT, expected_tokens, upper_tokens
+from freeloader.gateway.surfaces.counted import multiplier, passed_on, surcharge
 from freeloader.gateway.surfaces.directives import not_yet, read_directives
-from freeloader.gateway.surfaces.fields import CHAT, Sorted, multiplier, sort_fields
+from freeloader.gateway.surfaces.fields import CHAT, Sorted, sort_fields
 from freeloader.gateway.surfaces.messages import Conversation, read_messages
 from freeloader.gateway.surfaces.params import check_params, flag, output_bound, wrong
 from freeloader.gateway.surfaces.tools import read_tools
@@ -50,6 +51,7 @@ def build_profile(
     model = read_model(fields.consumed.get("model"))
     stream, include_usage = read_stream(fields.consumed)
     choices = multiplier(fields.counted, fields)
+    dearer = surcharge(fields.counted, fields, choices)
     asked = read_directives(
         fields.directives,
         fields.consumed.get("freeloader"),
@@ -57,10 +59,13 @@ def build_profile(
         caller,
         fields.consumed.get("user"),
     )
-    n = fields.counted.get("n", 1)
-    payload: dict[str, Any] = {"messages": found.messages, **params}
-    if n > 1:
-        payload["n"] = n
+    payload: dict[str, Any] = {
+        "messages": found.messages,
+        **params,
+        **passed_on(fields.counted),
+    }
+    if "web_search_options" in payload:
+        found.needs.add("search")
     if stream:
         found.needs.add("streaming")
     needs = frozenset(found.needs)
@@ -83,6 +88,7 @@ def build_profile(
         dropped=(*fields.dropped, *asked.dropped, *found.dropped),
         headers=seen_headers(headers),
         payload=payload,
+        surcharge=dearer,
     )
 
 

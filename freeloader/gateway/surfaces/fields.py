@@ -109,8 +109,6 @@ _REFUSED_PREFIXES = (
     "openrouter_",
 )
 
-#: Only dearer tiers multiply the price; no price list bounds them yet.
-_PLAIN_TIERS = frozenset({"auto", "default", "standard", "on_demand"})
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
 _MAX_NAMED = 40
 
@@ -167,44 +165,8 @@ def refuse(name: str, written: str, inside: str = "") -> None:
         )
 
 
-def multiplier(counted: Mapping[str, Any], out: Sorted) -> int:
-    """How many answers are produced for one input; checks all counted fields.
-
-    Raises InvalidRequest for what multiplies the bill beyond any known price.
-    """
-    n = _count(counted, "n")
-    best_of = _count(counted, "best_of")
-    if "best_of" in counted:
-        if best_of < n:
-            raise InvalidRequest("best_of must not be smaller than n.", param="best_of")
-        out.drop("best_of")  # chat models have no such thing; it is held for all the same
-    tier = counted.get("service_tier")
-    if tier is not None and not (isinstance(tier, str) and tier in _PLAIN_TIERS):
-        if tier != "flex":
-            raise InvalidRequest(
-                f"service_tier must be one of {', '.join(sorted(_PLAIN_TIERS))} or flex: "
-                "a dearer tier costs more than the known prices say.",
-                param="service_tier",
-            )
-        out.drop("service_tier")
-    if "web_search_options" in counted:
-        raise InvalidRequest(
-            "web_search_options is not offered: providers charge searches apart, "
-            "and no known price bounds them.",
-            param="web_search_options",
-        )
-    return max(n, best_of)
-
-
 def safe_name(name: str) -> str:
     """A client's field name, fit for headers and messages."""
     if _SAFE_NAME.fullmatch(name):
         return name
     return re.sub(r"[^A-Za-z0-9_.\[\]-]", "?", name[:64]) or "?"
-
-
-def _count(counted: Mapping[str, Any], name: str) -> int:
-    value = counted.get(name, 1)
-    if type(value) is not int or not 1 <= value <= 128:
-        raise InvalidRequest(f"{name} must be a whole number from 1 to 128.", param=name)
-    return value
