@@ -102,7 +102,7 @@ READING = [
     path
     for path in ALL
     if path.split()[-1] in ("list", "show", "get", "history", "status", "models", "free",
-                            "decisions", "ask", "explain", "env", "doctor")
+                            "decisions", "ask", "explain", "env", "doctor", "analytics", "audit")
     and "not built" not in (ALL[path].help or "")
 ]  # fmt: skip
 

@@ -37,6 +37,7 @@ from freeloader.manage.config import reload as reload_settings
 from freeloader.manage.fetch import fetch_models
 from freeloader.manage.keys import AppKeys
 from freeloader.manage.onboard import Onboarding, Report
+from freeloader.manage.reports import Desk
 from freeloader.secrets import SecretStore
 from freeloader.settings import Home, Settings
 from freeloader.settings.unbuilt import unbuilt
@@ -182,7 +183,8 @@ class Daemon:
         """What of the owner's files is not in force, and what is wrong with ours."""
         refused = [] if self._refused is None else [f"settings not taken over: {self._refused}"]
         skipped = [f"overlay skipped: {bad}" for bad in self.world.catalog.problems]
-        return [*refused, *skipped, *unbuilt(self.settings), *self.store.problems]
+        unknown = self.world.premium_problem()
+        return [*refused, *skipped, *unknown, *unbuilt(self.settings), *self.store.problems]
 
     def _log_overlays(self) -> None:
         for bad in self.world.catalog.problems:
@@ -228,6 +230,14 @@ class Daemon:
             keys=self.keys,
             config=self.config,
             journal=Decisions(self.store.journal),
+            desk=Desk(
+                self.store.reports,
+                self.store.ledger,
+                self.store.journal,
+                self._clock,
+                self.world.premium_name,
+                lambda project: self.books.budget_view(project, self._clock.now()),
+            ),
             jobs=Jobs(self.jobs),
             child=self.keeper,
             clock=self._clock,

@@ -20,16 +20,25 @@ class Decisions:
         self._journal = journal
 
     async def list_decisions(
-        self, *, project: str | None, limit: int, before: str | None
+        self,
+        *,
+        project: str | None,
+        limit: int,
+        before: str | None,
+        since: float | None = None,
+        until: float | None = None,
+        **only: str | None,
     ) -> list[Row]:
-        """Newest first; ``before`` is the id of a decision, whose elders are wanted."""
+        """Newest first; ``before`` is the id of a decision, whose elders are wanted.
+
+        ``only``: ``outcome, provider, model, key_id, task, strategy``, those that are not None.
+        """
         moment: float | None = None
-        if before is not None:
-            known = await self._journal.get(before)
-            if known is None:
-                return []
-            moment = float(known["at"])
-        rows = await self._journal.decisions(limit, moment, project)
+        if before is not None and (moment := await self._journal.when(before)) is None:
+            return []
+        rows = await self._journal.decisions(
+            limit, moment, project, since, before_id=before or "", until=until, **only
+        )
         return [_shown(row) for row in rows]
 
     async def get_decision(self, decision_id: str) -> Row | None:

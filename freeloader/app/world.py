@@ -17,6 +17,7 @@ from freeloader.app.simulation import Simulation
 from freeloader.books.books import Books
 from freeloader.catalog import Catalog
 from freeloader.catalog.names import Names
+from freeloader.catalog.premium import Premium, premium_of
 from freeloader.child.config import WARM, Entry, entries_of, wire_name
 from freeloader.child.keeper import Keeper
 from freeloader.clock import Clock
@@ -63,6 +64,7 @@ class World:
         self.simulation = Simulation()
         self.deployments: tuple[Deployment, ...] = ()
         self._names: Names | None = None
+        self._premium: Premium | None = None
         self._books: Books | None = None
         self._keeper: Keeper | None = None
         self._busy = asyncio.Lock()
@@ -152,6 +154,7 @@ class World:
             catalog = catalog.with_simulated(self.simulation.url)
             real = _pretend_accounts(catalog)
         self.catalog, self.deployments = await asyncio.to_thread(_expanded, catalog, real)
+        self._premium = premium_of(self.catalog, self.settings.models.premium)
         self._names = Names(
             self.catalog,
             self.deployments,
@@ -239,6 +242,20 @@ class World:
 
     def timeouts(self, provider: str | None = None) -> Timeouts:
         return self.settings.upstream.timeouts(provider)
+
+    def premium(self) -> Premium | None:
+        return self._premium
+
+    def premium_name(self) -> str | None:
+        """The same model's name, for people."""
+        return None if self._premium is None else self._premium.name
+
+    def premium_problem(self) -> list[str]:
+        """One line where the owner's choice names no model that has a price."""
+        wanted = self.settings.models.premium
+        if wanted is None or self._premium is not None:
+            return []
+        return [f"models.premium {wanted!r} is no model with a price: no savings are shown"]
 
     def catalog_version(self) -> str:
         return self.catalog.version

@@ -67,6 +67,17 @@ def routing(
     return out
 
 
+def savings(premium: str, would: int, cost: int) -> dict[str, Any]:
+    """What was saved by not asking the ``premium`` model. Amounts in picodollars, shown in
+    dollars; negative where the answer cost more than the premium model would have."""
+    return {
+        "premiumModel": premium,
+        "wouldHaveCost": usd_from_pico(would),
+        "saved": usd_from_pico(would - cost),
+        "savedPercent": round(100 * (would - cost) / would, 2) if would else 0.0,
+    }
+
+
 def shown(candidate: Candidate) -> dict[str, Any]:
     """One candidate with its score terms, or the gate that refused it and why."""
     deployment, verdict = candidate.deployment, candidate.verdict

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from freeloader.books.ports import Facts, Hold, Settlement
+from freeloader.catalog.premium import Premium
 from freeloader.clock import Instant
 from freeloader.core.events import Event
 from freeloader.core.headers import Observation
@@ -115,6 +116,10 @@ class Rules(Protocol):
     def timeouts(self, provider: str | None = None) -> Timeouts: ...
 
     def catalog_version(self) -> str: ...
+
+    def premium(self) -> Premium | None:
+        """The model that savings are measured against; None where there is none."""
+        ...
 
 
 __all__ = [

@@ -160,7 +160,7 @@ class Run:
             out = {"requested": plan.resolution.requested, "attempts": len(self._attempts)}
             private = plan.profile.private
             return out | ({"privacy": private.as_dict()} if private and private.counts else {})
-        return explain.routing(
+        shown = explain.routing(
             self._chosen,
             plan.policy,
             plan.resolution,
@@ -168,6 +168,8 @@ class Run:
             len(self._attempts) or 1,
             self._alternatives,
         )
+        saved = self._savings()
+        return shown if saved is None else {**shown, "savings": saved}
 
     def accounting(self) -> dict[str, Any]:
         """Tokens, cost and time of the finished answer; what quota it used."""
@@ -181,6 +183,7 @@ class Run:
             "latencyMs": round(elapsed * 1000),
             "quotaUsed": used.as_dict() if self._free() else {},
             "estimated": settled is None or settled.basis != "reported",
+            "savings": self._savings(),
         }
 
     def budget(self) -> dict[str, Any]:
@@ -453,6 +456,13 @@ class Run:
             return None
         sent = self._watch.attempt.profile
         return None if sent is self._plan.profile else sent.upper.output // sent.choices
+
+    def _savings(self) -> dict[str, Any] | None:
+        """Against the premium model, once it is known what was used."""
+        premium, settled = self._tools.rules.premium(), self._settled
+        if premium is None or settled is None or settled.premium is None:
+            return None
+        return explain.savings(premium.name, settled.premium, self._plan.spent_pico)
 
     def _free(self) -> bool:
         return self._chosen is not None and not self._chosen.deployment.billable

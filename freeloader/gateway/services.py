@@ -98,10 +98,33 @@ class JournalView(Protocol):
     """Decisions as kept; ``project`` None means all of them."""
 
     async def list_decisions(
-        self, *, project: str | None, limit: int, before: str | None
+        self,
+        *,
+        project: str | None,
+        limit: int,
+        before: str | None,
+        since: float | None = None,
+        until: float | None = None,
+        **only: str | None,
     ) -> list[Row]: ...
 
     async def get_decision(self, decision_id: str) -> Row | None: ...
+
+
+class DeskView(Protocol):
+    """What was consumed, spent, saved and changed (``manage.reports``)."""
+
+    async def analytics(self, period: str, project: str | None) -> Row: ...
+
+    async def usage(
+        self, since: str | None, until: str | None, group: str | None, project: str | None
+    ) -> Row: ...
+
+    async def audit(self, limit: int, before: str | None, kind: str, what: str | None) -> Row: ...
+
+    async def note(self, who: str, what: str, subject: str = "", **detail: Any) -> None:
+        """Appends one line to the audit."""
+        ...
 
 
 class JobsView(Protocol):
@@ -151,6 +174,7 @@ class Services:
     keys: KeysManager
     config: ConfigManager
     journal: JournalView
+    desk: DeskView
     jobs: JobsView
     child: ChildView
     clock: Clock

@@ -15,6 +15,7 @@ from freeloader.core import outcome
 from freeloader.core.answers import without
 from freeloader.core.headers import observations
 from freeloader.core.outcome import Outcome
+from freeloader.core.rows import MAX_PICO
 from freeloader.gateway.attempts import Watch
 from freeloader.gateway.ports import Facts, Hold
 from freeloader.gateway.tools import Tools
@@ -24,18 +25,24 @@ from freeloader.store.rows import AttemptRow
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What one attempt came to. ``cost`` in picodollars; ``outcome`` None means ok or left."""
+    """What one attempt came to. ``cost`` in picodollars; ``outcome`` None means ok or left.
+
+    ``premium`` is what the premium model would have cost for the same; None where
+    nothing was answered, or no such model is known.
+    """
 
     outcome: Outcome | None
     used: Meters
     basis: str
     cost: int
     shown: dict[str, Any]
+    premium: int | None = None
 
 
 async def settle(watch: Watch, hold: Hold, decision_id: str, tools: Tools) -> Settled:
     """Brings books and journal up to date with one finished, broken or abandoned attempt."""
     now = tools.clock.now()
+    premium: int | None = None
     judged = _judge(watch, now, tools)
     _observe(watch, hold, now, tools)
     if watch.first_at is None and nothing_consumed(watch):
@@ -43,17 +50,19 @@ async def settle(watch: Watch, hold: Hold, decision_id: str, tools: Tools) -> Se
         used, basis = Meters(), "released"
     else:
         used, basis = watch.used()
+        premium = _premium(judged, used, tools)
         facts = Facts(
             watch.attempt.profile.task,
             _outcome_name(watch, judged),
             watch.latency_ms(),
             watch.first_ms(),
+            premium,
         )
         done = await tools.books.settle(hold, used, basis, now, facts)
     _learn(watch, judged, used, now, tools)
     shown = _shown(watch, judged, used, basis, done.cost)
     tools.journal.attempt(_row(watch, decision_id, judged, used, done.cost, shown))
-    return Settled(judged, used, basis, done.cost, shown)
+    return Settled(judged, used, basis, done.cost, shown, premium)
 
 
 def nothing_consumed(watch: Watch) -> bool:
@@ -62,6 +71,14 @@ def nothing_consumed(watch: Watch) -> bool:
     if fault is None:
         return not watch.sending
     return fault.phase == "connect" or (fault.status is not None and fault.status >= 400)
+
+
+def _premium(judged: Outcome | None, used: Meters, tools: Tools) -> int | None:
+    """What the same meters cost at the premium model: only answers are worth comparing."""
+    premium = tools.rules.premium()
+    if premium is None or judged is not None:
+        return None
+    return min(premium.price.cost(used), MAX_PICO)
 
 
 def _was_sent(watch: Watch) -> bool:

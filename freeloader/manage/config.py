@@ -169,7 +169,9 @@ class Config:
         keys = _differing(before, after)
         if keys:
             version = await self._remember(after, actor, f"{how}: {', '.join(keys)}"[:500])
-            row = AuditRow(self._clock.now().wall, actor, f"config.{how.split()[0]}", str(version))
+            name = f"config.{how.split()[0]}"
+            detail = {"changed": {key: _step(before, after, key) for key in keys[:100]}}
+            row = AuditRow(self._clock.now().wall, actor, name, str(version), detail)
             await self._ledger.audit(row)
             await self._changed()
         warnings = [*_overridden(keys, self._environ), *unbuilt(found)]
@@ -214,6 +216,11 @@ def nest(changes: Mapping[str, Any]) -> dict[str, Any]:
 def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     places = {*leaves(before), *leaves(after)}
     return sorted(".".join(p) for p in places if _at(before, p) != _at(after, p))
+
+
+def _step(before: Mapping[str, Any], after: Mapping[str, Any], key: str) -> dict[str, Any]:
+    place = tuple(key.split("."))
+    return {"from": _plain(_at(before, place)), "to": _plain(_at(after, place))}
 
 
 def _at(values: Any, place: tuple[str, ...]) -> Any:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from freeloader.core.model import Account, Model, Provider
+from freeloader.store.reports.analytics import Tally
 from freeloader.store.rows import AuditRow, ConfigRow, KeyRow
 
 
@@ -59,6 +60,40 @@ class ConfigLedger(Protocol):
     async def history(self, limit: int = 50) -> list[ConfigRow]: ...
     async def config(self, version: int) -> ConfigRow: ...
     async def audit(self, row: AuditRow) -> None: ...
+
+
+class AuditLedger(Protocol):
+    """Who did what; append-only."""
+
+    async def audit(self, row: AuditRow) -> None: ...
+    async def audits(
+        self, limit: int = 100, before: float | None = None, what: str | None = None
+    ) -> list[AuditRow]: ...
+
+
+class DecisionsPort(Protocol):
+    """The journal's decisions, newest first."""
+
+    async def decisions(
+        self, limit: int = 50, before: float | None = None
+    ) -> list[dict[str, Any]]: ...
+
+
+class ReportsPort(Protocol):
+    """Sums over what was consumed (``store.reports``); wall seconds."""
+
+    async def tally(
+        self,
+        since: float,
+        until: float,
+        by: tuple[str, ...],
+        *,
+        project: str | None = None,
+    ) -> Mapping[tuple[Any, ...], Tally]: ...
+    async def latencies(
+        self, since: float, until: float, *, hours: bool, project: str | None = None
+    ) -> Mapping[str, tuple[float, float]]: ...
+    async def begun(self) -> str | None: ...
 
 
 class SecretKeeper(Protocol):

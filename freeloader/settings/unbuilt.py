@@ -25,7 +25,6 @@ def unbuilt(settings: Settings) -> tuple[str, ...]:
         "notifications": settings.notifications != defaults.notifications,
         "logging.save_prompts": settings.logging.save_prompts,
         "logging.save_responses": settings.logging.save_responses,
-        "models.premium": settings.models.premium is not None,
     }
     return tuple(
         f"{name} is kept but has no effect yet: a later release builds it."

@@ -21,6 +21,7 @@ from freeloader.store import opening
 from freeloader.store.file import DatabaseFile
 from freeloader.store.journal import Journal
 from freeloader.store.ledger import Ledger
+from freeloader.store.reports.analytics import Reports
 from freeloader.store.rows import (
     AttemptRow,
     AuditRow,
@@ -46,6 +47,7 @@ __all__ = [
     "Journal",
     "KeyRow",
     "Ledger",
+    "Reports",
     "Settled",
     "Store",
     "UsageRow",
@@ -66,6 +68,7 @@ class Store:
         self._clock = clock
         self.ledger = Ledger(ledger)
         self.journal = Journal(journal)
+        self.reports = Reports(ledger)
 
     @classmethod
     def open(cls, ledger_path: Path, journal_path: Path, clock: Clock) -> Store:

@@ -1,7 +1,7 @@
 """What happens to the ledger's money in one transaction: pieces for the writer.
 
 Every charge goes through ``record`` or ``adjust``, which keep the
-running sums of ``budget_tracking`` in step with usage and adjustments. A charge
+running sums of ``budget_tracking`` and the daily sums in step with usage and adjustments. A charge
 is never edited and never lowered by a late settlement. Plain functions over a
 connection inside a transaction; no threads, no waiting, no clock.
 """
@@ -17,6 +17,7 @@ from typing import Any
 from freeloader.errors import Conflict, NotFound
 from freeloader.money import METERS, Meters
 from freeloader.store import sql
+from freeloader.store.reports import sums
 from freeloader.store.rows import MAX_PICO, HoldRow, Settled, UsageRow, check_meters, check_pico
 
 SLOT_S = 900
@@ -77,8 +78,12 @@ def release(conn: sqlite3.Connection, hold_id: str, now: float) -> Settled:
 
 def record(conn: sqlite3.Connection, usage: UsageRow) -> Settled:
     """Charge an attempt that has no hold, once."""
-    if conn.execute(sql.USAGE_INSERT, _usage_params(usage)).rowcount == 0:
+    params = _usage_params(usage)
+    # All of it is read: a statement that is left unfinished would go on into the commit.
+    fresh = conn.execute(sql.USAGE_INSERT, params).fetchall()
+    if not fresh:
         return Settled("already", charged(conn, usage.attempt_id))
+    sums.add(conn, params | dict(fresh[0]))
     _track(conn, usage.at, usage.project or "", usage.key_id, usage.cost_pico, 1)
     return Settled("recorded", usage.cost_pico)
 
@@ -107,6 +112,7 @@ def adjust(
     }
     conn.execute(sql.ADJUST_INSERT, entry)
     _track(conn, row["at"], row["project"], row["key_id"], amount, 0)
+    sums.change(conn, row, amount)
     return Settled("recorded", before + amount)
 
 

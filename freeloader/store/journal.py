@@ -85,19 +85,47 @@ class Journal:
         project: str | None = None,
         since: float | None = None,
         outcome: str | None = None,
+        *,
+        before_id: str = "",
+        until: float | None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        key_id: str | None = None,
+        task: str | None = None,
+        strategy: str | None = None,
     ) -> list[dict[str, Any]]:
-        """Decisions of [since, before), newest first, without ``detail``. Keys as DecisionRow."""
+        """Decisions of [since, until), newest first, without ``detail``. Keys as DecisionRow.
+
+        ``before`` is a moment; with ``before_id``, that decision's, whose elders are wanted.
+        ``model`` with or without its provider.
+        """
         statement = sql.DECISIONS if project is None else sql.DECISIONS_OF_PROJECT
         params = {
             "limit": limit,
             "before": before,
+            "before_id": before_id,
             "project": project,
             "since": since,
+            "until": until,
             "outcome": outcome,
+            "provider": provider,
+            "model": model,
+            "key_id": key_id,
+            "task": task,
+            "strategy": strategy,
         }
 
         def query(conn: sqlite3.Connection) -> list[dict[str, Any]]:
             return [_decision_from(row) for row in conn.execute(statement, params)]
+
+        return await self._file.read(query)
+
+    async def when(self, decision_id: str) -> float | None:
+        """When a decision was made; None: no such one."""
+
+        def query(conn: sqlite3.Connection) -> float | None:
+            row = conn.execute(sql.DECISION_WHEN, {"id": decision_id}).fetchone()
+            return None if row is None else float(row["at"])
 
         return await self._file.read(query)
 

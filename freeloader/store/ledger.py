@@ -15,6 +15,7 @@ from pathlib import Path
 from freeloader.store import charges, sql
 from freeloader.store.file import PAUSE_S, SLICE, DatabaseFile
 from freeloader.store.records import Records
+from freeloader.store.reports import analytics
 from freeloader.store.rows import HoldRow, Settled, UsageRow, WindowRow, check_pico
 
 
@@ -230,7 +231,7 @@ class Ledger(Records):
         slice_rows: int = SLICE,
         pause_s: float = PAUSE_S,
     ) -> int:
-        """Roll usage from before ``before`` up into ``usage_daily``; how many rows went.
+        """Delete usage from before ``before``, of which the daily sums stay; how many rows went.
 
         With ``max_rows``, at most that many stay. Ended holds of that age go too.
         Sums for budgets are not touched.
@@ -238,7 +239,8 @@ class Ledger(Records):
         cutoff = before
         if max_rows is not None:
             cutoff = max(before, await self._file.nth(sql.USAGE_NTH, max_rows))
-        rolled = await self._file.in_slices(_roll_up, cutoff, slice_rows, pause_s)
+        await self._file.submit(lambda conn: analytics.forget_before(conn, cutoff))
+        rolled = await self._file.in_slices(_trim_usage, cutoff, slice_rows, pause_s)
         await self._file.in_slices(_trim_holds, before, slice_rows, pause_s)
         return rolled
 
@@ -251,10 +253,8 @@ class Ledger(Records):
         return await self._file.integrity(thorough=thorough)
 
 
-def _roll_up(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
-    params = {"before": before, "slice": slice_rows}
-    conn.execute(sql.USAGE_ROLL_UP, params)
-    return conn.execute(sql.USAGE_TRIM, params).rowcount
+def _trim_usage(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
+    return conn.execute(sql.USAGE_TRIM, {"before": before, "slice": slice_rows}).rowcount
 
 
 def _trim_holds(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:

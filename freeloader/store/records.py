@@ -149,8 +149,8 @@ class Records:
         return await self._file.read(query)
 
     async def meta_set(self, key: str, value: str) -> None:
-        """Keep ``value`` under ``key`` (``epoch`` and ``instance`` are the ledger's own)."""
-        if key in ("epoch", "instance"):
+        """Keep ``value`` under ``key`` (``epoch``, ``instance`` … are the ledger's own)."""
+        if key in ("epoch", "instance", "usage_since", "doubt"):
             raise ValueError(f"meta key {key} is the ledger's own")
         await self._file.submit(lambda conn: _run(conn, sql.META_SET, {"key": key, "value": value}))
 
@@ -172,11 +172,14 @@ class Records:
         params = asdict(row) | {"detail": json.dumps(dict(row.detail))}
         await self._file.submit(lambda conn: _run(conn, sql.AUDIT_INSERT, params))
 
-    async def audits(self, limit: int = 100, before: int | None = None) -> list[AuditRow]:
-        """Audit lines, newest first, those with an id below ``before``."""
+    async def audits(
+        self, limit: int = 100, before: float | None = None, what: str | None = None
+    ) -> list[AuditRow]:
+        """Audit lines, newest first, from before a moment; ``what``: how the act's name begins."""
+        params = {"limit": limit, "before": before, "what": what}
 
         def query(conn: sqlite3.Connection) -> list[AuditRow]:
-            rows = conn.execute(sql.AUDIT_LIST, {"limit": limit, "before": before})
+            rows = conn.execute(sql.AUDIT_LIST, params)
             return [AuditRow(**{**dict(r), "detail": json.loads(r["detail"])}) for r in rows]
 
         return await self._file.read(query)

@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from freeloader.store.reports import sums
+
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
@@ -237,6 +239,22 @@ def _owner(db: Database) -> None:
     )
 
 
+def _rolled(db: Database) -> None:
+    # Daily sums are kept with every charge (they used to be made when rows went); ``asked`` is 1
+    # for the first attempt of a request that was recorded, so that requests are counted once.
+    db["usage"].add_column("asked", int, not_null_default=1)
+    db["usage_daily"].add_column("asked", int, not_null_default=0)
+    db.execute("UPDATE usage_daily SET asked = attempts")
+    daily = {"day": str, "project": str, "bucket": int}
+    _create(db, "latency_daily", {**daily, "count": int}, tuple(daily))
+    sums.backfill(db.conn)
+    for act in ("UPDATE", "DELETE"):
+        db.execute(
+            f"CREATE TRIGGER audit_no_{act.lower()} BEFORE {act} ON audit BEGIN "
+            "SELECT RAISE(ABORT, 'the audit is append-only'); END"
+        )
+
+
 # ── the journal ──────────────────────────────────────────────────────────────
 
 
@@ -314,5 +332,5 @@ class Schema:
         return len(self.migrations)
 
 
-LEDGER = Schema("the ledger", 0x58534C47, (_money, _owner), "FULL")
+LEDGER = Schema("the ledger", 0x58534C47, (_money, _owner, _rolled), "FULL")
 JOURNAL = Schema("the journal", 0x58534A4E, (_journal,), "NORMAL")

@@ -45,16 +45,22 @@ USAGE_INSERT = """
 INSERT INTO usage(
     attempt_id, request_id, at, provider, account, model, family, project, key_id, task,
     requests, input, cache_read, cache_write, output, images, seconds, units, usd,
-    cost_pico, premium_pico, basis, latency_ms, first_ms, outcome, estimated)
-VALUES (
+    cost_pico, premium_pico, basis, latency_ms, first_ms, outcome, estimated, asked)
+SELECT
     :attempt_id, :request_id, :at, :provider, :account, :model, :family, :project, :key_id, :task,
     :requests, :input, :cache_read, :cache_write, :output, :images, :seconds, :units, :usd,
-    :cost_pico, :premium_pico, :basis, :latency_ms, :first_ms, :outcome, :estimated)
+    :cost_pico, iif(premium > 0, NULL, :premium_pico), :basis, :latency_ms, :first_ms, :outcome,
+    :estimated, attempts = 0
+FROM (SELECT count(*) AS attempts, count(premium_pico) AS premium
+      FROM usage WHERE request_id = :request_id)
+WHERE true
 ON CONFLICT(attempt_id) DO NOTHING
+RETURNING asked, premium_pico
 """
 USAGE_BY_REQUEST = "SELECT * FROM usage WHERE request_id = :request_id ORDER BY id"
 USAGE_OF_ATTEMPT = """
-SELECT cost_pico, at, project, key_id FROM usage WHERE attempt_id = :attempt_id
+SELECT cost_pico, at, provider, account, model, family, project, key_id, task, outcome
+FROM usage WHERE attempt_id = :attempt_id
 """
 ADJUST_INSERT = """
 INSERT INTO adjustments(attempt_id, at, made_at, amount_pico, reason, project, key_id)
@@ -108,28 +114,6 @@ WINDOWS_EXPIRED = "DELETE FROM quota_windows WHERE expires_at <= :now"
 
 # ── retention ────────────────────────────────────────────────────────────────
 
-USAGE_ROLL_UP = """
-INSERT INTO usage_daily(
-    day, provider, account, model, family, project, key_id, task, outcome, attempts, estimated,
-    requests, input, cache_read, cache_write, output, images, seconds, units, usd,
-    cost_pico, premium_pico, latency_ms)
-SELECT date(at, 'unixepoch'), provider, account, model, family, project, key_id, task, outcome,
-    count(*), sum(estimated), sum(requests), sum(input), sum(cache_read), sum(cache_write),
-    sum(output), sum(images), sum(seconds), sum(units), sum(usd),
-    sum(cost_pico), sum(coalesce(premium_pico, 0)), sum(coalesce(latency_ms, 0.0))
-FROM (SELECT * FROM usage WHERE at < :before ORDER BY at, id LIMIT :slice)
-WHERE true
-GROUP BY 1, provider, account, model, family, project, key_id, task, outcome
-ON CONFLICT(day, provider, account, model, family, project, key_id, task, outcome) DO UPDATE SET
-    attempts = attempts + excluded.attempts, estimated = estimated + excluded.estimated,
-    requests = requests + excluded.requests, input = input + excluded.input,
-    cache_read = cache_read + excluded.cache_read, cache_write = cache_write + excluded.cache_write,
-    output = output + excluded.output, images = images + excluded.images,
-    seconds = seconds + excluded.seconds, units = units + excluded.units, usd = usd + excluded.usd,
-    cost_pico = cost_pico + excluded.cost_pico,
-    premium_pico = premium_pico + excluded.premium_pico,
-    latency_ms = latency_ms + excluded.latency_ms
-"""
 USAGE_TRIM = """
 DELETE FROM usage WHERE id IN (
     SELECT id FROM usage WHERE at < :before ORDER BY at, id LIMIT :slice)
@@ -193,7 +177,10 @@ AUDIT_INSERT = """
 INSERT INTO audit(at, who, what, subject, detail) VALUES (:at, :who, :what, :subject, :detail)
 """
 AUDIT_LIST = """
-SELECT * FROM audit WHERE (:before IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit
+SELECT * FROM audit
+WHERE (:before IS NULL OR at < :before)
+  AND (:what IS NULL OR substr(what, 1, length(:what)) = :what)
+ORDER BY at DESC, id DESC LIMIT :limit
 """
 
 # ── the journal ──────────────────────────────────────────────────────────────
@@ -233,18 +220,27 @@ DECISIONS = """
 SELECT id, request_id, at, project, key_id, operation, requested, strategy, task, provider, model,
     outcome, reason, attempts, cost_pico, latency_ms
 FROM decisions
-WHERE (:before IS NULL OR at < :before) AND (:since IS NULL OR at >= :since)
-  AND (:outcome IS NULL OR outcome = :outcome)
+WHERE (:before IS NULL OR (at, id) < (:before, :before_id))
+  AND (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until)
+  AND (:outcome IS NULL OR outcome = :outcome) AND (:provider IS NULL OR provider = :provider)
+  AND (:model IS NULL OR model = :model OR substr(model, -length(:model) - 1) = '/' || :model)
+  AND (:key_id IS NULL OR key_id = :key_id) AND (:task IS NULL OR task = :task)
+  AND (:strategy IS NULL OR strategy = :strategy)
 ORDER BY at DESC, id DESC LIMIT :limit
 """
 DECISIONS_OF_PROJECT = """
 SELECT id, request_id, at, project, key_id, operation, requested, strategy, task, provider, model,
     outcome, reason, attempts, cost_pico, latency_ms
 FROM decisions
-WHERE project = :project AND (:before IS NULL OR at < :before) AND (:since IS NULL OR at >= :since)
-  AND (:outcome IS NULL OR outcome = :outcome)
+WHERE project = :project AND (:before IS NULL OR (at, id) < (:before, :before_id))
+  AND (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until)
+  AND (:outcome IS NULL OR outcome = :outcome) AND (:provider IS NULL OR provider = :provider)
+  AND (:model IS NULL OR model = :model OR substr(model, -length(:model) - 1) = '/' || :model)
+  AND (:key_id IS NULL OR key_id = :key_id) AND (:task IS NULL OR task = :task)
+  AND (:strategy IS NULL OR strategy = :strategy)
 ORDER BY at DESC, id DESC LIMIT :limit
 """
+DECISION_WHEN = "SELECT at FROM decisions WHERE id = :id"
 DECISION_GET = "SELECT * FROM decisions WHERE id = :id"
 ATTEMPTS_OF = "SELECT * FROM attempts WHERE decision_id = :id ORDER BY number, at"
 PROMPT_OF = "SELECT prompt, response FROM prompts WHERE decision_id = :id"

@@ -325,10 +325,23 @@ class Recorder:
         return self._done("import_config", dict(document), actor)
 
     async def list_decisions(
-        self, *, project: str | None, limit: int, before: str | None
+        self, *, project: str | None, limit: int, before: str | None, **only: Any
     ) -> list[dict[str, Any]]:
         self._done("list_decisions", project, limit, before)
+        self.only = {name: value for name, value in only.items() if value is not None}
         return []
+
+    async def analytics(self, period: str, project: str | None) -> dict[str, Any]:
+        return self._done("analytics", period, project)
+
+    async def usage(self, *asked: str | None) -> dict[str, Any]:
+        return self._done("usage", *asked)
+
+    async def audit(self, *asked: Any) -> dict[str, Any]:
+        return self._done("audit", *asked)
+
+    async def note(self, who: str, what: str, subject: str = "", **detail: Any) -> None:
+        self._done("note", who, what, subject)
 
     async def get_decision(self, decision_id: str) -> dict[str, Any] | None:
         return self.decisions.get(decision_id)
@@ -369,6 +382,7 @@ class House:
             keys=self.owner,
             config=self.owner,
             journal=self.owner,
+            desk=self.owner,
             jobs=self.owner,
             child=self.owner,
             clock=StillClock(),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from front_fakes import ADMIN, CLIENT, HELLO, NOW, VIEWER, House, well_formed
+from front_fakes import ADMIN, BOUND, CLIENT, HELLO, NOW, VIEWER, House, well_formed
 
 from freeloader.core.model import Verdict
 from freeloader.gateway.routes.later import LATER
@@ -300,3 +300,55 @@ async def test_a_wrong_reset_changes_nothing(body: Any, house: House) -> None:
     status, answered, _ = await house.ask(body, "/v1/free-tiers/reset", key=ADMIN)
     assert (status, well_formed(answered)["code"]) == (400, "invalid_request")
     assert house.books.resets == []
+
+
+@pytest.mark.parametrize(
+    ("path", "call"),
+    [
+        ("/v1/analytics", ("analytics", "30d", None)),
+        ("/v1/analytics?period=7d&project=x", ("analytics", "7d", "x")),
+        ("/v1/usage?from=2026-11-01&to=2026-11-20&group=model",
+         ("usage", "2026-11-01", "2026-11-20", "model", None)),
+        ("/v1/audit", ("audit", 100, None, "all", None)),
+        ("/v1/audit?limit=5&kind=changes&what=config&before=1.5",
+         ("audit", 5, "1.5", "changes", "config")),
+    ],
+)  # fmt: skip
+async def test_what_was_asked_of_the_past(path: str, call: tuple[Any, ...], house: House) -> None:
+    status, _, _ = await house.get(path, ADMIN)
+    assert status == 200
+    assert house.owner.calls[-1] == call
+
+
+@pytest.mark.parametrize("path", ["/v1/analytics", "/v1/usage", "/v1/decisions"])
+async def test_a_bound_key_sees_its_own_project(path: str, house: House) -> None:
+    assert (await house.get(path, BOUND))[0] == 200
+    assert "alpha" in house.owner.calls[-1]
+    status, body, _ = await house.get(f"{path}?project=beta", BOUND)
+    assert (status, well_formed(body)["code"]) == (403, "forbidden")
+    assert (await house.get("/v1/audit", BOUND))[0] == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/analytics?perod=7d", "/v1/usage?grup=day", "/v1/audit?kind=none", "/v1/audit?limit=0",
+     "/v1/decisions?from=soon", "/v1/decisions?outcme=ok"],
+)  # fmt: skip
+async def test_wrong_questions_are_refused(path: str, house: House) -> None:
+    status, body, _ = await house.get(path, ADMIN)
+    assert (status, well_formed(body)["code"]) == (400, "invalid_request")
+
+
+async def test_decisions_are_filtered(house: House) -> None:
+    query = "outcome=answered&provider=groq&model=m&key=k&task=code&strategy=balanced"
+    assert (await house.get(f"/v1/decisions?{query}&from=2026-11-20&limit=7"))[0] == 200
+    assert house.owner.only == {
+        "outcome": "answered", "provider": "groq", "model": "m", "key_id": "k", "task": "code",
+        "strategy": "balanced", "since": 1_795_132_800.0,
+    }  # fmt: skip
+
+
+async def test_a_reset_is_written_down_before_it_is_done(house: House) -> None:
+    async with house.call("POST", "/v1/free-tiers/reset", ADMIN, json={"provider": "groq"}) as got:
+        assert got.status == 200
+    assert ("note", "k-admin", "free-tiers.reset", "groq") in house.owner.calls

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from houses import PlainSnapshot, deployment, profile
 
 from freeloader.books.ports import Hold, Settlement
+from freeloader.catalog.premium import Premium
 from freeloader.clock import Instant, SystemClock
 from freeloader.core.events import Answer, Delta, End, Event, Fault, Headers, Usage
 from freeloader.core.model import (
@@ -100,6 +101,7 @@ class Books(PlainSnapshot):
 
     refuse: dict[str, Verdict] = field(default_factory=dict)
     log: list[tuple[Any, ...]] = field(default_factory=list)
+    facts: list[Any] = field(default_factory=list)
 
     async def reserve(self, attempt_id: str, *args: Any) -> Hold | Verdict:
         request_id, what, upper, project, key_id, _policy, now, *_ = args
@@ -113,6 +115,7 @@ class Books(PlainSnapshot):
         self, hold: Hold, meters: Meters, basis: str, now: Instant, facts: Any
     ) -> Settlement:
         self.log.append(("settle", hold.deployment.id, basis, meters))
+        self.facts.append(facts)
         price = hold.deployment.model.price
         cost = price.cost(meters) if price and hold.deployment.billable else 0
         return Settlement(hold.attempt_id, cost, hold.cost, 0, meters, basis, basis != "reported")
@@ -177,6 +180,9 @@ class Rules:
 
     def catalog_version(self) -> str:
         return "test"
+
+    def premium(self) -> Premium:
+        return Premium("best/of-all", Price(10_000_000, 20_000_000))
 
 
 @dataclass
@@ -257,6 +263,30 @@ async def test_an_answer_is_relayed_settled_and_journalled() -> None:
     assert (decision.outcome, decision.attempts) == ("answered", 1)
     assert house.lane.sent[0].credentials == {"api_key": "hush-hush"}
     assert "hush" not in repr(house.lane.sent[0])
+
+
+async def test_an_answer_says_what_the_premium_model_would_have_cost() -> None:
+    paid = deployment("gold", "m", tier="paid", price=PAID)
+    house = world({paid.id: [list(GOOD)]}, paid)
+    run = house.begin(stream=True)
+    assert await run.first(5)
+    assert "savings" not in run.routing(), "nobody knows yet"
+    await collect(run)
+    assert run.accounting()["savings"] == run.routing()["savings"]
+    assert run.routing()["savings"] == {
+        "premiumModel": "best/of-all",
+        "wouldHaveCost": 0.0002,
+        "saved": 0.00018,
+        "savedPercent": 90.0,
+    }
+
+
+async def test_only_answers_are_compared_and_failures_are_not_charged_to_nobody() -> None:
+    house = world({FIRST.id: [[Headers(200, {}), fault(None)]], SECOND.id: [list(GOOD)]})
+    run = house.begin(stream=True)
+    await run.first(5)
+    await collect(run)
+    assert [facts.premium_pico for facts in house.books.facts] == [None, 200_000_000]
 
 
 async def test_the_second_provider_answers_when_the_first_fails_before_content() -> None:

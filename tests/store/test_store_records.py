@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -111,5 +112,18 @@ async def test_the_audit_grows_and_is_read_in_pages(store: Store) -> None:
         await store.ledger.audit(AuditRow(NOW + n, "k1", "account.add", f"groq@{n}", {"n": n}))
     page = await store.ledger.audits(limit=2)
     assert [row.detail["n"] for row in page] == [4, 3]
-    rest = await store.ledger.audits(before=page[-1].id)
+    rest = await store.ledger.audits(before=page[-1].at)
     assert [row.subject for row in rest] == ["groq@2", "groq@1", "groq@0"]
+    await store.ledger.audit(AuditRow(NOW + 9, "k1", "config.set", "7"))
+    assert [row.subject for row in await store.ledger.audits(what="config")] == ["7"]
+    assert await store.ledger.audits(what="conf%") == []
+
+
+@pytest.mark.parametrize("act", ["UPDATE audit SET who = 'nobody'", "DELETE FROM audit"])
+async def test_the_audit_cannot_be_rewritten(store: Store, home: Path, act: str) -> None:
+    await store.ledger.audit(AuditRow(NOW, "k1", "key.create", "k2"))
+    conn = sqlite3.connect(home / "freeloader.db")
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        conn.execute(act)
+    conn.close()
+    assert [row.who for row in await store.ledger.audits()] == ["k1"]

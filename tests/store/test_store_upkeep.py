@@ -38,6 +38,7 @@ async def test_old_usage_is_rolled_up_by_day_and_budgets_do_not_notice(
     assert daily(home) == [
         ("2026-11-18", "", 25, 25, 250, 75, 0),
         ("2026-11-18", "a", 25, 25, 250, 75, 0),
+        ("2026-11-20", "p", 1, 0, 0, 100, 900),
         (1,),
     ]
     assert await store.ledger.spent(NOW - 2 * DAY, NOW + 900) == 250

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from freeloader.cli.commands.account import account
+from freeloader.cli.commands.analytics import analytics, audit
 from freeloader.cli.commands.ask import ask, explain
 from freeloader.cli.commands.config import config
 from freeloader.cli.commands.decisions import decisions
@@ -31,6 +32,8 @@ COMMANDS: tuple[click.Command, ...] = (
     ask,
     explain,
     decisions,
+    analytics,
+    audit,
     jobs,
     budget,
     free,

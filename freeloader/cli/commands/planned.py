@@ -8,8 +8,6 @@ from freeloader.cli.shell import Failure
 
 # Name → what it will do. The one table; a command leaves it when it is built.
 TABLE: dict[str, str] = {
-    "analytics": "What was asked, spent and saved.",
-    "audit": "Who changed what, and when.",
     "backup": "Copy the home's databases while the daemon runs.",
     "bench": "Measure the models of your accounts: run, show.",
     "discover": "Find new providers, models and prices: run, list, show, approve, reject.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from freeloader.gateway.routes import (
     accounts,
+    analytics,
     config,
     decisions,
     describe,
@@ -27,6 +28,7 @@ def build(services: Services) -> list[Route]:
         *models.routes(services),
         *quota.routes(services),
         *decisions.routes(services),
+        *analytics.routes(services),
         *config.routes(services),
         *accounts.routes(services),
         *keys.routes(services),

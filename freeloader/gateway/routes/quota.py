@@ -49,7 +49,7 @@ class Quota:
         return json_response({"windows": rows})
 
     async def reset(self, request: web.Request) -> web.Response:
-        """For an owner who knows better than our counts. Not audited here."""
+        """For an owner who knows better than our counts."""
         services = self._services
         limits, size = services.body_limits, services.settings().body_bytes_max
         body = await read_json(request, size, limits)
@@ -61,5 +61,8 @@ class Quota:
             raise InvalidRequest("provider must be a name.", param="provider")
         if idx is not None and (type(idx) is not int or provider is None):
             raise InvalidRequest("idx is a number beside a provider.", param="idx")
+        subject = "all" if provider is None else provider if idx is None else f"{provider}@{idx}"
+        # Noted first: what cannot be written down is not done.
+        await services.desk.note(request[CALLER].key_id, "free-tiers.reset", subject)
         count = services.books.reset(provider, idx, services.clock.now())
         return json_response({"reset": True, "windows": count})

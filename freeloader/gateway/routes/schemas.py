@@ -72,6 +72,12 @@ _SAMPLING: Schema = {
     "reasoning_effort": _TEXT,
     **_DIRECTIVES,
 }
+_SAVINGS = _object(
+    premiumModel=_maybe("string"),
+    wouldHaveCost=_maybe("number"),
+    saved=_maybe("number"),
+    savedPercent=_maybe("number"),
+)
 _USAGE = _object(
     ("prompt_tokens", "completion_tokens", "total_tokens"),
     prompt_tokens=_WHOLE,
@@ -83,6 +89,7 @@ _USAGE = _object(
     latencyMs=_NUMBER,
     quotaUsed=_ANY,
     estimated=_FLAG,
+    savings={"anyOf": [_SAVINGS, {"type": "null"}]},
 )
 _ROUTING = _object(
     provider=_TEXT,
@@ -94,6 +101,7 @@ _ROUTING = _object(
     complexity=_NUMBER,
     attempts=_WHOLE,
     alternatives=_list(_ANY),
+    savings=_SAVINGS,
 )
 _ANSWER: Schema = {
     "id": _TEXT,
@@ -216,7 +224,59 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "Windows": _object(("windows",), windows=_list(_ANY)),
     "WindowsReset": _object(closed=True, provider=_maybe("string"), idx=_maybe("integer")),
-    "Decisions": _object(("decisions",), decisions=_list(_ANY)),
+    "Decisions": _object(("decisions",), decisions=_list(_ANY), before=_maybe("string")),
+    "Analytics": _object(
+        (
+            "period",
+            "totalCost",
+            "totalRequests",
+            "avgCostPerRequest",
+            "savings",
+            "byProvider",
+            "byModel",
+            "byProject",
+            "byTask",
+            "series",
+            "costProjection",
+        ),
+        period=_TEXT,
+        totalCost=_NUMBER,
+        totalRequests=_WHOLE,
+        avgCostPerRequest=_NUMBER,
+        savings=_SAVINGS,
+        byProvider=_ANY,
+        byModel=_ANY,
+        byProject=_ANY,
+        byTask=_ANY,
+        series=_list(
+            _object(
+                ("t", "requests", "cost", "saved", "p50", "p95"),
+                t=_TEXT,
+                requests=_WHOLE,
+                cost=_NUMBER,
+                saved=_maybe("number"),
+                p50=_maybe("number"),
+                p95=_maybe("number"),
+            )
+        ),
+        costProjection=_object(
+            ("monthlyAtCurrentRate", "willExceedBudget"),
+            monthlyAtCurrentRate=_maybe("number"),
+            willExceedBudget=_FLAG,
+        ),
+    ),
+    "UsageReport": {
+        "type": "object",
+        "required": ["from", "to", "group", "rows", "total"],
+        "properties": {
+            "from": _TEXT,
+            "to": _TEXT,
+            "group": _TEXT,
+            "rows": _list(_ANY),
+            "total": _ANY,
+        },
+    },
+    "Audit": _object(("audit",), audit=_list(_ANY), before=_maybe("string")),
     "Config": _object(("config",), config=_ANY),
     "ConfigChanged": _object(("updated", "config"), updated=_FLAG, config=_ANY, appliesAt=_TEXT),
     "Rollback": _object(("version",), version=_WHOLE, closed=True),

@@ -1,0 +1,189 @@
+"""Where the routes ask about the past: analytics, usage by group, the audit.
+
+Puts questions to the store and answers as contract §10 has them. What a caller may
+see is decided by the routes: ``project`` is then the only one asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from freeloader.clock import Clock, iso
+from freeloader.errors import InvalidRequest
+from freeloader.manage.ports import AuditLedger, DecisionsPort, ReportsPort
+from freeloader.manage.reports import figures, periods
+from freeloader.money import usd_from_pico
+from freeloader.settings.spelling import nearest
+from freeloader.store.reports.analytics import Tally
+from freeloader.store.rows import AuditRow
+
+Row = dict[str, Any]
+
+#: What ``/v1/usage`` can be grouped by → the columns of the store, and their names in the answer.
+GROUPS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "day": (("day",), ("day",)),
+    "hour": (("hour",), ("hour",)),
+    "provider": (("provider",), ("provider",)),
+    "account": (("provider", "account"), ("provider", "account")),
+    "model": (("provider", "model"), ("provider", "model")),
+    "project": (("project",), ("project",)),
+    "key": (("key_id",), ("key",)),
+    "task": (("task",), ("task",)),
+    "outcome": (("outcome",), ("outcome",)),
+    "none": ((), ()),
+}
+_WHOLE = ("provider", "model", "project", "task")
+_NOBODY = {"project": "(none)", "task": "(none)", "provider": "(none)"}
+_DAYS_DEFAULT = 30
+
+
+class Desk:
+    """``premium`` names the model that is compared with; ``budget`` is the view of
+    ``/v1/budget`` of a project (None: all) now."""
+
+    def __init__(
+        self,
+        reports: ReportsPort,
+        ledger: AuditLedger,
+        journal: DecisionsPort,
+        clock: Clock,
+        premium: Callable[[], str | None],
+        budget: Callable[[str | None], Mapping[str, Any]],
+    ) -> None:
+        self._reports, self._ledger, self._journal = reports, ledger, journal
+        self._clock, self._premium, self._budget = clock, premium, budget
+
+    async def analytics(self, period: str, project: str | None) -> Row:
+        """``GET /v1/analytics``. Raises InvalidRequest for a period that nobody knows."""
+        span = periods.span_of(period, self._clock.now().wall)
+        ask = {"project": project}
+        groups = await self._reports.tally(span.since, span.until, _WHOLE, **ask)
+        step = ("hour",) if span.hours else ("day",)
+        series = await self._reports.tally(span.since, span.until, step, **ask)
+        speed = await self._reports.latencies(span.since, span.until, hours=span.hours, **ask)
+        whole, premium = self._sum(groups), self._premium()
+        return {
+            "period": span.name,
+            "from": iso(span.since),
+            "to": iso(span.until),
+            "totalCost": usd_from_pico(whole.cost_pico),
+            "totalRequests": whole.asked,
+            "avgCostPerRequest": usd_from_pico(whole.cost_pico // max(1, whole.asked)),
+            "savings": figures.savings(premium, whole.premium_pico, whole.cost_pico),
+            "byProvider": figures.grouped(groups, _NOBODY["provider"], (0,)),
+            "byModel": figures.grouped(groups, "", (0, 1)),
+            "byProject": figures.grouped(groups, _NOBODY["project"], (2,)),
+            "byTask": figures.grouped(groups, _NOBODY["task"], (3,)),
+            "series": [
+                figures.point(at, series.get((at,)), speed.get(at), premium is not None)
+                for at in await self._steps(span)
+            ],
+            "costProjection": figures.projection(self._budget(project)),
+        }
+
+    async def usage(
+        self, since: str | None, until: str | None, group: str | None, project: str | None
+    ) -> Row:
+        """``GET /v1/usage``: [from, to) by one group. Raises InvalidRequest."""
+        now = self._clock.now().wall
+        stop = now if until is None else periods.moment(until, "to", end=True)
+        start = (
+            stop - _DAYS_DEFAULT * periods.DAY_S if since is None else periods.moment(since, "from")
+        )
+        if start >= stop:
+            raise InvalidRequest("from must be before to.", param="from")
+        wanted = (group or "day").strip().casefold()
+        wanted = {"keyid": "key", "keys": "key"}.get(wanted.replace("_", ""), wanted)
+        if wanted not in GROUPS:
+            close = nearest(wanted, GROUPS)
+            hint = f"did you mean {close!r}?" if close else f"known are: {', '.join(GROUPS)}."
+            raise InvalidRequest(f"Unknown group {wanted[:40]!r}; {hint}", param="group")
+        columns, names = GROUPS[wanted]
+        found = await self._reports.tally(start, stop, columns, project=project)
+        rows = [
+            {**dict(zip(names, _named(key, names), strict=True)), **figures.line(tally)}
+            for key, tally in sorted(found.items(), key=lambda one: tuple(map(str, one[0])))
+        ]
+        return {
+            "from": iso(start),
+            "to": iso(stop),
+            "group": wanted,
+            "rows": rows,
+            "total": figures.line(self._sum(found)),
+        }
+
+    async def audit(self, limit: int, before: str | None, kind: str, what: str | None) -> Row:
+        """``GET /v1/audit``, newest first: what was changed by whom, and where requests went.
+
+        ``kind``: ``all | changes | requests``; ``before`` a moment; ``what`` the beginning of
+        an act's name (``config``, ``key.create``). Raises InvalidRequest.
+        """
+        moment = None if before is None else periods.moment(before, "before")
+        entries: list[tuple[float, Row]] = []
+        if kind in ("all", "changes"):
+            rows = await self._ledger.audits(limit, moment, what)
+            entries += [(row.at, _change(row)) for row in rows]
+        if kind in ("all", "requests") and (what is None or "request".startswith(what)):
+            made = await self._journal.decisions(limit, moment)
+            entries += [(float(row["at"]), _request(row)) for row in made]
+        entries.sort(key=lambda one: one[0], reverse=True)
+        kept = entries[:limit]
+        more = len(entries) >= limit
+        return {
+            "audit": [shown for _, shown in kept],
+            "before": repr(kept[-1][0]) if kept and more else None,
+        }
+
+    async def note(self, who: str, what: str, subject: str = "", **detail: Any) -> None:
+        """Appends one line about an act of an owner that changes nothing in the ledger itself."""
+        await self._ledger.audit(AuditRow(self._clock.now().wall, who, what, subject, detail))
+
+    def _sum(self, tallies: Mapping[tuple[Any, ...], Tally]) -> Tally:
+        whole = Tally()
+        for tally in tallies.values():
+            whole.add(tally)
+        return whole
+
+    async def _steps(self, span: periods.Span) -> list[str]:
+        """Without the days before the first of which anything is known, beyond a month."""
+        every = periods.steps(span)
+        if span.hours or len(every) <= _DAYS_DEFAULT + 1:
+            return every
+        begun = await self._reports.begun()
+        return [at for at in every if begun is not None and at >= begun] or every[-_DAYS_DEFAULT:]
+
+
+def _named(key: tuple[Any, ...], names: tuple[str, ...]) -> list[Any]:
+    return [None if part == "" else part for part, _ in zip(key, names, strict=True)]
+
+
+def _change(row: AuditRow) -> Row:
+    return {
+        "at": iso(row.at),
+        "who": row.who,
+        "what": row.what,
+        "subject": row.subject,
+        "detail": dict(row.detail),
+        "id": row.id,
+    }
+
+
+def _request(row: Mapping[str, Any]) -> Row:
+    """A decision as a line of the audit."""
+    return {
+        "at": iso(float(row["at"])),
+        "who": row["key_id"],
+        "what": "request",
+        "subject": row["model"] or row["requested"],
+        "detail": {
+            "requested": row["requested"],
+            "project": row["project"],
+            "strategy": row["strategy"],
+            "outcome": row["outcome"],
+            "reason": row["reason"],
+            "attempts": row["attempts"],
+            "costUsd": usd_from_pico(int(row["cost_pico"])),
+        },
+        "id": row["id"],
+    }

@@ -1,0 +1,48 @@
+"""A stretch of time as whole UTC days, which have sums, and what is left over on either side.
+
+Pure. Times are Unix seconds (wall); a day is its ISO date.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import ceil, floor
+
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """``days`` as [first, last) dates or None; ``rows`` as half-open stretches within days."""
+
+    days: tuple[str, str] | None
+    rows: tuple[tuple[float, float], ...]
+
+
+def parts(since: float, until: float, rows_since: float = 0.0) -> Parts:
+    """[since, until) in parts. A day some of whose single rows may be gone is taken whole.
+
+    ``rows_since``: from when on all single rows are there (see ``Ledger.trim``).
+    """
+    first, last = ceil(since / DAY_S), floor(until / DAY_S)
+    if first > last:  # within one day
+        edges, first, last = [(since, until)], 0, 0
+    else:
+        edges = [(since, float(first * DAY_S)), (float(last * DAY_S), until)]
+    kept, days = [], list(range(first, last))
+    for start, stop in edges:
+        if stop <= start:
+            continue
+        if start >= rows_since:
+            kept.append((start, stop))
+        else:
+            days.append(floor(start / DAY_S))
+    if not days:
+        return Parts(None, tuple(kept))
+    return Parts((date(min(days) * DAY_S), date((max(days) + 1) * DAY_S)), tuple(kept))
+
+
+def date(wall: float) -> str:
+    """The UTC day of a moment, ``2026-11-20``."""
+    return datetime.fromtimestamp(wall, UTC).date().isoformat()
