@@ -46,7 +46,8 @@ _STATUS_BY_CLASS = {
 class Reading:
     """An answer laid open. ``statuses`` holds every status it may truly have had;
     ``text`` the body and all that was wrapped in it; ``error``: it holds an error
-    object although the status says success."""
+    object although the status says success; ``retold``: these are LiteLLM's words, and
+    no status of the provider's own is known."""
 
     status: int | None
     statuses: frozenset[int]
@@ -55,6 +56,7 @@ class Reading:
     message: str
     error: bool
     success: bool
+    retold: bool = False
 
     def retry_after(self, now: float) -> float | None:
         """Seconds by Retry-After (seconds or a date) or Retry-After-Ms."""
@@ -118,7 +120,9 @@ def read(answer: Answer) -> Reading:
     if inner and (success or wrapped):
         status, success = inner[-1], False
     statuses = frozenset(x for x in (answer.status, status, *inner) if x is not None)
-    return Reading(status, statuses, plain(answer.headers), text, _message(parts), error, success)
+    retold = wrapped and not success and (status is None or status == 400 or status >= 500)
+    given = plain(answer.headers)
+    return Reading(status, statuses, given, text, _message(parts), error, success, retold)
 
 
 def _unwrap(body: str) -> list[Any]:

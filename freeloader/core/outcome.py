@@ -24,7 +24,7 @@ from freeloader.core.answers import Reading, read
 from freeloader.core.events import Answer
 from freeloader.core.model import ErrorRule, Limit
 from freeloader.core.periods import period, window_seconds
-from freeloader.core.refusals import GENERIC
+from freeloader.core.refusals import FIRST, GENERIC
 
 _HOUR = 3600.0
 _DAY = 86400.0
@@ -74,19 +74,27 @@ def classify(
     if answer.lane_fault:
         return _plain("our_fault", answer.body or "the lane broke", "request", "same", "lane")
     reading = read(answer)
+    if _never_fits(reading):
+        return _plain("request_too_large", _reason("request_too_large", reading), "request")
     for rule in _all(rules):
         if _holds(rule, reading):
             return _by_rule(rule, reading, limits, now)
+    if reading.retold:  # LiteLLM says 500 and 400 for what was a 429: then the words decide
+        for rule in _all(rules):
+            if rule.match and _holds(rule, reading, whatever=True):
+                return _by_rule(rule, reading, limits, now)
     return _by_status(answer, reading, limits, now)
 
 
 def _all(rules: Sequence[ErrorRule]) -> Iterator[ErrorRule]:
+    yield from FIRST
     yield from rules
     yield from GENERIC
 
 
-def _holds(rule: ErrorRule, reading: Reading) -> bool:
-    if rule.status is not None and rule.status not in reading.statuses:
+def _holds(rule: ErrorRule, reading: Reading, *, whatever: bool = False) -> bool:
+    """``whatever``: the status is not to be trusted."""
+    if rule.status is not None and rule.status not in reading.statuses and not whatever:
         return False
     if reading.success and not rule.match:
         return False
@@ -97,6 +105,20 @@ def _holds(rule: ErrorRule, reading: Reading) -> bool:
     name, _, wanted = rule.header.partition(":")
     value = reading.headers.get(name.strip().lower())
     return value is not None and (not wanted or bool(_pattern(wanted.strip()).search(value)))
+
+
+_ASKED = re.compile(
+    r"\blimit:? ([\d,]{1,15})\b.{0,60}?\brequested:? ([\d,]{1,15})\b", re.IGNORECASE | re.DOTALL
+)
+
+
+def _never_fits(reading: Reading) -> bool:
+    """The refusal itself says that more was asked for than the whole limit is."""
+    found = None if reading.success else _ASKED.search(reading.text)
+    if found is None:
+        return False
+    limit, asked = (int(part.replace(",", "") or 0) for part in found.groups())
+    return 0 < limit < asked
 
 
 @lru_cache(maxsize=1024)
@@ -250,7 +272,7 @@ def _by_status(answer: Answer, reading: Reading, limits: Sequence[Limit], now: f
 _MODEL = re.compile(r"model|deployment|endpoint|function", re.IGNORECASE)
 _REGION = re.compile(r"country|region|location is not supported|territory", re.IGNORECASE)
 _MODERATED = re.compile(r"moderation|flagged|content[ _]policy|content filter", re.IGNORECASE)
-_KEYS = re.compile(r"api[ _-]?key|token|credential|unauthor|authentic|forbidden", re.IGNORECASE)
+_KEYS = re.compile(r"api[ _-]?key|token|credential|authoriz|authentic|forbidden", re.IGNORECASE)
 
 
 def _client_or_gone(status: int, reading: Reading) -> Outcome:

@@ -18,18 +18,29 @@ def code(*numbers: int) -> str:
 
 _KEY = (
     r"invalid[ _]api[ _-]?key|incorrect api key|api key not valid|api_key_invalid"
-    r"|api key (?:expired|is invalid|has been (?:revoked|disabled))|invalid x-api-key"
-    r"|invalid (?:authentication|bearer token|access token)|no auth credentials"
+    r"|api[ _]key (?:has )?(?:expired|is invalid|(?:been )?(?:revoked|disabled|reported as leaked))"
+    r"|api key (?:has been|was) (?:revoked|disabled|reported as leaked)|invalid x-api-key"
+    r"|invalid (?:authentication|bearer token|access token|api token)|no auth credentials"
 )
 _PLAN = (
     r"only available on agentic harnesses|FreeTierError|customer_verification_required"
     r"|requires the Workers Paid plan|RestrictedModelsError"
-    r"|not (?:available|included) (?:on|in) (?:your|the) (?:current |free )?(?:plan|tier)"
+    r"|not (?:available|included) (?:on|in|for) (?:your|the) (?:current |free )?(?:plan|tier)"
+)
+_REGION = (
+    r"unsupported_country|(?:country|region|territory|location)[^.]{0,40}(?:is |are )?not supported"
+    r"|not available in your (?:country|region)"
 )
 _CREDITS = (
     r"insufficient_quota|insufficient[ _](?:balance|credits?|funds)|AllocationQuota\.FreeTierOnly"
     r"|payment_required|credit balance is too low|requires more credits|out of credits"
-    r"|exceeded your monthly included credits"
+    r"|exceeded your monthly included credits|not[ _]enough[ _](?:balance|credits?|funds)"
+    r"|balance is (?:insufficient|too low|negative)|(?:have|has) (?:no|any) credits|no credits left"
+    r"|exceeded_current_quota"
+    r"|credits? (?:are |have |has |is )?(?:expired|exhausted|used up|depleted)"
+    r"|billing[ _](?:hard[ _])?limit|billing_not_active|spend(?:ing)? limit|arrear|AccountOverdue"
+    r"|(?<!daily )(?<!today's )free (?:tier|trial) (?:quota |credits? )?(?:of the model )?"
+    r"(?:has been |is |was )?(?:exhausted|used up|expired)|余额不足|欠费"
 )
 _TOO_LARGE = (
     r"request too large|context_length_exceeded|ContextWindowExceeded|maximum context length"
@@ -44,43 +55,73 @@ _HISTORY = (
     r"|thinking(?: or redacted_thinking)? blocks? .{0,80}(?:cannot be modified|must be|expected)"
     r"|reasoning_content.{0,60}must be passed back|encrypted[ _]content.{0,60}could not be verified"
 )
+_GONE = (
+    r"model_decommissioned|has been decommissioned|model_not_found|is not a valid model"
+    r"|model_not_supported|unknown_model|model_archived"
+    r"|model .{1,160}(?:does not exist|no longer (?:available|supported))"
+)
+_BLOCKED = (
+    r"error code: 10\d\d\b|attention required! \| cloudflare|cf-error-details"
+    r"|<title>just a moment|request blocked.{0,40}(?:firewall|security)"
+)
 _DAY = (
     r"PerDay|free-models-per-day|openrouter_free_tier_daily|\((?:TPD|RPD)\)"
     r"|(?:tokens|requests) per day limit exceeded|too many tokens per day|UserByModelByDay"
-    r"|daily free allocation|daily (?:request |token |usage )?(?:limit|quota)"
-    + "|"
-    + code(3036, 4006)
+    r"|daily free allocation|daily (?:[a-z]+ ){0,2}(?:limit|quota|allowance)|today'?s? quota"
+    r"|\bper 86400 ?s|当日|今日|每日|每天" + "|" + code(3036, 4006)
 )
-_MINUTE = r"PerMinute|free-models-per-min\b|openrouter_free_tier_per_minute|\((?:TPM|RPM)\)"
+_MONTH = (
+    r"(?:calls|requests|tokens) / month|monthly (?:[a-z]+ ){0,2}(?:limit|quota|allowance)"
+    r"|limit(?:ed)? (?:of|to) [\d,]+ [a-z ]{1,20}per month|\bper month (?:limit|quota)"
+)
+_MINUTE = (
+    r"PerMinute|free-models-per-min\b|openrouter_free_tier_per_minute|\((?:TPM|RPM)\)"
+    r"|\bper 60 ?s\b|\b[RT]PM limit|每分钟"
+)
 _OVERLOAD = (
     r"DEGRADED function|queue_exceeded|temporarily rate-limited upstream|overloaded_error"
-    r"|service_tier_capacity_exceeded|no capacity|out of capacity|model is overloaded"
-    r"|server (?:is )?(?:busy|overloaded)|currently overloaded|" + code(3505, 3040)
+    r"|service_tier_capacity_exceeded|no capacity|out of capacity|capacity temporarily exceeded"
+    r"|(?:model|engine|service) ?(?:is )?(?:currently )?overloaded"
+    r"|engine_overloaded|ServerOverloaded"
+    r"|server (?:is )?(?:busy|overloaded)|currently overloaded|flex tier capacity"
+    r"|model .{0,120}is (?:currently )?loading|" + code(3505, 3040)
+)
+#: Headers by which a provider says that a model has no allowance at all on this plan.
+_NO_LIMIT = (
+    "x-ratelimit-limit-req-minute",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-limit",
+)
+
+#: So precise that no provider's own rule may be asked before: a request that can never fit
+#: carries the words, type and code of an ordinary minute's refusal, and a wait that is a lie.
+FIRST: tuple[ErrorRule, ...] = (
+    ErrorRule("request_too_large", match=r"request too large", scope="request", wait="none"),
 )
 
 GENERIC: tuple[ErrorRule, ...] = (
     ErrorRule("incompatible_history", match=_HISTORY, scope="model", wait="none"),
+    ErrorRule("our_fault", status=403, match=_BLOCKED, scope="provider", wait="none"),
     ErrorRule("key_bad", match=_KEY, scope="account", wait="none"),
     ErrorRule("not_on_plan", match=_PLAN, scope="model", wait="none"),
+    ErrorRule("not_on_plan", status=400, match=_REGION, scope="provider", wait="none"),
     ErrorRule("credits_gone", match=_CREDITS, scope="account", wait="none"),
     ErrorRule("credits_gone", status=402, scope="account", wait="none"),
     ErrorRule(
         "not_on_plan",
-        match=r"limit: 0(?![\d.])|[\"']quotaValue[\"']\s*:\s*[\"']0[\"']",
+        match=r"\blimit:?\s+0(?!\d|[.,]\d)|quota_?(?:limit_?)?value[\"']\s*:\s*[\"']0[\"']",
         scope="model",
         wait="none",
     ),
-    ErrorRule(
-        "not_on_plan",
-        status=429,
-        header=r"x-ratelimit-limit-req-minute: ^0+$",
-        scope="model",
-        wait="none",
+    *(
+        ErrorRule("not_on_plan", status=429, header=f"{name}: ^0+$", scope="model", wait="none")
+        for name in _NO_LIMIT
     ),
     ErrorRule("request_too_large", status=413, scope="request", wait="none"),
     ErrorRule("request_too_large", match=_TOO_LARGE, scope="request", wait="none"),
     ErrorRule("spent", status=429, match=_DAY, window="1d", wait="message"),
-    ErrorRule("spent", status=429, match=r"(?:calls|requests) / month", window="month"),
+    ErrorRule("spent", status=429, match=_MONTH, window="month"),
     ErrorRule(
         "spent",
         status=429,
@@ -91,16 +132,37 @@ GENERIC: tuple[ErrorRule, ...] = (
     ),
     ErrorRule("spent", status=429, match=r"weekly (?:usage )?limit", window="7d", wait="14400"),
     ErrorRule("spent", status=429, match=r"session usage limit", window="5h", wait="window"),
+    ErrorRule(
+        "spent", status=429, match=r"hourly (?:usage |rate )?limit|per 3600 ?s\b", window="1h"
+    ),
     ErrorRule("overloaded", match=_OVERLOAD, scope="model", wait="header"),
     ErrorRule("overloaded", status=503, scope="model", wait="header"),
     ErrorRule("overloaded", status=529, scope="model", wait="header"),
+    ErrorRule("overloaded", status=498, scope="model", wait="header"),
     ErrorRule("slow_down", status=429, match=_MINUTE, window="1m", wait="header"),
     ErrorRule(
-        "slow_down", status=429, match=r"concurren", metric="concurrency", scope="account", wait="1"
+        "slow_down",
+        status=429,
+        match=r"concurren|too many (?:simultaneous|parallel)|并发",
+        metric="concurrency",
+        scope="account",
+        wait="1",
     ),
-    ErrorRule("slow_down", status=429, match=r"per min(?:ute)?\b|/ minute", window="1m"),
-    ErrorRule("spent", status=429, match=r"(?:tokens|requests) per (?:1 )?day", window="1d"),
-    ErrorRule("spent", status=429, match=r"(?:tokens|requests) per hour", window="1h"),
+    ErrorRule(
+        "slow_down", status=429, match=r"per (?:1 )?sec(?:ond)?\b|/ ?sec(?:ond)?\b", window="1s"
+    ),
+    ErrorRule(
+        "slow_down", status=429, match=r"per (?:1 )?min(?:ute)?\b|/ ?min(?:ute)?\b", window="1m"
+    ),
+    ErrorRule("spent", status=429, match=r"per (?:1 )?hour|/ ?hour\b", window="1h"),
+    ErrorRule(
+        "spent", status=429, match=r"per (?:1 )?day\b|/ ?day\b|per 24 ?h(?:ours?)?", window="1d"
+    ),
+    # Some of Google's and others' gateways say 403 for a rate.
+    ErrorRule(
+        "slow_down", status=403, match=r"rate[ _]?limit[ _]?exceeded|too many requests", window="1m"
+    ),
+    ErrorRule("model_gone", status=400, match=_GONE, scope="model", wait="none"),
     ErrorRule(
         "our_fault",
         match=r"object has no attribute '|no connected db|invalid model name passed in"

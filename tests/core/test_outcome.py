@@ -44,6 +44,8 @@ def of_case(case: dict[str, Any]) -> tuple[str, int, Any, dict[str, str]]:
 def check(case: dict[str, Any], outcome: Outcome) -> None:
     expect = case["expect"]
     assert outcome.kind == expect["kind"]
+    if "scope" in expect:
+        assert outcome.scope == expect["scope"]
     if "window" in expect:
         assert outcome.window == expect["window"]
     if expect.get("wait", "unsaid") is None:
