@@ -35,6 +35,12 @@ def budget_rules(settings: Settings, keys: Mapping[str, Mapping[str, Any]]) -> B
         ),
         timezone=budget.timezone,
         alert_at=float(budget.alert_at),
+        on_soft=budget.actions.on_soft_limit,
+        on_hard=budget.actions.on_hard_limit,
+        on_project=budget.actions.on_project_limit,
+        spike_factor=float(budget.spike_factor),
+        spike_stops_paid=budget.spike_stops_paid,
+        output_ceiling=budget.output_ceiling,
     )
 
 

@@ -23,7 +23,7 @@ from freeloader.books.quotas import Quotas
 from freeloader.books.ranking import Ranking
 from freeloader.books.rows import believed
 from freeloader.clock import Clock, Instant
-from freeloader.core import budget
+from freeloader.core import actions, budget
 from freeloader.core.budget import BudgetRules
 from freeloader.core.headers import Observation
 from freeloader.core.model import Account, Deployment, Policy, Verdict
@@ -116,6 +116,11 @@ class Books:
     def watch(self, changed: Callable[[], None]) -> None:
         """Called, without waiting, whenever something may have come free."""
         self._watchers.append(changed)
+
+    def spending(self, project: str | None, now: float) -> actions.Spending:
+        """Which of the owner's actions are in force for a project's requests, and the ceiling."""
+        purse = self._purse
+        return actions.Spending(purse.in_force(project, now), purse.rules.output_ceiling)
 
     # ── what exists, what is allowed ─────────────────────────────────────────
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from freeloader.books.ports import Hold, LedgerPort
 from freeloader.clock import Instant
-from freeloader.core import budget
+from freeloader.core import actions, budget
 from freeloader.core.budget import Balance, Balances, BudgetRules
 from freeloader.core.model import Deployment, Verdict
 from freeloader.core.periods import Period
@@ -57,6 +57,8 @@ class Purse:
         if not deployment.billable:
             return None
         if cost is None:
+            if (stop := actions.stopped(self.in_force(project, now))) is not None:
+                return stop
             unknown = self.rules.in_force(project, key_id, max_cost)
             return budget.price_unknown(deployment.public_model) if unknown else None
         if cost > HOLD_MAX:
@@ -68,7 +70,14 @@ class Purse:
         capped = capped or budget.admit_request(
             self.rules.hard_per_request, mine.spent + mine.held, cost, "per-request"
         )
-        return capped or budget.admit(self.rules, self.balances, cost, project, key_id, now)
+        capped = capped or budget.admit(self.rules, self.balances, cost, project, key_id, now)
+        if capped is None or capped.code == "budget_busy":
+            capped = actions.stopped(self.in_force(project, now)) or capped
+        return capped
+
+    def in_force(self, project: str | None, now: float) -> tuple[actions.InForce, ...]:
+        """The owner's actions that a spent limit or a spike has set in force."""
+        return actions.in_force(self.rules, self.balances, project, now)
 
     def claim(
         self, request_id: str, project: str | None, key_id: str, cost: int, now: float

@@ -31,8 +31,12 @@ class BudgetRules:
     """The owner's limits in picodollars; ``None``: no such limit.
 
     ``allocations`` (by project, with ``default``) and ``keys`` (by key id) give
-    (daily, monthly), both hard. Periods follow the calendar of ``timezone``.
-    ``alert_at`` is the share of a hard limit at which a warning is due.
+    (daily, monthly). A key's are hard; a project's are, unless ``on_project`` lets it go on.
+    Periods follow the calendar of ``timezone``. ``alert_at`` is the share of a hard limit
+    at which a warning is due. ``on_soft``, ``on_hard`` and ``on_project`` are actions
+    (``core.actions``). Spending over ten minutes of ``spike_factor`` times the usual is a
+    spike, which stops paid calls if ``spike_stops_paid``. ``output_ceiling`` bounds the
+    tokens of an answer whose model has no known bound.
     """
 
     hard_daily: int | None = None
@@ -44,6 +48,17 @@ class BudgetRules:
     keys: Mapping[str, tuple[int | None, int | None]] = EMPTY
     timezone: str = "UTC"
     alert_at: float = 0.8
+    on_soft: str = "warn"
+    on_hard: str = "block"
+    on_project: str = "block"
+    spike_factor: float = 10.0
+    spike_stops_paid: bool = False
+    output_ceiling: int = 8_192
+
+    @property
+    def projects_are_hard(self) -> bool:
+        """False where the owner chose that a project may go on beyond its limit."""
+        return self.on_project in ("block", "local-only")
 
     def allocation(self, project: str | None) -> tuple[int | None, int | None]:
         """(daily, monthly) of one project: its own, else the default's."""
@@ -58,7 +73,7 @@ class BudgetRules:
             self.hard_monthly,
             self.hard_per_request,
             max_cost,
-            *self.allocation(project),
+            *(self.allocation(project) if self.projects_are_hard else ()),
             *own,
         )
         return any(limit is not None for limit in limits)
@@ -134,7 +149,7 @@ def project_scope(project: str | None) -> str:
 def names(project: str | None, key_id: str | None) -> frozenset[str]:
     """What the budgets are called that a request may be refused by (``facts["budget"]``)."""
     every = scopes(project, key_id)
-    return frozenset(_name(scope, kind) for scope in every for kind in ("daily", "monthly"))
+    return frozenset(name_of(scope, kind) for scope in every for kind in ("daily", "monthly"))
 
 
 def admit(
@@ -162,7 +177,7 @@ def admit(
             span, balance = balances.current(scope, kind, now)
             if balance.spent + balance.held + cost <= limit:
                 continue
-            verdict = _refusal(scope, kind, limit, balance, span, cost, now)
+            verdict = _refusal(rules, scope, kind, limit, balance, span, cost, now)
             if worst is None or _lasting(verdict) > _lasting(worst):
                 worst = verdict
     return worst
@@ -224,35 +239,47 @@ def _limits(
 ) -> list[tuple[str, int | None, int | None]]:
     """The scopes with limits that apply, each with its daily and its monthly one."""
     found = [(GLOBAL, rules.hard_daily, rules.hard_monthly)]
-    if rules.allocations:
+    if rules.allocations and rules.projects_are_hard:
         found.append((project_scope(project), *rules.allocation(project)))
     if key_id and key_id in rules.keys:
         found.append((f"key:{key_id}", *rules.keys[key_id]))
     return found
 
 
-def _name(scope: str, kind: str) -> str:
+def name_of(scope: str, kind: str) -> str:
+    """What a budget is called: ``daily budget of project a``."""
     whose, _, name = scope.partition(":")
     return f"{kind} budget" if scope == GLOBAL else f"{kind} budget of {whose} {name}"
 
 
-def _setting(scope: str, kind: str) -> str | None:
+def setting_of(scope: str, kind: str) -> str | None:
     """Where the limit is written; None for a key's, which is fixed when the key is made."""
     whose, _, name = scope.partition(":")
     if whose == "key":
         return None
-    return f"budget.hard.{kind}" if scope == GLOBAL else f"budget.allocations.{name}.{kind}"
+    if scope == GLOBAL:
+        return f"budget.hard.{kind}"
+    part = f'"{name}"' if "." in name else name
+    return f"budget.allocations.{part}.{kind}"
 
 
 def _refusal(
-    scope: str, kind: str, limit: int, balance: Balance, span: Period, cost: int, now: float
+    rules: BudgetRules,
+    scope: str,
+    kind: str,
+    limit: int,
+    balance: Balance,
+    span: Period,
+    cost: int,
+    now: float,
 ) -> Verdict:
     """Why a hold does not fit one limit."""
-    name = _name(scope, kind)
+    name = name_of(scope, kind)
     spent = f"{dollars(balance.spent)} of {dollars(limit)} spent"
     facts = {
         "budget": name,
-        "setting": _setting(scope, kind),
+        "setting": setting_of(scope, kind),
+        "action": rules.on_project if scope.startswith("project:") else rules.on_hard,
         "limitUsd": usd_from_pico(limit),
         "spentUsd": usd_from_pico(balance.spent),
         "heldUsd": usd_from_pico(balance.held),

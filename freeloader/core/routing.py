@@ -166,14 +166,14 @@ def judge(ask: Ask, snapshot: Snapshot) -> Callable[[Deployment], Verdict | None
 
 def judged(ask: Ask, snapshot: Snapshot) -> Iterator[Candidate]:
     """Every candidate in the strategy's order, with its verdict: what deciding walks along."""
-    refusal = judge(ask, snapshot)
+    refusal, avoid = judge(ask, snapshot), ask.avoid or {}
     put_back = soft.reasons(ask.profile, ask.policy, snapshot, ask.now)
     limit = None
     if ask.policy.strategy == "quality-first":
         limit = strategies.StepDown(ask.profile.task)
     for deployment in in_order(ask, snapshot):
         verdict, output = refusal(deployment), None
-        if verdict is not None and verdict.code == "budget_exceeded":
+        if verdict is not None and verdict.code == "budget_exceeded" and deployment.id not in avoid:
             verdict, output = _lowered(ask, snapshot, deployment, verdict)
         if limit is not None:
             verdict = limit(deployment, verdict)

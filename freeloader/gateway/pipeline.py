@@ -69,6 +69,9 @@ class Pipeline:
             key_id=caller.key_id,
         )
         every = routing.explain(ask, tools.books)
+        if not any(c.verdict is None for c in every[:1]) and plan.give_way(every):
+            ask = replace(ask, policy=plan.policy, no_paid=plan.no_paid)
+            every = routing.explain(ask, tools.books)
         calmer = patient(plan.policy)
         if calmer is not None and not any(c.verdict is None for c in every[:1]):
             # As a run would: before nobody answers, a preset's haste is given up.
@@ -94,6 +97,8 @@ class Pipeline:
         private = plan.profile.private
         if private is not None and private.counts:
             out["privacy"] = private.as_dict()
+        if plan.in_force:
+            out["budgetActions"] = [one.shown() for one in plan.in_force]
         if winner is not None:
             out["winner"] = explain.shown(winner)
             out["reason"] = explain.reason(winner, plan.policy, plan.resolution, 1)
@@ -116,10 +121,13 @@ class Pipeline:
         named = Level("model", strategy=resolution.strategy)
         own = (profile.level, named) if rule is None else (profile.level, named, rule.level)
         levels = (*own, caller.level, *rules.levels(project), *guarding.levels(profile))
-        policy = _policy(levels)
+        spending = books.spending(project, wall)
+        known = replace(known, output_ceiling=spending.output_ceiling)
+        over = () if spending.level is None else (spending.level,)
+        policy = _policy((*over, *levels))
         if resolution.kind == "named":
             policy = patient(policy) or policy
-        return Plan(known, caller, policy, resolution, project, levels)
+        return Plan(known, caller, policy, resolution, project, levels, over, spending.found)
 
 
 def _policy(levels: Sequence[Level]) -> Policy:

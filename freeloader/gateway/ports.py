@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from freeloader.books.ports import Facts, Hold, Settlement
 from freeloader.catalog.premium import Premium
 from freeloader.clock import Instant
+from freeloader.core.actions import Spending
 from freeloader.core.events import Event
 from freeloader.core.headers import Observation
 from freeloader.core.model import Attempt, Deployment, Level, Policy, Resolution, Timeouts, Verdict
@@ -60,6 +61,10 @@ class BooksPort(Snapshot, Protocol):
         output_tokens: int,
         now: Instant,
     ) -> None: ...
+
+    def spending(self, project: str | None, now: float) -> Spending:
+        """The owner's actions that are in force, and the ceiling of unbounded answers."""
+        ...
 
     def budget_view(self, project: str | None, now: Instant) -> dict[str, Any]: ...
 

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from freeloader.clock import Instant
-from freeloader.core import explain, fallback, relax
+from freeloader.core import actions, explain, fallback, relax
 from freeloader.core import routing as deciding
+from freeloader.core.actions import InForce
 from freeloader.core.events import Delta, End, Fault, Usage
 from freeloader.core.fallback import Failed, Stop
 from freeloader.core.model import (
@@ -70,6 +71,11 @@ class Plan:
     project: str | None
     #: What the policy was put together from, the request's own level first.
     levels: tuple[Level, ...] = ()
+    #: What a spent budget says of policy: nearer than the request itself.
+    over: tuple[Level, ...] = ()
+    in_force: tuple[InForce, ...] = ()
+    #: Why nothing that can be billed may serve, where a budget left nobody else.
+    no_paid: Verdict | None = None
     tried: frozenset[str] = frozenset()
     avoid: dict[str, Verdict] = field(default_factory=dict)
     failures: list[Failed] = field(default_factory=list)
@@ -78,7 +84,21 @@ class Plan:
     def outer(self) -> Policy:
         """The policy in force were the request to state no gate of its own."""
         own = [replace(level, gates=Gates()) for level in self.levels[:1]]
-        return combine([*own, *self.levels[1:]])
+        return combine([*self.over, *own, *self.levels[1:]])
+
+    def give_way(self, every: Sequence[deciding.Candidate]) -> bool:
+        """True if a hard limit's action lets others serve now that nobody's hold fits it."""
+        found = actions.last_resort(c.verdict for c in every)
+        level = None if found is None or self.over else actions.level_of(found[0])
+        if found is None or level is None:
+            return False
+        action, verdict = found
+        self.over = (level,)
+        self.policy = combine([level, *self.levels])
+        self.policy = patient(self.policy) or self.policy
+        self.no_paid = verdict if action == actions.LOCAL_ONLY else None
+        self.in_force = (*self.in_force, actions.of_verdict(action, verdict))
+        return True
 
 
 class Run:
@@ -141,6 +161,10 @@ class Run:
         out["X-Freeloader-Strategy"] = self._plan.policy.strategy
         out["X-Freeloader-Reason"] = _header_safe(self._reason())
         out["X-Freeloader-Attempts"] = str(len(self._attempts) or 1)
+        if self._plan.in_force:
+            strongest = self._plan.in_force[0]
+            said = f"{strongest.action}: {strongest.reason}"
+            out["X-Freeloader-Budget-Action"] = _header_safe(said)
         if (lowered := self._lowered()) is not None:
             out["X-Freeloader-Max-Tokens"] = str(lowered)
         if self._settled is not None:
@@ -168,6 +192,10 @@ class Run:
             len(self._attempts) or 1,
             self._alternatives,
         )
+        if plan.in_force:
+            shown["budgetActions"] = [one.shown() for one in plan.in_force]
+        if (lowered := self._lowered()) is not None:
+            shown["maxTokens"] = lowered
         saved = self._savings()
         return shown if saved is None else {**shown, "savings": saved}
 
@@ -315,6 +343,9 @@ class Run:
         if calmer and any(c.verdict is not None and c.verdict.gate == "maxLatency" for c in every):
             plan.policy = calmer
             return
+        if plan.give_way(every):
+            plan.avoid.clear()
+            return
         if not every and plan.resolution.deployments:
             raise refusal.not_served_yet(plan.resolution.requested)
         raise self._refused(ask, every, now)
@@ -361,6 +392,7 @@ class Run:
             plan.tried,
             plan.avoid,
             plan.caller.key_id,
+            no_paid=plan.no_paid,
         )
 
     def _choose(self, decision: deciding.Decision, ask: deciding.Ask) -> None:

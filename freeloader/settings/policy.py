@@ -17,7 +17,17 @@ from freeloader.core.model import Level
 from freeloader.core.task import TASKS
 from freeloader.settings import directives, read
 from freeloader.settings.presets import STRATEGIES, UNBUILT
-from freeloader.settings.types import Dollars, Lower, Names, Number, Section, Share, Switch, Zone
+from freeloader.settings.types import (
+    Dollars,
+    Lower,
+    Names,
+    Number,
+    Section,
+    Share,
+    Switch,
+    Whole,
+    Zone,
+)
 
 
 def _weights(value: Any) -> dict[str, Any]:
@@ -221,6 +231,8 @@ class Budget(Section):
     # Ten minutes of spending at ten times the usual rate: rare in honest use.
     spike_factor: Annotated[Number, Field(gt=1, le=10_000)] = 10
     spike_stops_paid: Switch = False
+    # Tokens of an answer where neither the client nor the registry bounds them: held, and sent.
+    output_ceiling: Annotated[Whole, Field(ge=256, le=1_000_000)] = 8_192
     allocations: dict[str, Allocation] = Field(default_factory=dict)
     actions: Actions = Actions()
 

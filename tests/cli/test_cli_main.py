@@ -65,7 +65,7 @@ def test_what_is_not_built_says_so(xswarm, home, name, rest):
     assert len(ran.err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("words", [["budget", "set"], ["doctor", "--repair"]])
+@pytest.mark.parametrize("words", [["doctor", "--repair"]])
 def test_parts_that_are_not_built_say_so(xswarm, home, words):
     ran = xswarm(*words)
     assert (ran.code, ran.out) == (1, "")

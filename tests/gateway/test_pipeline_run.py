@@ -18,6 +18,7 @@ from houses import PlainSnapshot, deployment, profile
 from freeloader.books.ports import Hold, Settlement
 from freeloader.catalog.premium import Premium
 from freeloader.clock import Instant, SystemClock
+from freeloader.core.actions import Spending
 from freeloader.core.events import Answer, Delta, End, Event, Fault, Headers, Usage
 from freeloader.core.model import (
     Attempt,
@@ -102,6 +103,7 @@ class Books(PlainSnapshot):
     refuse: dict[str, Verdict] = field(default_factory=dict)
     log: list[tuple[Any, ...]] = field(default_factory=list)
     facts: list[Any] = field(default_factory=list)
+    ceiling: int = 8192
 
     async def reserve(self, attempt_id: str, *args: Any) -> Hold | Verdict:
         request_id, what, upper, project, key_id, _policy, now, *_ = args
@@ -136,6 +138,9 @@ class Books(PlainSnapshot):
     def paused(self, deployment: Deployment, now: float) -> Verdict | None:
         found = self.pauses.get(deployment.id)
         return found if found is None or found.until is None or found.until > now else None
+
+    def spending(self, project: str | None, now: float) -> Spending:
+        return Spending((), self.ceiling)
 
     def budget_view(self, project: str | None, now: Instant) -> dict[str, Any]:
         return {"daily": {"spent": 0.0, "remaining": None}}
@@ -679,7 +684,8 @@ async def test_a_lowered_bound_is_sent_under_the_clients_own_name_and_said(
 async def test_where_nobody_knows_a_bound_the_owners_ceiling_is_sent() -> None:
     paid = deployment("a", "m", tier="paid", price=PAID, max_output=None)
     house = world({paid.id: [list(GOOD)]}, paid)
-    run = house.begin(bounded=False, upper=Meters(requests=1), output_ceiling=512, stream=True)
+    house.books.ceiling = 512
+    run = house.begin(bounded=False, upper=Meters(requests=1), stream=True)
     assert await run.first(5)
     await collect(run)
     assert house.lane.sent[0].profile.payload["max_tokens"] == 512

@@ -7,6 +7,7 @@ import click
 from freeloader.cli.commands.account import account
 from freeloader.cli.commands.analytics import analytics, audit
 from freeloader.cli.commands.ask import ask, explain
+from freeloader.cli.commands.budget import budget
 from freeloader.cli.commands.config import config
 from freeloader.cli.commands.decisions import decisions
 from freeloader.cli.commands.doctor import doctor
@@ -16,7 +17,7 @@ from freeloader.cli.commands.key import key
 from freeloader.cli.commands.manager import service as managed
 from freeloader.cli.commands.models import models
 from freeloader.cli.commands.planned import PLANNED
-from freeloader.cli.commands.quota import budget, free
+from freeloader.cli.commands.quota import free
 from freeloader.cli.commands.service import init, logs, restart, start, status, stop
 
 COMMANDS: tuple[click.Command, ...] = (

@@ -1,58 +1,15 @@
-"""`xswarm budget show` and `xswarm free`: what is spent, and what is left for nothing."""
+"""`xswarm free`: what is left for nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from freeloader.cli.backend import online
 from freeloader.cli.client import Client
-from freeloader.cli.commands.planned import planned
-from freeloader.cli.shell import Failure, emit, json_option, money, note, rows_of, table
-
-
-@click.group()
-def budget() -> None:
-    """What may be spent, and what was."""
-
-
-@budget.command("show")
-@click.option("--project", metavar="NAME", help="Only this project's.")
-@json_option
-def show(project: str | None, as_json: bool) -> None:
-    """Show limits, what is spent, held and left, by day and month."""
-    answer = online().get("/v1/budget", {"project": project})
-    if as_json:
-        emit(answer)
-        return
-    table(
-        _budget_rows(answer),
-        ("BUDGET", "LIMIT", "SOFT", "SPENT", "HELD", "LEFT", "RESETS"),
-        empty="no budget is kept.",
-    )
-    for alert in answer.get("alerts") or ():
-        note(f"{alert.get('type', 'alert')}: {alert.get('message', '')}")
-
-
-budget.add_command(planned("set", "Set daily, monthly and per-request limits.", parent="budget"))
-
-
-def _budget_rows(answer: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
-    yield from _spans("all", answer)
-    for name, spans in sorted((answer.get("projects") or {}).items()):
-        yield from _spans(name, spans)
-
-
-def _spans(name: str, spans: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
-    for span in ("daily", "monthly"):
-        row = spans.get(span)
-        if isinstance(row, Mapping):
-            amounts = (
-                money(row.get(k)) for k in ("limit", "softLimit", "spent", "held", "remaining")
-            )
-            yield (f"{name} {span}", *amounts, row.get("resetsAt"))
+from freeloader.cli.shell import Failure, emit, json_option, rows_of, table
 
 
 @click.group(invoke_without_command=True)

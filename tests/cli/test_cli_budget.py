@@ -1,0 +1,60 @@
+"""`xswarm budget`: limits of every kind become the settings they mean; nonsense changes nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("words", "body"),
+    [
+        (["--daily", "5", "--monthly", "$100", "--per-request", "0.50"],
+         {"hard": {"daily": 5.0, "monthly": 100.0, "per_request": 0.5}}),
+        (["--daily", "4", "--soft"], {"soft": {"daily": 4.0}}),
+        (["--daily", "1", "--project", "a.b"], {"allocations": {"a.b": {"daily": 1.0}}}),
+        (["--monthly", "9", "--project", "b"], {"allocations": {"b": {"monthly": 9.0}}}),
+        (["--daily", "none"], {"hard": {"daily": None}}),
+        (["--daily", "0"], {"hard": {"daily": 0.0}}),
+        (["--on-soft-limit", "downgrade", "--on-hard-limit", "local-only"],
+         {"actions": {"on_soft_limit": "downgrade", "on_hard_limit": "local-only"}}),
+        (["--alert-at", "0.5", "--timezone", "Europe/Berlin", "--spike-stops-paid"],
+         {"alert_at": 0.5, "timezone": "Europe/Berlin", "spike_stops_paid": True}),
+    ],
+)  # fmt: skip
+def test_budget_set_is_a_change_of_settings(xswarm, daemon, words, body):
+    daemon.on("POST", "/v1/config", {"updated": True})
+    ran = xswarm("budget", "set", *words)
+    assert ran.code == 0, ran.err
+    assert daemon.asked[0]["body"] == {"budget": body}
+    assert "budget." in ran.out
+    assert xswarm("budget", "set", *words, "--json").json == {"updated": True}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--soft"],
+        ["--project", "a"],
+        ["--daily", "much"],
+        ["--daily", "-1"],
+        ["--daily", "nan"],
+        ["--per-request", "1", "--soft"],
+        ["--per-request", "1", "--project", "a"],
+        ["--daily", "1", "--soft", "--project", "a"],
+        ["--on-hard-limit", "explode"],
+        ["--alert-at", "2"],
+        ["--spike-factor", "1"],
+    ],
+)
+def test_budget_set_refuses_nonsense(xswarm, daemon, words):
+    assert xswarm("budget", "set", *words).code == 2
+    assert daemon.asked == []
+
+
+def test_budget_set_works_with_the_daemon_stopped(xswarm, home):
+    assert xswarm("init").code == 0
+    assert xswarm("budget", "set", "--daily", "5", "--project", "a").code == 0
+    assert xswarm("config", "get", "budget.allocations.a.daily").out.strip() == "5.0"
+    assert xswarm("budget", "set", "--daily", "none", "--project", "a").code == 0
+    assert "daily = 5" not in (home / "config.toml").read_text()
