@@ -35,7 +35,7 @@ from freeloader.money import LIST, Meters, Surcharge
 _NO_FACTS = Facts()
 #: Header values kept with one open hold.
 _SEEN_MAX = 64
-_FAULTS = frozenset({"their_fault", "overloaded", "model_gone"})
+_FAULTS = frozenset({"their_fault", "overloaded", "model_gone", "quality_failure"})
 
 
 class Books:
@@ -314,6 +314,8 @@ class Books:
             self._breakers.succeeded(deployment, now)
             self._changed()
             return
+        if outcome.kind == "quality_failure":  # it answers, and badly
+            self._breakers.succeeded(deployment, now)
         if outcome.kind in _FAULTS:
             self._health.failed(deployment.id, now.mono)
             self._ranking.touch((deployment.id,))

@@ -10,12 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from freeloader.core.model import Deployment, Gates, Level, Policy, Verdict, Weights
+from freeloader.core import scoring
+from freeloader.core.model import Deployment, Gates, Level, Policy, Verdict
 from freeloader.core.outcome import Outcome
 from freeloader.core.policy import tighten
 
 #: Outcomes after which another candidate would fail in the same way.
 _FINAL = frozenset({"client_fault"})
+#: Outcomes that mean a quota is used up.
+_QUOTA = frozenset({"slow_down", "spent", "credits_gone"})
+#: Refusals by an account's own limits or rights: nothing broke, and the same deployment is
+#: left alone afterwards, so no storm of retries can come of them.
+_REFUSED = _QUOTA | frozenset({"key_bad", "not_on_plan", "incompatible_history"})
+#: Longest pause before a retry, in seconds.
+_DELAY_MAX = 30.0
 #: Outcomes that pass: the pause that they cause says when.
 _MOMENTARY = frozenset({"slow_down", "spent", "overloaded"})
 
@@ -31,53 +39,89 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Decide again with this policy, without these deployments, after ``delay`` seconds."""
+    """Decide again with this policy, without these deployments.
+
+    ``delay`` seconds are waited before the same ``provider`` is asked again (None: before
+    anybody is): another one needs no mercy. ``counted``: it counts against the budget
+    of retries.
+    """
 
     policy: Policy
     tried: frozenset[str]
     delay: float = 0.0
     note: str = ""
+    provider: str | None = None
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """No further attempt; ``reason`` says why."""
+    """No further attempt; ``reason`` says why. ``wanted``: the policy wants the error."""
 
     reason: str
+    wanted: bool = False
 
 
 def next_step(
-    policy: Policy, failures: Sequence[Failed], siblings: Sequence[Deployment]
+    policy: Policy, failures: Sequence[Failed], siblings: Sequence[Deployment], roll: float = 0.5
 ) -> Retry | Stop:
     """What to do after the last of ``failures``.
 
     ``siblings`` are all deployments: an outcome of scope ``account`` or
-    ``provider`` rules out those of them that it speaks of. A strategy's own
-    ``error`` means "never below my gates"; said by a user it means "do not fall back".
+    ``provider`` rules out those of them that it speaks of. ``roll`` in [0, 1) is the
+    randomness of the delay (full jitter). A strategy's own ``error`` means "never below
+    my gates"; said by a user it means "do not fall back".
     """
-    last = failures[-1]
-    plan = policy.fallback
+    last, plan = failures[-1], policy.fallback
     if last.outcome.kind in _FINAL:
         return Stop(f"the request itself was refused: {last.outcome.reason}")
     if plan.mode in ("fail", "error") and policy.origins.get("fallback") != "preset":
-        return Stop(f"fallback is '{plan.mode}'")
+        return Stop(f"fallback is '{plan.mode}'", wanted=True)
     if len(failures) > plan.max_retries:
         return Stop(f"{plan.max_retries} retries are used up")
+    name, step = _planned(policy, last)
+    if step == "error":
+        return Stop(f"{name} is 'error'", wanted=True)
+    pause = _jittered(plan.retry_delay_ms / 1000, len(failures), roll)
+    same = frozenset(f.deployment.id for f in failures[:-1])
     if _worth_again(failures):
-        tried = frozenset(f.deployment.id for f in failures[:-1])
-        return Retry(policy, tried, plan.retry_delay_ms / 1000, "the lane broke, not the provider")
+        return Retry(policy, same, pause, "the lane broke, not the provider")
+    if step == "retry" and _asked(failures, last.deployment) == 1:
+        return Retry(policy, same, pause, f"{last.deployment.id} is asked once more")
     tried = frozenset(f.deployment.id for f in failures)
     for failed in failures:
         tried |= _ruled_out(failed, siblings)
-    bent, note = _bend(policy, last)
-    return Retry(bent, tried, 0.0, note)
+    bent, note = _bend(policy, last, "local" if plan.mode == "local" else step)
+    near, counted = last.deployment.provider.id, last.outcome.kind not in _REFUSED
+    return Retry(bent, tried, pause, note, near, counted)
+
+
+def _planned(policy: Policy, last: Failed) -> tuple[str, str]:
+    """Which branch of the tree a failure belongs to, and what that says; no branch: ''."""
+    plan = policy.fallback
+    if last.timeout:
+        return "onLatencyTimeout", plan.on_latency_timeout
+    if last.outcome.kind in _QUOTA:
+        return "onQuotaExceeded", plan.on_quota_exceeded
+    if last.outcome.kind == "quality_failure":
+        return "onQualityFailure", plan.on_quality_failure
+    return "", ""
+
+
+def _jittered(base: float, count: int, roll: float) -> float:
+    """Full jitter: anything from nothing to the base doubled per failure, within bounds."""
+    return min(_DELAY_MAX, base * 2.0 ** (count - 1)) * roll
 
 
 def _worth_again(failures: Sequence[Failed]) -> bool:
     """Once, where our own lane failed and the provider was never to blame."""
     last = failures[-1]
-    again = [f for f in failures if f.deployment.id == last.deployment.id]
-    return last.outcome.retry == "same" and last.outcome.blame == "lane" and len(again) == 1
+    mine = last.outcome.retry == "same" and last.outcome.blame == "lane"
+    return mine and _asked(failures, last.deployment) == 1
+
+
+def _asked(failures: Sequence[Failed], deployment: Deployment) -> int:
+    return sum(1 for f in failures if f.deployment.id == deployment.id)
 
 
 def _ruled_out(last: Failed, siblings: Sequence[Deployment]) -> frozenset[str]:
@@ -95,16 +139,31 @@ def _same_account(deployment: Deployment, provider: str, idx: int) -> bool:
     return account.provider == provider and idx in (account.idx, account.same_account_as)
 
 
-def _bend(policy: Policy, last: Failed) -> tuple[Policy, str]:
-    """The preference that the plan changes for this kind of failure."""
-    plan, kind = policy.fallback, last.outcome.kind
-    if plan.mode == "local":
+def _bend(policy: Policy, last: Failed, step: str) -> tuple[Policy, str]:
+    """What the plan changes for this kind of failure. Every gate stays; some are added."""
+    if step == "local":
         gates = tighten([Level("fallback", gates=Gates(local_only=True)), _as_level(policy)])
         return replace(policy, gates=gates), "falling back to local models"
-    if last.timeout and plan.on_latency_timeout == "faster-model":
-        weights = Weights(0.2, 0.7, 0.1)
-        return replace(policy, weights=weights), "a faster model is preferred after a time-out"
-    return policy, f"after {kind} at {last.deployment.id}"
+    if step == "faster-model":
+        return replace(policy, order="latency"), "a faster model is preferred after a time-out"
+    if step == "next-cheapest":
+        # Strategies that say whom to ask next (by quality, by turn, by priority) keep their word.
+        if policy.strategy not in ("balanced", "cost-first"):
+            return policy, f"after {last.outcome.kind} at {last.deployment.id}"
+        return replace(policy, order="price"), "the next cheapest after a quota was used up"
+    if step == "upgrade":
+        return _stronger(policy, last.deployment)
+    return policy, f"after {last.outcome.kind} at {last.deployment.id}"
+
+
+def _stronger(policy: Policy, failed: Deployment) -> tuple[Policy, str]:
+    """Nobody weaker than the one that failed; a stronger one where there is one."""
+    value = scoring.intelligence(failed)
+    note = f"a stronger model is preferred to {failed.public_model}"
+    if value is None:
+        return policy, note
+    floor = tighten([Level("fallback", gates=Gates(min_intelligence=value)), _as_level(policy)])
+    return replace(policy, gates=floor, above=max(value, policy.above or 0.0)), note
 
 
 def _as_level(policy: Policy) -> Level:

@@ -327,7 +327,9 @@ class Level:
 class Policy:
     """All levels put together: preferences by the nearest, constraints by intersection.
 
-    ``origins`` names, per part, the level it came from.
+    ``origins`` names, per part, the level it came from. ``order`` and ``above`` are a
+    fallback's: another order than the strategy's (``price | latency``), and the
+    intelligence above which candidates are preferred.
     """
 
     strategy: str = "balanced"
@@ -339,6 +341,8 @@ class Policy:
     gates: Gates = Gates()
     max_cost: int | None = None
     origins: Mapping[str, str] = EMPTY
+    order: str | None = None
+    above: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ _MEANING = {
     "their_fault": ("other", "provider"),
     "client_fault": ("none", "client"),
     "model_gone": ("other", "provider"),
+    "quality_failure": ("other", "provider"),
 }
 KINDS = tuple(_MEANING)
 
@@ -84,6 +85,11 @@ def classify(
             if rule.match and _holds(rule, reading, whatever=True):
                 return _by_rule(rule, reading, limits, now)
     return _by_status(answer, reading, limits, now)
+
+
+def flawed(said: str) -> Outcome:
+    """An answer came, whole and paid for, and ``said`` is wrong with it (``core.flaws``)."""
+    return _plain("quality_failure", said, "model")
 
 
 def _all(rules: Sequence[ErrorRule]) -> Iterator[ErrorRule]:

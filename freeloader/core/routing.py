@@ -169,7 +169,7 @@ def judged(ask: Ask, snapshot: Snapshot) -> Iterator[Candidate]:
     refusal, avoid = judge(ask, snapshot), ask.avoid or {}
     put_back = soft.reasons(ask.profile, ask.policy, snapshot, ask.now)
     limit = None
-    if ask.policy.strategy == "quality-first":
+    if ask.policy.strategy == "quality-first" and ask.policy.order is None:
         limit = strategies.StepDown(ask.profile.task)
     for deployment in in_order(ask, snapshot):
         verdict, output = refusal(deployment), None

@@ -2,15 +2,15 @@
 
 A reason refuses nobody: it says that another candidate is to be taken, if one passes,
 and ``Soft.only_free`` that the other must cost nothing. It is asked only of candidates
-that nothing else refuses. Today there is none: pacing of free quotas and the load
-monitor add theirs to ``reasons``.
+that nothing else refuses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from freeloader.core.model import Deployment, Policy, Profile
+from freeloader.core import scoring
+from freeloader.core.model import Deployment, Policy, Profile, Verdict
 from freeloader.core.snapshot import Snapshot
 from freeloader.core.strategies import Soft
 
@@ -20,6 +20,8 @@ Reason = Callable[[Deployment], Soft | None]
 def reasons(profile: Profile, policy: Policy, snapshot: Snapshot, now: float) -> Reason | None:
     """The question put to each candidate that passes; None where no reason can apply."""
     found: list[Reason] = []
+    if policy.above is not None:
+        found.append(_no_stronger(policy.above, profile.task))
     if not found:
         return None
 
@@ -27,3 +29,17 @@ def reasons(profile: Profile, policy: Policy, snapshot: Snapshot, now: float) ->
         return next((said for ask in found if (said := ask(deployment)) is not None), None)
 
     return first
+
+
+def _no_stronger(above: float, task: str) -> Reason:
+    """After an answer of poor quality: whoever is stronger than who gave it goes first."""
+
+    def ask(deployment: Deployment) -> Soft | None:
+        value = scoring.intelligence(deployment, task)
+        if value is not None and value > above:
+            return None
+        said = "unknown" if value is None else f"{value:g}"
+        reason = f"intelligence {said} is no more than the {above:g} that failed"
+        return Soft(Verdict("upgrade", "no_model_passes_gates", reason))
+
+    return ask

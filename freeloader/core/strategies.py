@@ -45,7 +45,7 @@ Key = tuple[int | str, float, float, int, str]
 
 def rank_of(policy: Policy, profile: Profile) -> Rank:
     """The order that a request goes by. Equal requests share one, and the books keep few."""
-    by = _BY.get(policy.strategy, "score")
+    by = policy.order or _BY.get(policy.strategy, "score")
     weights = TIES if by in ("price", "intelligence", "latency") else policy.weights
     shares = scoring.shares(weights, policy.prefer_local)
     mix = _mix(profile) if by == "price" else 0
@@ -214,7 +214,8 @@ class Pick:
 
     def __init__(self, policy: Policy, profile: Profile) -> None:
         self._policy, self._profile = policy, profile
-        self._want = FASTEST if policy.strategy == "speed-first" else 1
+        fastest = policy.strategy == "speed-first" and policy.order is None
+        self._want = FASTEST if fastest else 1
         self._fit: list[Passing] = []
         self._spare: Passing | None = None
         self._last: Passing | None = None

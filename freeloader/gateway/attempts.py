@@ -7,12 +7,15 @@ first content came, and at the end how much is known of the consumption:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
 from typing import Any
 
 from freeloader.clock import Clock, Instant
+from freeloader.core import flaws
 from freeloader.core.events import Answer, Delta, End, Event, Fault, Headers, Usage
+from freeloader.core.flaws import Asked
 from freeloader.core.model import Attempt
 from freeloader.core.routing import upper_meters
 from freeloader.core.tokens import upper_tokens
@@ -22,6 +25,9 @@ from freeloader.money import Meters
 #: Chunks held back before the first content; more than a role chunk or two means
 #: a provider that streams emptiness, and they are let go.
 _HELD_BACK = 64
+#: Larger answers are looked at in a thread, so that nobody else waits meanwhile.
+_JUDGED_HERE = 32_768
+NOTHING_ASKED = Asked()
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking_blocks")
 _TEXTS = ("content", "reasoning_content", "reasoning", "refusal", "text")
 
@@ -29,9 +35,12 @@ _TEXTS = ("content", "reasoning_content", "reasoning", "refusal", "text")
 class Watch:
     """What is known of one attempt while it runs. All times are of its clock."""
 
-    def __init__(self, attempt: Attempt, clock: Clock) -> None:
+    def __init__(self, attempt: Attempt, clock: Clock, asked: Asked = NOTHING_ASKED) -> None:
         self.attempt = attempt
         self._clock = clock
+        self._asked = asked
+        self.flaw: str | None = None
+        self.kept: list[Event] = []
         self.started: Instant = clock.now()
         self.first_at: Instant | None = None
         self.ended_at: Instant | None = None
@@ -49,7 +58,8 @@ class Watch:
         """The lane's events from the first content on; ``first_at`` is set before it is given.
 
         Ends after ``End`` or ``Fault``. A fault before any content is not
-        yielded: it is left in ``fault`` with ``first_at`` None.
+        yielded: it is left in ``fault`` with ``first_at`` None. An answer with a flaw is
+        not yielded either: ``flaw`` says what is wrong with it, and it is left in ``kept``.
         """
         held: list[Event] = []
         self.sending = True
@@ -58,6 +68,9 @@ class Watch:
             async for event in events:
                 self._note(event)
                 if isinstance(event, Headers):
+                    continue
+                if self.first_at is None and await self._is_flawed(event, held):
+                    held.append(event)
                     continue
                 if self.first_at is None and not self._opens(event, len(held)):
                     if self.fault is None:
@@ -69,6 +82,8 @@ class Watch:
                     yield earlier
                 held.clear()
                 yield event
+        if self.flaw is not None and self.fault is None:
+            self.kept = held
         self.ended_at = self._clock.now()
 
     def used(self) -> tuple[Meters, str]:
@@ -108,6 +123,19 @@ class Watch:
             return None
         return (self.first_at.mono - self.started.mono) * 1000
 
+    async def _is_flawed(self, event: Event, held: list[Event]) -> bool:
+        """Whether this answer has a flaw, as far as can be told by now."""
+        if self.flaw is not None:
+            return True
+        if isinstance(event, Delta) and not self.attempt.profile.stream:
+            if _content_bytes(event.data) > _JUDGED_HERE:
+                self.flaw = await asyncio.to_thread(flaws.found, event.data, self._asked)
+            else:
+                self.flaw = flaws.found(event.data, self._asked)
+        elif isinstance(event, End):
+            self.flaw = flaws.empty(event.finish_reason or _finish_of(held))
+        return self.flaw is not None
+
     def _may_have_thought(self) -> bool:
         reasons = "reasoning" in self.attempt.deployment.model.capabilities
         return reasons and not self.thinking_seen
@@ -134,6 +162,17 @@ class Watch:
             self.fault = event.answer
         else:
             self.finished = True
+
+
+def _finish_of(held: Iterable[Event]) -> str | None:
+    """The last reason to finish that a chunk gave."""
+    said = None
+    for event in held:
+        choices = event.data.get("choices") if isinstance(event, Delta) else None
+        for choice in choices if isinstance(choices, list) else ():
+            reason = choice.get("finish_reason") if isinstance(choice, dict) else None
+            said = reason if isinstance(reason, str) else said
+    return said
 
 
 def _content_bytes(data: dict[str, Any]) -> int:

@@ -54,6 +54,7 @@ class Pipeline:
         decision_id = self._tools.new_id("dec")
         guarding.note(plan.profile, plan.project, caller, decision_id, self._tools)
         guarding.refuse(plan.profile, plan.project, caller, request_id, decision_id, self._tools)
+        self._tools.retries.request(self._tools.clock.now().mono)
         return Run(plan, request_id, decision_id, self._tools)
 
     def explain(self, profile: Profile, caller: Caller) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from freeloader.core import actions, explain, fallback, relax
 from freeloader.core import routing as deciding
 from freeloader.core.actions import InForce
 from freeloader.core.events import Delta, End, Fault, Usage
-from freeloader.core.fallback import Failed, Stop
+from freeloader.core.fallback import Failed, Retry, Stop
+from freeloader.core.flaws import Asked
 from freeloader.core.model import (
     EMPTY,
     Attempt,
@@ -79,6 +80,8 @@ class Plan:
     tried: frozenset[str] = frozenset()
     avoid: dict[str, Verdict] = field(default_factory=dict)
     failures: list[Failed] = field(default_factory=list)
+    #: What each failure changed, in words.
+    notes: list[str] = field(default_factory=list)
     spent_pico: int = 0
 
     def outer(self) -> Policy:
@@ -101,6 +104,15 @@ class Plan:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Flawed:
+    """An answer that came whole, with something wrong with it."""
+
+    candidate: deciding.Candidate
+    watch: Watch
+    settled: Settled
+
+
 class Run:
     """The pipeline's answer in the making; see the methods a surface uses."""
 
@@ -118,6 +130,7 @@ class Run:
         self._attempts: list[dict[str, Any]] = []
         self._watch: Watch | None = None
         self._settled: Settled | None = None
+        self._flawed: Flawed | None = None
         self._deadline: asyncio.Timeout | None = None
         self._task = tools.tasks.start(self._drive(), f"run {request_id}")
 
@@ -197,6 +210,8 @@ class Run:
         if (lowered := self._lowered()) is not None:
             shown["maxTokens"] = lowered
         saved = self._savings()
+        if self._watch is not None and self._watch.flaw is not None:
+            shown["flaw"] = self._watch.flaw
         return shown if saved is None else {**shown, "savings": saved}
 
     def accounting(self) -> dict[str, Any]:
@@ -253,21 +268,54 @@ class Run:
 
     async def _until_answered(self) -> None:
         plan = self._plan
+        step: Retry | None = None
         while True:
             await self._tools.lane_ready(plan.resolution)
-            candidate, hold = await self._reserve()
-            failure = await self._attempt(candidate, hold)
+            try:
+                candidate, hold = await self._reserve()
+            except FreeloaderError:
+                if await self._made_do():
+                    return
+                raise
+            provider = candidate.deployment.provider.id
+            near = step is not None and step.provider in (None, provider)
+            failure = await self._attempt(candidate, hold, step.delay if near and step else 0.0)
             if failure is None:
                 return
             plan.failures.append(failure)
-            step = fallback.next_step(
-                plan.policy, plan.failures, tuple(self._tools.books.deployments.values())
-            )
-            if isinstance(step, Stop):
+            found = self._next_step()
+            if isinstance(found, Stop):
+                if not found.wanted and await self._made_do():
+                    return
                 raise self._failed()
+            step = found
             plan.policy, plan.tried = step.policy, step.tried
-            if step.delay:
-                await asyncio.sleep(step.delay)
+            plan.notes.append(step.note)
+
+    def _next_step(self) -> Retry | Stop:
+        """The plan's, unless the whole daemon has retried enough for now."""
+        plan, tools = self._plan, self._tools
+        every = tuple(tools.books.deployments.values())
+        step = fallback.next_step(plan.policy, plan.failures, every, tools.roll())
+        counts = isinstance(step, Retry) and step.counted
+        if counts and not tools.retries.allow(tools.clock.now().mono):
+            return Stop("the budget of retries is used up for the moment")
+        return step
+
+    async def _made_do(self) -> bool:
+        """Gives the client an answer with a flaw, where one came and nobody gave a better one.
+
+        It is said aloud in ``routing``; it was paid for, and may be of use.
+        """
+        found = self._flawed
+        if found is None:
+            return False
+        self._chosen, self._watch, self._settled = found.candidate, found.watch, found.settled
+        for event in found.watch.kept:
+            if isinstance(event, Delta):
+                await self._give(event, found.candidate.deployment.public_model)
+        await self._finish(found.watch)
+        return True
 
     async def _reserve(self) -> tuple[deciding.Candidate, Hold]:
         """The best candidate whose windows and budgets could all be held."""
@@ -404,8 +452,11 @@ class Run:
             explain.alternative(deciding.scored(other, ask, books)) for other in others
         ]
 
-    async def _attempt(self, candidate: deciding.Candidate, hold: Hold) -> Failed | None:
-        """Sends once. None: answered (or broken after the first delta, which is final too)."""
+    async def _attempt(
+        self, candidate: deciding.Candidate, hold: Hold, pause: float
+    ) -> Failed | None:
+        """Sends once, after ``pause`` s. None: answered (or broken after the first delta, which
+        is final too)."""
         plan, tools = self._plan, self._tools
         deployment = candidate.deployment
         attempt = Attempt(
@@ -416,30 +467,51 @@ class Run:
             profile=for_attempt(plan.profile, deployment, candidate.output),
             timeouts=tools.rules.timeouts(deployment.provider.id),
         )
-        watch = self._watch = Watch(attempt, tools.clock)
+        sent = attempt.profile
+        bound = sent.upper.output // sent.choices if sent.bounded else None
+        asked = Asked.of(plan.profile.payload, bound)
+        watch = self._watch = Watch(attempt, tools.clock, asked)
         self._attempts.append({"attempt": attempt.number, "deployment": deployment.id})
         try:
+            if pause:
+                await asyncio.sleep(pause)
             watch.attempt = replace(attempt, credentials=await tools.credentials(deployment))
             await self._relay(watch, deployment.public_model)
         finally:
             # A task of its own: neither a cancelled run nor a shutdown may lose it.
             work = self._settle(watch, hold)
             await asyncio.shield(tools.tasks.start(work, f"settle {attempt.id}"))
-        if watch.fault is None:
+        if watch.fault is None and watch.flaw is None:
             await self._finish(watch)
             return None
+        if watch.fault is None:
+            self._keep(candidate, watch)
         if watch.first_at is not None or self._settled is None or self._settled.outcome is None:
             return None
-        return Failed(deployment, self._settled.outcome, watch.fault.timeout)
+        late = watch.fault is not None and watch.fault.timeout
+        return Failed(deployment, self._settled.outcome, late)
+
+    def _keep(self, candidate: deciding.Candidate, watch: Watch) -> None:
+        """The answer with a flaw, in case nobody gives a better one. The last one counts, but
+        something before nothing."""
+        assert self._settled is not None
+        before = self._flawed
+        if not any(isinstance(event, Delta) for event in watch.kept):
+            return
+        if before is None or watch.relayed_bytes or not before.watch.relayed_bytes:
+            self._flawed = Flawed(candidate, watch, self._settled)
 
     async def _relay(self, watch: Watch, public_model: str) -> None:
         async for event in watch.events(self._tools.lane):
             if isinstance(event, Delta):
-                event.data["model"] = public_model
-                await self._queue.put(event)
-                self._ready.set()
+                await self._give(event, public_model)
             elif isinstance(event, Fault):
                 await self._queue.put(event)
+
+    async def _give(self, event: Delta, public_model: str) -> None:
+        event.data["model"] = public_model
+        await self._queue.put(event)
+        self._ready.set()
 
     async def _finish(self, watch: Watch) -> None:
         settled, told = self._settled, watch.usage
@@ -523,6 +595,7 @@ class Run:
                 "routing": self.routing(),
                 "policy": explain.policy_shown(plan.policy),
                 "rule": plan.resolution.rule,
+                "fallback": plan.notes,
                 "error": error.message if error is not None else None,
                 "catalog": self._tools.rules.catalog_version(),
             },

@@ -88,7 +88,7 @@ def _was_sent(watch: Watch) -> bool:
 def _judge(watch: Watch, now: Instant, tools: Tools) -> Outcome | None:
     """What the failure means. Its reason goes to clients and into the journal: no key is in it."""
     if watch.fault is None:
-        return None
+        return None if watch.flaw is None else outcome.flawed(watch.flaw)
     deployment = watch.attempt.deployment
     rules, limits = deployment.provider.error_rules, deployment.limits
     answer = without(watch.fault, watch.attempt.credentials.values())

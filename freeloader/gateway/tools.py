@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 from freeloader.clock import Clock
 from freeloader.core.model import Deployment, Resolution
 from freeloader.gateway.ports import BooksPort, JournalPort, LanePort, Rules
+from freeloader.gateway.retries import RetryBudget
 from freeloader.gateway.waiting import Room
 from freeloader.store.rows import AuditRow
 
@@ -58,7 +60,8 @@ class Tools:
     ``lane_ready`` returns once the lane can send to a model that the resolution
     means; it raises Unavailable where that takes too long; ``scrub`` masks
     whatever looks like a secret in a text that people will see; ``room`` is where requests
-    wait for quota or money that comes free in a moment.
+    wait for quota or money that comes free in a moment; ``retries`` bounds the retries of
+    all requests together; ``roll`` is the randomness of their delays, in [0, 1).
     """
 
     books: BooksPort
@@ -74,3 +77,5 @@ class Tools:
     room: Room = field(default_factory=Room)
     #: Appends to the owner's audit; None: nobody keeps one.
     audit: Callable[[AuditRow], Coroutine[Any, Any, None]] | None = None
+    retries: RetryBudget = field(default_factory=RetryBudget)
+    roll: Callable[[], float] = random.random

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from houses import deployment
+from hypothesis import given
+from hypothesis import strategies as st
 
 from freeloader.core.fallback import Failed, Retry, Stop, next_step
-from freeloader.core.model import FallbackPlan, Level
+from freeloader.core.model import FallbackPlan, Gates, Level
 from freeloader.core.outcome import Outcome
 from freeloader.core.policy import combine
 
@@ -86,7 +89,8 @@ def test_a_broken_lane_is_tried_once_more_and_then_left() -> None:
 def test_after_a_time_out_a_faster_model_is_preferred() -> None:
     step = next_step(policy(), [failed("their_fault", timeout=True)], ALL)
     assert isinstance(step, Retry)
-    assert step.policy.weights.speed > policy().weights.speed
+    assert step.policy.order == "latency"
+    assert step.policy.gates == policy().gates
 
 
 def test_falling_back_to_local_keeps_every_other_constraint() -> None:
@@ -94,3 +98,75 @@ def test_falling_back_to_local_keeps_every_other_constraint() -> None:
     assert isinstance(step, Retry)
     assert step.policy.gates.local_only
     assert step.policy.gates.max_latency == policy().gates.max_latency
+
+
+def test_the_tree_as_a_table() -> None:
+    """Branch by kind of failure, and what each value of it changes."""
+    spent, poor = failed("spent"), failed("quality_failure")
+    late = failed("their_fault", timeout=True)
+    for branch, one in (
+        ("on_quota_exceeded", spent),
+        ("on_latency_timeout", late),
+        ("on_quality_failure", poor),
+    ):
+        for step, changed in {
+            "next-cheapest": ("price", None, False),
+            "faster-model": ("latency", None, False),
+            "upgrade": (None, 5.0, False),
+            "local": (None, None, True),
+        }.items():
+            found = next_step(policy(**{branch: step}), [one], ALL)
+            assert isinstance(found, Retry)
+            got = (found.policy.order, found.policy.above, found.policy.gates.local_only)
+            assert got == changed, (branch, step)
+        stop = next_step(policy(**{branch: "error"}), [one], ALL)
+        assert isinstance(stop, Stop)
+        assert stop.wanted
+        again = next_step(policy(**{branch: "retry"}), [one], ALL)
+        assert isinstance(again, Retry)
+        assert A.id not in again.tried
+        twice = next_step(policy(**{branch: "retry"}), [one, one], ALL)
+        assert isinstance(twice, Retry)
+        assert A.id in twice.tried
+
+
+def test_other_failures_bend_nothing() -> None:
+    step = next_step(policy(), [failed("their_fault")], ALL)
+    assert isinstance(step, Retry)
+    assert step.policy == policy()
+
+
+def test_an_upgrade_never_goes_below_who_failed() -> None:
+    step = next_step(policy(), [failed("quality_failure")], ALL)
+    assert isinstance(step, Retry)
+    assert step.policy.gates.min_intelligence == A.model.intelligence
+    strict = combine([Level("request", gates=Gates(min_intelligence=7.0, no_training=True))])
+    kept = next_step(strict, [failed("quality_failure")], ALL)
+    assert isinstance(kept, Retry)
+    assert kept.policy.gates == replace(strict.gates, min_intelligence=7.0)
+
+
+@pytest.mark.parametrize("strategy", ["speed-first", "quality-first", "priority", "local-first"])
+def test_a_strategy_that_says_who_is_next_keeps_its_word(strategy: str) -> None:
+    own = combine([Level("request", strategy=strategy)])
+    step = next_step(own, [failed("spent")], ALL)
+    assert isinstance(step, Retry)
+    assert step.policy == own
+
+
+@given(st.floats(0, 1, exclude_max=True), st.integers(0, 60_000), st.integers(1, 20))
+def test_the_delay_is_fully_jittered_and_bounded(roll: float, base: int, count: int) -> None:
+    plan = policy(retry_delay_ms=base, max_retries=20)
+    step = next_step(plan, [failed("their_fault")] * count, ALL, roll)
+    assert isinstance(step, Retry)
+    assert step.provider == "a"
+    most = min(30.0, base / 1000 * 2 ** (count - 1))
+    assert step.delay == pytest.approx(most * roll)
+
+
+def test_refusals_by_an_accounts_limits_are_no_storm() -> None:
+    quota = next_step(policy(), [failed("spent")], ALL)
+    broken = next_step(policy(), [failed("their_fault")], ALL)
+    assert isinstance(quota, Retry)
+    assert isinstance(broken, Retry)
+    assert (quota.counted, broken.counted) == (False, True)

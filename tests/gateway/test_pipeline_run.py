@@ -44,6 +44,7 @@ from freeloader.errors import (
     UpstreamTimeout,
 )
 from freeloader.gateway.pipeline import Pipeline
+from freeloader.gateway.retries import RetryBudget
 from freeloader.gateway.tools import Tasks, Tools
 from freeloader.money import Meters, Price
 
@@ -220,6 +221,8 @@ class World:
     async def audit(self, row: Any) -> None:
         self.audits.append(row)
 
+    retries: RetryBudget = field(default_factory=RetryBudget)
+
     def begin(self, **asked: Any) -> Any:
 
         async def credentials(_: Deployment) -> Mapping[str, str]:
@@ -237,6 +240,7 @@ class World:
             lambda kind: f"{kind}-{next(self.numbers)}",
             self.scrub,
             audit=self.audit,
+            retries=self.retries,
         )
         return Pipeline(tools).begin(profile(**asked), OWNER, "r")
 

@@ -1,0 +1,40 @@
+"""The budget of retries: its law, and the window."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freeloader.gateway.retries import AT_LEAST, SHARE, WINDOW_S, RetryBudget
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 5)), max_size=200))
+def test_no_window_sees_more_than_its_share_or_three(steps: list[tuple[bool, float]]) -> None:
+    budget, now = RetryBudget(), 0.0
+    requests: list[float] = []
+    retries: list[float] = []
+    for is_request, gap in steps:
+        now += gap
+        if is_request:
+            budget.request(now)
+            requests.append(now)
+        elif budget.allow(now):
+            retries.append(now)
+            recent = [t for t in retries if t > now - WINDOW_S]
+            asked = [t for t in requests if t > now - WINDOW_S]
+            assert len(recent) <= max(AT_LEAST, SHARE * len(asked) + 1)
+
+
+def test_a_quiet_daemon_has_three_and_gets_them_back() -> None:
+    budget = RetryBudget()
+    budget.request(0.0)
+    assert [budget.allow(0.0) for _ in range(4)] == [True, True, True, False]
+    assert not budget.allow(WINDOW_S - 0.1)
+    assert budget.allow(WINDOW_S + 0.1)
+
+
+def test_a_busy_one_has_a_fifth() -> None:
+    budget = RetryBudget()
+    for _ in range(100):
+        budget.request(1.0)
+    assert sum(budget.allow(1.0) for _ in range(100)) == 20
