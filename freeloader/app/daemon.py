@@ -9,12 +9,13 @@ import asyncio
 import logging
 import random
 import secrets as entropy
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
 from freeloader import __version__
 from freeloader.app.budgets import budget_rules
+from freeloader.app.upstream import Upstream
 from freeloader.app.views import Decisions, Jobs
 from freeloader.app.world import World
 from freeloader.banner import Banner
@@ -22,9 +23,8 @@ from freeloader.books.books import Books
 from freeloader.child.keeper import Keeper
 from freeloader.child.states import Rules as ChildRules
 from freeloader.clock import Clock, SystemClock
-from freeloader.core.model import Resolution
 from freeloader.errors import Unavailable
-from freeloader.gateway.lanes.litellm import LiteLLMLane
+from freeloader.gateway.lanes.direct.lane import DirectLane
 from freeloader.gateway.pipeline import Pipeline
 from freeloader.gateway.server import HTTP_LIMITS, Running, build_app, serve
 from freeloader.gateway.services import Services
@@ -49,11 +49,6 @@ _log = logging.getLogger(__name__)
 
 #: Changed quota windows go to disk this often (seconds).
 FLUSH_S = 0.25
-#: A request waits so long for a child that is being restarted, then gets 503 ``starting``.
-CHILD_WAIT_S = 45.0
-#: A request for a model that was just added waits so long for the child that knows it: at
-#: worst two children are started for that, one after the other.
-CATCH_UP_S = 120.0
 
 
 class Daemon:
@@ -81,7 +76,9 @@ class Daemon:
         self.store = Store.open(home.ledger, home.journal, self._clock)
         self.secrets = SecretStore(home, settings.secrets.backend, on_secret=redactor.add)
         ledger = self.store.ledger
-        self.world = World(settings, home.registry, ledger, self.secrets, self._clock)
+        self.world = World(
+            settings, home.registry, ledger, self.secrets, self._clock, DirectLane.takes
+        )
         self.accounts = Accounts(
             ledger,
             self.secrets,
@@ -101,7 +98,23 @@ class Daemon:
             in_force=lambda: self.settings,
         )
         self.books = Books(ledger, self._clock, budget_rules(settings, {}))
-        self.keeper = _keeper(home, settings, environ, self._clock, redactor)
+        proxies = {k: v for k, v in environ.items() if k.lower() in _PROXIES}
+        self.keeper = _keeper(
+            home,
+            settings,
+            environ,
+            self._clock,
+            redactor,
+            proxies,
+            lambda: self.world.speaks,
+        )
+        self.upstream = Upstream(
+            self.world,
+            self.keeper,
+            self._clock,
+            lambda: self.settings.upstream.lane,
+            proxies,
+        )
         self._every_job: tuple[Job, ...] = (
             *first_jobs(ledger, self.store.journal, self._clock, self._retention),
         )
@@ -129,13 +142,13 @@ class Daemon:
         self.world.attach(self.books, self.keeper)
         await self.world.refresh()
         self._log_overlays()
-        await self.keeper.start(self.world.entries())
         await self.jobs.load()
         for work in (self.jobs.run(), self._flush_forever(), self._announce_ready()):
             self._keep(work)
         server = self.settings.server
         limits = replace(HTTP_LIMITS, drain_seconds=server.drain_seconds)
         self._running = await serve(build_app(self._services()), server.host, server.port, limits)
+        await self.upstream.start()
         return self._banner(found)
 
     async def stop(self) -> None:
@@ -154,6 +167,7 @@ class Daemon:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self.world.close()
+        await self.upstream.close()
         await self.keeper.stop()
         try:
             await self.books.flush()
@@ -177,6 +191,7 @@ class Daemon:
         await self.keys.load()
         await self._take_over_budgets()
         await self.world.reload(found)
+        await self.upstream.take_over()
         self._log_overlays()
 
     def problems(self) -> list[str]:
@@ -184,7 +199,9 @@ class Daemon:
         refused = [] if self._refused is None else [f"settings not taken over: {self._refused}"]
         skipped = [f"overlay skipped: {bad}" for bad in self.world.catalog.problems]
         unknown = self.world.premium_problem()
-        return [*refused, *skipped, *unknown, *unbuilt(self.settings), *self.store.problems]
+        away = self.upstream.problems()
+        late = unbuilt(self.settings)
+        return [*refused, *skipped, *unknown, *away, *late, *self.store.problems]
 
     def _log_overlays(self) -> None:
         for bad in self.world.catalog.problems:
@@ -192,8 +209,8 @@ class Daemon:
 
     @property
     def state(self) -> str:
-        """``starting``, ``ready`` or ``stopping``; ready means that the child answers too."""
-        if self._state == "starting" and self.keeper.status()["state"] == "ready":
+        """``starting``, ``ready`` or ``stopping``; ready means that somebody can be asked."""
+        if self._state == "starting" and self.upstream.answers():
             self._state = "ready"
         return self._state
 
@@ -211,17 +228,20 @@ class Daemon:
         ledger = self.store.ledger
         tools = Tools(
             self.books,
-            LiteLLMLane(self.keeper),
+            self.upstream.lane,
             self.world,
             self.store.journal,
             self._clock,
             self._tasks,
             self.world.credentials,
-            self._lane_ready,
+            self.upstream.ready,
             _new_id,
             self._scrub,
             room,
             audit=ledger.audit,
+            lane_up=self.upstream.up,
+            lane_wanted=self.upstream.wanted,
+            lane_out=self.upstream.out,
         )
         return Services(
             pipeline=Pipeline(tools),
@@ -248,11 +268,8 @@ class Daemon:
             started=self._started,
             simulated=lambda: self.world.simulation.url is not None,
             problems=self.problems,
+            lane=self.upstream.shown,
         )
-
-    async def _lane_ready(self, wanted: Resolution) -> None:
-        await self.keeper.wait_ready(CHILD_WAIT_S)
-        await self.world.served(wanted, CATCH_UP_S)
 
     async def _take_over_budgets(self) -> None:
         """The settings' limits and each key's own, from the next request on."""
@@ -293,7 +310,8 @@ class Daemon:
             await self.books.flush_dirty()
 
     async def _announce_ready(self) -> None:
-        await self.keeper.wait_ready(self.settings.upstream.start_seconds_max)
+        if not self.upstream.answers():
+            await self.keeper.wait_ready(self.settings.upstream.start_seconds_max)
         _log.info("ready: %d deployments", len(self.world.deployments))
 
 
@@ -303,6 +321,8 @@ def _keeper(
     environ: Mapping[str, str],
     clock: Clock,
     redactor: Redactor,
+    proxies: Mapping[str, str],
+    behind: Callable[[], bool],
 ) -> Keeper:
     upstream = settings.upstream
     return Keeper(
@@ -313,8 +333,9 @@ def _keeper(
         recycle_rss_mb=upstream.recycle_rss_mb,
         rules=ChildRules(start=upstream.start_seconds_max, drain=upstream.total_seconds),
         environ=environ,
-        proxies={k: v for k, v in environ.items() if k.lower() in _PROXIES},
+        proxies=proxies,
         scrub=redactor.scrub,
+        behind=behind,
     )
 
 

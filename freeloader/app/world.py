@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from freeloader import catalog as catalogs
 from freeloader.app.simulation import Simulation
@@ -22,7 +23,15 @@ from freeloader.child.config import WARM, Entry, entries_of, wire_name
 from freeloader.child.keeper import Keeper
 from freeloader.clock import Clock
 from freeloader.core import privacy
-from freeloader.core.model import Account, Deployment, Level, Resolution, Timeouts
+from freeloader.core.model import (
+    EMPTY,
+    Account,
+    Deployment,
+    Level,
+    Resolution,
+    Timeouts,
+    Verdict,
+)
 from freeloader.core.privacy import Watching
 from freeloader.core.rules import Rule
 from freeloader.errors import Unavailable
@@ -51,7 +60,9 @@ class World:
         ledger: Ledger,
         secrets: SecretStore,
         clock: Clock,
+        speaks: Callable[[Deployment], bool] = lambda _: False,
     ) -> None:
+        """``speaks`` says which deployments can be spoken to without a child."""
         self.settings = settings
         self._levels, self._rules = (settings.level(),), settings.rules()
         self._own = _own(settings)
@@ -63,6 +74,11 @@ class World:
         self.catalog: Catalog = self._bundled
         self.simulation = Simulation()
         self.deployments: tuple[Deployment, ...] = ()
+        self._speaks = speaks
+        self._spoken: frozenset[str] = frozenset()
+        self._alone: dict[Verdict, Mapping[str, Verdict]] = {}
+        self._entries: Mapping[str, Entry] = EMPTY
+        self._kept: set[asyncio.Task[None]] = set()
         self._names: Names | None = None
         self._premium: Premium | None = None
         self._books: Books | None = None
@@ -108,6 +124,32 @@ class World:
         """
         return self._entries_for(self.deployments)
 
+    @property
+    def speaks(self) -> bool:
+        """True if some deployment can be spoken to without a child."""
+        return bool(self._spoken)
+
+    def spoken(self, wanted: Resolution) -> bool:
+        """True if that is so of some deployment that ``wanted`` means."""
+        if wanted.kind == "named":
+            return not self._spoken.isdisjoint(wanted.deployments)
+        return bool(self._spoken)
+
+    def child_only(self, verdict: Verdict) -> Mapping[str, Verdict]:
+        """``verdict`` for each deployment that only a child can serve, by its id."""
+        found = self._alone.get(verdict)
+        if found is None:
+            alone = (d.id for d in self.deployments if d.id not in self._spoken)
+            found = self._alone[verdict] = dict.fromkeys(alone, verdict)
+        return found
+
+    def child_knows(self, deployment: Deployment) -> bool:
+        """True if the child that serves now would call the deployment where it is."""
+        found = (
+            None if self._keeper is None else self._keeper.served().get(wire_name(deployment.entry))
+        )
+        return found is not None and found == self._entries.get(deployment.entry)
+
     async def served(self, wanted: Resolution, seconds: float) -> None:
         """Until the child knows a model that ``wanted`` means, where one is on its way to it.
 
@@ -128,7 +170,15 @@ class World:
         """Ends what runs on its behalf."""
         if self._waiting is not None:
             self._waiting.cancel()
+        for task in self._kept:
+            task.cancel()
         await self.simulation.stop()
+
+    def keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Runs ``work`` as a task that is held until it is done."""
+        task = asyncio.create_task(work, name=name)
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
 
     async def reload(self, settings: Settings) -> None:
         """New settings and overlays; then as ``refresh``."""
@@ -155,6 +205,9 @@ class World:
             real = _pretend_accounts(catalog)
         self.catalog, self.deployments = await asyncio.to_thread(_expanded, catalog, real)
         self._premium = premium_of(self.catalog, self.settings.models.premium)
+        self._spoken = frozenset(d.id for d in self.deployments if self._speaks(d))
+        self._entries = {entry.name: entry for entry in entries_of(self.deployments)}
+        self._alone = {}
         self._names = Names(
             self.catalog,
             self.deployments,
@@ -168,7 +221,7 @@ class World:
         if self.simulation.url is None or keeper is None or not keeper.served():
             return
         _, coming = await asyncio.to_thread(_expanded, self._bundled, real)
-        if not any(keeper.serves(deployment.entry) for deployment in coming):
+        if not any(keeper.serves(d.entry) or self._speaks(d) for d in coming):
             keeper.configure(self._entries_for(coming))
             await keeper.wait_settled(HANDOVER_S)
 
@@ -180,9 +233,10 @@ class World:
         return tuple(sorted((*known.values(), *gone[:GONE_MAX])))
 
     def _publish(self) -> None:
-        """Gives the books what the child knows: a new model waits, no request does.
+        """Gives the books what can be asked: a model new to the child waits, no request does.
 
-        Where no child serves yet, all of it: then the requests wait for the child.
+        What can be spoken to without a child never waits. Where no child serves, all of
+        it: then the requests that need a child wait for it.
         """
         assert self._books is not None
         assert self._keeper is not None
@@ -197,6 +251,8 @@ class World:
     def _known(self, deployment: Deployment, served: Mapping[str, Entry]) -> bool:
         """A provider that moved is called where it was until the next child comes; but where
         a simulator was, nobody answers."""
+        if deployment.id in self._spoken:
+            return True
         found = served.get(wire_name(deployment.entry))
         if found is None or deployment.provider.kind != "simulated":
             return found is not None

@@ -13,7 +13,8 @@ from typing import Any
 
 from litellm.integrations.custom_logger import CustomLogger
 
-from freeloader.child.inside.tap import BODY_BYTES, Wire, bounded_headers, current
+from freeloader.child.heads import bounded_headers
+from freeloader.child.inside.tap import BODY_BYTES, Wire, current
 
 _MESSAGE_CHARS = 1000
 _IMAGE = "ImageFetchError"

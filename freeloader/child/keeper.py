@@ -69,7 +69,8 @@ class Keeper:
     the resident size of one worker at which the generation is replaced.
     ``environ`` is the daemon's, of which only places are taken over.
     ``proxies`` go through the pipe, not the environment: they can hold passwords.
-    ``scrub`` masks secrets in what the child prints.
+    ``scrub`` masks secrets in what the child prints. ``behind``: somebody else answers
+    while no child does, and has precedence over one that starts.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Keeper:
         scrub: Callable[[str], str] = str,
         rng: random.Random | None = None,
         command: tuple[str, ...] = (sys.executable, "-m", "freeloader.child.launcher"),
+        behind: Callable[[], bool] = lambda: False,
     ) -> None:
         self._places = Places(run_dir)
         self._log = LogFile(log_dir / "litellm.log", scrub=scrub)
@@ -93,6 +95,7 @@ class Keeper:
         self._clock = clock
         self._recycle_bytes = None if recycle_rss_mb is None else recycle_rss_mb * _MEGABYTE
         self._rules = rules or Rules()
+        self._behind = behind
         self._rng = rng or random.Random()  # noqa: S311 - spreads restarts, hides nothing
         self._machine = Machine()
         self._events: asyncio.Queue[Event] = asyncio.Queue(_QUEUE)
@@ -123,8 +126,18 @@ class Keeper:
         self._asked = self._remember(entries, secrets)
         self._events.put_nowait(Start(self._asked))
 
+    @property
+    def started(self) -> bool:
+        """True between ``start`` and ``stop``."""
+        return self._loop_task is not None
+
     def configure(self, entries: Iterable[Entry], secrets: Mapping[str, str] = EMPTY) -> None:
-        """The entries have changed (or not: then nothing happens). Returns at once."""
+        """The entries have changed (or not: then nothing happens). Returns at once.
+
+        Before ``start`` nothing happens either: that is told the entries itself.
+        """
+        if not self.started:
+            return
         self._asked = self._remember(entries, secrets)
         self._events.put_nowait(Configure(self._asked))
 
@@ -248,7 +261,7 @@ class Keeper:
     def _do(self, effect: Effect) -> None:
         match effect:
             case Spawn(generation, config):
-                gentle = self._machine.serving is not None
+                gentle = self._machine.serving is not None or self._behind()
                 self._hands.spawn(generation, config, *self._configs[config], gentle=gentle)
             case Probe(generation):
                 self._hands.probe(generation)

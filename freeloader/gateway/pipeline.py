@@ -67,6 +67,7 @@ class Pipeline:
             plan.policy,
             plan.resolution,
             now.wall,
+            avoid=tools.lane_out(),
             key_id=caller.key_id,
         )
         every = routing.explain(ask, tools.books)

@@ -42,6 +42,7 @@ _REMEDY = {
     "localOnly": "leave out localOnly, or add a local server",
     "blockLocal": "leave out blockLocal, or add an account that is not local",
     "context": "shorten the input or lower max_tokens",
+    "lane": "let the child serve it: xswarm config set upstream.lane auto",
     "noTraining": "leave out noTraining, or add an account that does not train on data",
 }
 
@@ -67,6 +68,7 @@ def refused(
         if candidate.verdict is not None:
             by_code.setdefault(candidate.verdict.code, []).append(candidate)
     for code, build in (
+        ("starting", _starting),
         ("budget_busy", _busy),
         ("quota_exhausted", _quota),
         ("rate_limited", _quota),
@@ -157,6 +159,15 @@ def _busy(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> Fre
     return BudgetBusy(
         f"The budget is held by requests in flight: {_why(some)} Try again in a moment.",
         retry_after=1.0,
+        details=details,
+    )
+
+
+def _starting(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> FreeloaderError:
+    return Unavailable(
+        f"{_why(some)} Try again in some seconds.",
+        code="starting",
+        retry_after=5.0,
         details=details,
     )
 

@@ -385,6 +385,9 @@ class Run:
             plan.avoid.clear()
             plan.tried = open_.tried
             return
+        if _coming(every):
+            await self._tools.lane_up()
+            return
         if plan.failures:
             raise self._failed(first, now)
         calmer = patient(plan.policy)
@@ -432,13 +435,14 @@ class Run:
         if policy.max_cost is not None and plan.spent_pico:
             policy = replace(policy, max_cost=max(0, policy.max_cost - plan.spent_pico))
         profile = replace(plan.profile, project=plan.project)
+        out = self._tools.lane_out()
         return deciding.Ask(
             profile,
             policy,
             plan.resolution,
             now.wall,
             plan.tried,
-            plan.avoid,
+            {**plan.avoid, **out} if out else plan.avoid,
             plan.caller.key_id,
             no_paid=plan.no_paid,
         )
@@ -446,6 +450,8 @@ class Run:
     def _choose(self, decision: deciding.Decision, ask: deciding.Ask) -> None:
         assert decision.winner is not None
         books = self._tools.books
+        if _coming(decision.refused):
+            self._tools.lane_wanted()
         self._chosen = deciding.scored(decision.winner, ask, books)
         others = [*decision.alternatives, *decision.refused[: deciding.ALTERNATIVES]]
         self._alternatives = [
@@ -610,6 +616,11 @@ def _first(every: Sequence[deciding.Candidate]) -> deciding.Candidate | None:
         if c.verdict is not None and c.verdict.until is not None and c.verdict.gate != "tried"
     ]
     return min(passing)[2] if passing else None
+
+
+def _coming(refused: Sequence[deciding.Candidate]) -> bool:
+    """True if one of them only lacks the lane that is being started for it."""
+    return any(c.verdict is not None and c.verdict.code == "starting" for c in refused)
 
 
 def _header_safe(text: str) -> str:

@@ -165,7 +165,8 @@ class Services:
     ``state`` says ``starting``, ``ready`` or ``stopping``; ``settings`` is asked
     anew for each request, so that a reload is seen at once; ``new_id`` makes
     request ids; ``started`` is when the daemon started; ``simulated`` says whether
-    pretend providers answer, ``problems`` what of the owner's files is not in force.
+    pretend providers answer, ``problems`` what of the owner's files is not in force;
+    ``lane`` how providers are called, and whether a child is needed for that.
     """
 
     pipeline: PipelinePort
@@ -185,5 +186,6 @@ class Services:
     started: Instant
     simulated: Callable[[], bool] = bool
     problems: Callable[[], Sequence[str]] = tuple
+    lane: Callable[[], Row] = dict
     body_limits: BodyLimits = field(default_factory=BodyLimits)
     stream_limits: StreamLimits = field(default_factory=StreamLimits)

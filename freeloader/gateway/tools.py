@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from freeloader.clock import Clock
-from freeloader.core.model import Deployment, Resolution
+from freeloader.core.model import EMPTY, Deployment, Resolution, Verdict
 from freeloader.gateway.ports import BooksPort, JournalPort, LanePort, Rules
 from freeloader.gateway.retries import RetryBudget
 from freeloader.gateway.waiting import Room
@@ -53,6 +53,10 @@ class Tasks:
             _log.error("%s failed", task.get_name(), exc_info=problem)
 
 
+async def _nothing() -> None:
+    """No lane is ever missing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """The pipeline's collaborators, built once by the composition root.
@@ -62,6 +66,9 @@ class Tools:
     whatever looks like a secret in a text that people will see; ``room`` is where requests
     wait for quota or money that comes free in a moment; ``retries`` bounds the retries of
     all requests together; ``roll`` is the randomness of their delays, in [0, 1).
+    ``lane_out`` names who cannot
+    be asked now for want of a lane (code ``starting`` where one is coming);
+    ``lane_up`` waits for that lane, ``lane_wanted`` says that it would have been used.
     """
 
     books: BooksPort
@@ -79,3 +86,6 @@ class Tools:
     audit: Callable[[AuditRow], Coroutine[Any, Any, None]] | None = None
     retries: RetryBudget = field(default_factory=RetryBudget)
     roll: Callable[[], float] = random.random
+    lane_up: Callable[[], Awaitable[None]] = _nothing
+    lane_wanted: Callable[[], None] = lambda: None
+    lane_out: Callable[[], Mapping[str, Verdict]] = lambda: EMPTY

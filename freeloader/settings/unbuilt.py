@@ -16,7 +16,6 @@ def unbuilt(settings: Settings) -> tuple[str, ...]:
         f"routing.strategy {settings.routing.strategy}": settings.routing.strategy in UNBUILT,
         "classifier": settings.classifier != defaults.classifier,
         "load_monitoring": settings.load_monitoring != defaults.load_monitoring,
-        "upstream.lane": settings.upstream.lane != defaults.upstream.lane,
         "discovery": settings.discovery != defaults.discovery,
         "benchmarking": settings.benchmarking != defaults.benchmarking,
         "notifications": settings.notifications != defaults.notifications,

@@ -16,8 +16,9 @@ from freeloader.books.books import Books
 from freeloader.child.config import WARM, Entry, wire_name
 from freeloader.clock import SystemClock
 from freeloader.core.budget import BudgetRules
-from freeloader.core.model import Account, Resolution
+from freeloader.core.model import Account, Resolution, Verdict
 from freeloader.errors import Unavailable
+from freeloader.gateway.lanes.direct.lane import DirectLane
 from freeloader.secrets import SecretStore
 from freeloader.settings import Home, load
 from freeloader.store import Store
@@ -204,3 +205,62 @@ async def test_a_simulator_that_had_to_move_is_unknown_to_the_child(ground: Grou
     assert providers(ground.books) == set(), "nobody answers where it was"
     ground.child.arrive()
     assert providers(ground.books)
+
+
+# ── what can be spoken to without a child ────────────────────────────────────
+
+GEMINI = Account("gemini", 1)
+
+
+@pytest_asyncio.fixture
+async def spoken(tmp_path: Path) -> AsyncIterator[Ground]:
+    home = Home(tmp_path / "home").create()
+    settings, clock = load(home, {"XSWARM_SECRETS__BACKEND": "file"}), SystemClock()
+    store = Store.open(home.ledger, home.journal, clock)
+    books, child = Books(store.ledger, clock, BudgetRules()), Child()
+    secrets = SecretStore(home, "file")
+    world = World(settings, home.registry, store.ledger, secrets, clock, DirectLane.takes)
+    world.attach(books, child)  # type: ignore[arg-type]
+    await world.refresh()
+    yield Ground(world, books, child, store)
+    await world.close()
+    await store.close()
+
+
+async def test_what_speaks_openais_wire_is_there_before_any_child(spoken: Ground) -> None:
+    world = spoken.world
+    assert world.speaks
+    assert world.spoken(ANY)
+    await spoken.add(GROQ)
+    await spoken.add(GEMINI)
+    assert providers(spoken.books) == {"groq", "gemini"}
+    alone = {name.split("@")[0] for name in world.child_only(Verdict("lane", "starting", "x"))}
+    assert alone == {"gemini"}
+    gemini = frozenset(d.id for d in world.deployments if d.provider.id == "gemini")
+    assert not world.spoken(Resolution("named", "gemini", gemini))
+    assert not any(world.child_knows(d) for d in world.deployments)
+    spoken.child.arrive()
+    assert all(world.child_knows(d) for d in world.deployments)
+
+
+async def test_a_child_that_does_not_know_a_new_model_keeps_nobody_waiting(
+    spoken: Ground,
+) -> None:
+    await spoken.add(GROQ)
+    spoken.child.arrive()
+    spoken.child.arrived.clear()
+    await spoken.add(LOCAL)
+    assert providers(spoken.books) == {"groq", "ollama"}
+    local = next(d for d in spoken.world.deployments if d.provider.id == "ollama")
+    assert not spoken.world.child_knows(local)
+    await spoken.world.served(Resolution("named", "x", frozenset({local.id})), 0.01)
+
+
+async def test_a_provider_that_moved_is_called_where_it_is_now(spoken: Ground) -> None:
+    await spoken.add(Account("lm_studio", 1, endpoint="http://127.0.0.1:5/v1", models=("a-7b",)))
+    spoken.child.arrive()
+    (before,) = spoken.world.deployments
+    assert spoken.world.child_knows(before)
+    entry = spoken.child.known[wire_name(before.entry)]
+    spoken.child.known = {wire_name(before.entry): replace(entry, api_base="http://127.0.0.1:6/v1")}
+    assert not spoken.world.child_knows(before)

@@ -17,7 +17,8 @@ from freeloader.clock import SystemClock
 MODELS = [
     "redirect",
     "ok", "slow", "429", "401", "402", "413", "500", "hang", "reset", "badjson", "empty", "garbage",
-    "cut", "cleancut", "midstream", "nousage", "badusage", "long",
+    "cut", "cleancut", "midstream", "nousage", "badusage", "long", "tools", "echo", "403", "404",
+    "503", "400", "422",
 ]  # fmt: skip
 
 

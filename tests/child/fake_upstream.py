@@ -62,6 +62,10 @@ class FakeUpstream:
             return web.Response()
         if model == "badjson":
             return web.Response(body=b"<html>oops</html>", content_type="application/json")
+        if model == "tools":
+            return await self._call_tools(request, bool(body.get("stream")))
+        if model == "echo":
+            return web.json_response(_echoed(body))
         if body.get("stream"):
             return await self._stream(request, model)
         if model == "slow":
@@ -75,6 +79,28 @@ class FakeUpstream:
         elif model != "nousage":
             answer["usage"] = USAGE
         return web.json_response(answer, headers={"x-ratelimit-remaining-requests": "9"})
+
+    async def _call_tools(self, request: web.Request, stream: bool) -> web.StreamResponse:
+        """One call, whole or in three pieces."""
+        function = {"name": "look", "arguments": '{"at": "x"}'}
+        call = {"id": "call_1", "type": "function", "function": function}
+        if not stream:
+            message = {"role": "assistant", "content": None, "tool_calls": [call]}
+            choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+            return web.json_response(_base("tools", "chat.completion", choice) | {"usage": USAGE})
+        answer = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await answer.prepare(request)
+        first = {**call, "index": 0, "function": {"name": "look", "arguments": ""}}
+        pieces = [{"tool_calls": [first]}]
+        for text in ('{"at": ', '"x"}'):
+            pieces.append({"tool_calls": [{"index": 0, "function": {"arguments": text}}]})
+        for piece in pieces:
+            choice = {"index": 0, "delta": piece, "finish_reason": None}
+            await _write(answer, _base("tools", "chat.completion.chunk", choice))
+        choice = {"index": 0, "delta": {}, "finish_reason": "tool_calls"}
+        await _write(answer, _base("tools", "chat.completion.chunk", choice) | {"usage": USAGE})
+        await answer.write(b"data: [DONE]\n\n")
+        return answer
 
     async def _hang(self, model: str) -> web.Response:
         try:
@@ -126,6 +152,14 @@ class FakeUpstream:
             await _write(answer, choice | {"usage": USAGE})
         await answer.write(b"data: [DONE]\n\n")
         return answer
+
+
+def _echoed(body: dict[str, Any]) -> dict[str, Any]:
+    """An answer whose text is what arrived."""
+    text = json.dumps({k: v for k, v in body.items() if k != "model"}, sort_keys=True)
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}}
+    choice["finish_reason"] = "stop"
+    return _base("echo", "chat.completion", choice) | {"usage": USAGE}
 
 
 def _base(model: str, kind: str, choice: dict[str, Any] | None) -> dict[str, Any]:

@@ -71,7 +71,7 @@ async def test_the_full_health(house: House) -> None:
     assert body["child"]["log"] == ["line of the child"]
     assert (body["simulated"], body["problems"]) == (True, ["a.json: bad"])
     _, body, _ = await house.get("/v1/health", VIEWER)
-    assert set(body["child"]) == {"state", "pid", "rssBytes", "restarts", "lastExit"}
+    assert set(body["child"]) == {"state", "pid", "rssBytes", "restarts", "lastExit", "since"}
     assert "problems" not in body, "they name files of the owner"
 
 

@@ -12,7 +12,6 @@ from freeloader.settings.unbuilt import unbuilt
     ("values", "name"),
     [
         ({"routing": {"strategy": "multi-cast"}}, "routing.strategy multi-cast"),
-        ({"upstream": {"lane": "direct"}}, "upstream.lane"),
         ({"logging": {"savePrompts": True}}, "logging.save_prompts"),
     ],
 )

@@ -19,21 +19,12 @@ import aiohttp
 import httpx
 import orjson
 
+from freeloader.child.heads import bounded_headers
+
 BODY_BYTES = 4096
 _TAIL_BYTES = 16 * 1024
 _OVERLAP = 64
 _GARBAGE_BYTES = 512
-_HEADER_CHARS = 300
-#: Leaves room for status and class in a header line of 8,190 bytes after base64.
-_HEADERS_BYTES = 4096
-_NOISE = frozenset(
-    {
-        "alt-svc", "cf-cache-status", "connection", "content-encoding", "content-length",
-        "content-security-policy", "date", "nel", "permissions-policy", "referrer-policy",
-        "report-to", "server", "set-cookie", "strict-transport-security", "transfer-encoding",
-        "vary", "via", "x-content-type-options", "x-frame-options", "x-powered-by",
-    }
-)  # fmt: skip
 # Keys inside generated text have their quotes escaped: a backslash before the key is not a key.
 _USAGE = re.compile(
     rb'(?<!\\)"(?:usage|billed_units|tokenUsage)"\s*:\s*\{|(?<!\\)"usageMetadata"|(?<!\\)"prompt_eval_count"'
@@ -140,21 +131,6 @@ def current() -> Wire | None:
 def attach(wire: Wire) -> None:
     """Make ``wire`` the current one for this task and the tasks it starts."""
     _current.set(wire)
-
-
-def bounded_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Lower-case names, without noise, at most 4 KB together (rate-limit headers first)."""
-    kept: dict[str, str] = {}
-    room = _HEADERS_BYTES
-    lowered = {name.lower(): value for name, value in headers.items()}
-    for name in sorted(lowered, key=lambda n: "limit" not in n and "retry" not in n):
-        value = lowered[name]
-        size = len(name) + len(value) + 6
-        if name in _NOISE or len(value) > _HEADER_CHARS or size > room or not value.isascii():
-            continue
-        kept[name] = value
-        room -= size
-    return kept
 
 
 def install() -> None:

@@ -10,7 +10,7 @@ from freeloader.core.model import Attempt
 
 
 class Lane(Protocol):
-    """One way to a provider (the LiteLLM child; later a cache, another machine)."""
+    """One way to a provider (the LiteLLM child, or directly; later a cache, another machine)."""
 
     def send(self, attempt: Attempt) -> AsyncGenerator[Event, None]:
         """The attempt's events: ``Headers, Delta*, Usage?, (End | Fault)``.

@@ -7,7 +7,6 @@ beside LiteLLM's version of it (see ``upstream``).
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
@@ -30,6 +29,7 @@ from freeloader.gateway.lanes.upstream import (
     refusal,
     trailer_of,
 )
+from freeloader.gateway.lanes.waits import Waits
 
 #: The largest JSON answer that is read; a model's longest answers are under 2 MB.
 _BODY_BYTES = 64 * 1024 * 1024
@@ -54,6 +54,12 @@ class LiteLLMLane:
     def __init__(self, keeper: KeeperPort) -> None:
         self._keeper = keeper
         self._gaps = Gaps()
+        self._running: set[_Call] = set()
+
+    def woke(self) -> None:
+        """The machine slept: what is under way must say something soon."""
+        for call in self._running:
+            call.waits.woke()
 
     async def send(self, attempt: Attempt) -> AsyncGenerator[Event, None]:
         """The attempt's events. Raises nothing but cancellation; closing it gives the call up."""
@@ -68,6 +74,7 @@ class LiteLLMLane:
             yield Fault(_our_fault(message, "UnknownEntry", "connect"))
             return
         call = _Call(attempt, self._gaps)
+        self._running.add(call)
         with lease:
             try:
                 response = await call.post(lease)
@@ -83,6 +90,8 @@ class LiteLLMLane:
                 yield Fault(call.timed_out())
             except (aiohttp.ClientError, OSError) as error:
                 yield Fault(call.lost(error))
+            finally:
+                self._running.discard(call)
 
 
 class _Call:
@@ -97,7 +106,7 @@ class _Call:
         self._headers: dict[str, str] = {}
         self._began = False
         self._lease: Lease | None = None
-        self._deadline = asyncio.get_running_loop().time() + self._limits.total
+        self.waits = Waits(attempt.timeouts)
 
     async def post(self, lease: Lease) -> aiohttp.ClientResponse:
         """Send it; the response once its head is there. Raises TimeoutError, aiohttp's errors."""
@@ -108,10 +117,11 @@ class _Call:
             "Content-Type": "application/json",
             _CONNECT_HEADER: f"{self._limits.connect:g}",
         }
-        async with self._within(self._limits.first_byte):
+        async with self.waits.head():
             response = await lease.session.post(path, data=body, headers=headers)
         self._lease = lease
         lease.heard()
+        self.waits.heard()
         return response
 
     def sheds(self, response: aiohttp.ClientResponse) -> bool:
@@ -145,15 +155,6 @@ class _Call:
             for event in self._answered(await self._whole(response), meta):
                 yield event
 
-    def _within(self, seconds: float) -> asyncio.Timeout:
-        """A limit for one wait, never past the attempt's end.
-
-        No limit is held across a ``yield``: it would cancel whoever reads the
-        events, in the middle of something else.
-        """
-        now = asyncio.get_running_loop().time()
-        return asyncio.timeout_at(min(self._deadline, now + seconds))
-
     def _answered(self, body: bytes, meta: dict[str, Any]) -> list[Event]:
         """The events of a JSON answer."""
         reading = Reading(stream=False)
@@ -163,9 +164,9 @@ class _Call:
             data = None
         if not isinstance(data, dict) or not reading.take(data):
             return [Fault(self._unusable(meta, "EmptyAnswer"))]
-        if not reading.content and not meta.get("finish"):
-            return [Fault(self._unusable(meta, "EmptyAnswer"))]
         usage = reading.usage(meta)
+        if not reading.content and not meta.get("finish"):
+            return [usage, Fault(self._unusable(meta, "EmptyAnswer"))]
         return [Delta(data, reading.content), usage, End(reading.finish_reason)]
 
     async def _streamed(self, response: aiohttp.ClientResponse) -> AsyncGenerator[Event, None]:
@@ -182,6 +183,7 @@ class _Call:
                     data = _data(event)
                     if data is None:
                         continue
+                    self.waits.begun = True
                     if "error" in data:
                         failure = data
                     elif reading.take(data) and not reading.bare(data):
@@ -207,10 +209,11 @@ class _Call:
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
         """Pieces of the body as they come, each within the idle limit. Raises TimeoutError."""
         while True:
-            async with self._within(self._limits.idle):
+            async with self.waits.piece():
                 chunk = await response.content.readany()
             if not chunk:
                 return
+            self.waits.heard()
             if self._lease is not None:
                 self._lease.heard()
             yield chunk
@@ -219,6 +222,7 @@ class _Call:
         """The whole body, bounded in size and by the idle limit. Raises TimeoutError."""
         parts: list[bytes] = []
         size = 0
+        self.waits.begun = True
         async for chunk in self._chunks(response):
             size += len(chunk)
             if size > _BODY_BYTES:
@@ -231,6 +235,8 @@ class _Call:
 
     def timed_out(self) -> Answer:
         phase = "stream" if self._began else "head"
+        if self.waits.slept:
+            return _our_fault("the machine slept, and the call did not outlive it", "Slept", phase)
         body = "no answer within the attempt's limits"
         return Answer(None, self._headers, body, error_class="Timeout", phase=phase, timeout=True)
 

@@ -68,6 +68,11 @@ class Reading:
             for choice in _dicts(data.get("choices"))
         )
 
+    @property
+    def told(self) -> bool:
+        """True if a usage object came."""
+        return self._usage is not None
+
     def usage(self, told: Mapping[str, Any]) -> Usage:
         """The usage: the provider's own object if the door has it, else LiteLLM's version.
 

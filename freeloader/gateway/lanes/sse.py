@@ -26,51 +26,81 @@ class ServerEvent:
 
 
 class SseParser:
-    """Feed it bytes as they come; at the end, ``close`` gives an unfinished last event."""
+    """Feed it bytes as they come; at the end, ``close`` gives an unfinished last event.
+
+    The time taken is linear in the bytes, however they are sliced.
+    """
 
     def __init__(self, limit: int = LINE_BYTES) -> None:
         self._limit = limit
-        self._rest = b""
+        self._head: bytes | None = b""  # until it is known whether it begins with a mark
         self._after_cr = False
-        self._fresh = True
+        self._rest = bytearray()
         self._name = ""
         self._data: list[bytes] = []
         self._held = 0
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
         """The events that ``chunk`` completes. Raises TooLong."""
+        if self._head is not None:
+            chunk = self._begun(chunk)
+        if self._after_cr and chunk:
+            chunk = chunk.removeprefix(b"\n")  # the second half of a CRLF
+            self._after_cr = False
         if not chunk:
             return []
-        if self._after_cr and chunk.startswith(b"\n"):  # the second half of a CRLF
-            chunk = chunk[1:]
-        self._after_cr = False
-        text = self._rest + chunk if self._rest else chunk
-        if self._fresh:
-            if len(text) < len(_BOM) and _BOM.startswith(text):
-                self._rest = text
-                return []
-            text, self._fresh = text.removeprefix(_BOM), False
         if b"\r" in chunk:
-            self._after_cr = text.endswith(b"\r")
-            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *lines, self._rest = text.split(b"\n")
-        if len(self._rest) > self._limit:
-            raise TooLong(f"a line of over {self._limit} bytes")
-        return [event for line in lines if (event := self._line(line)) is not None]
+            self._after_cr = chunk.endswith(b"\r")
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *lines, last = chunk.split(b"\n")
+        found: list[ServerEvent] = []
+        for line in lines:
+            if self._rest:
+                self._keep(line)
+                line = self._taken()
+            event = self._line(line)
+            if event is not None:
+                found.append(event)
+        self._keep(last)
+        return found
 
     def close(self) -> list[ServerEvent]:
         """The last event, where the stream ended without its empty line."""
-        line, self._rest = self._rest, b""
+        if self._head:
+            self._keep(self._head)
+            self._head = None
+        line = self._taken()
         event = self._line(line) if line else None
         return [found for found in (event, self._line(b"")) if found is not None]
 
+    def _begun(self, chunk: bytes) -> bytes:
+        """The first bytes without a byte-order mark; nothing while it may still become one."""
+        head = (self._head or b"") + chunk
+        if len(head) < len(_BOM) and _BOM.startswith(head):
+            self._head = head
+            return b""
+        self._head = None
+        return head.removeprefix(_BOM)
+
+    def _keep(self, piece: bytes) -> None:
+        """The beginning of a line whose end has not come yet."""
+        if len(self._rest) + len(piece) > self._limit:
+            raise TooLong(f"a line of over {self._limit} bytes")
+        self._rest += piece
+
+    def _taken(self) -> bytes:
+        """The line gathered so far, which is over."""
+        line = bytes(self._rest)
+        self._rest.clear()
+        return line
+
     def _line(self, line: bytes) -> ServerEvent | None:
         if not line:
-            return self._dispatch()
+            return self._dispatch() if self._data or self._name else None
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if field == b"data":
-            self._held += len(value)
+            self._held += len(value) + 1  # empty ones count too: they are kept as well
             if self._held > self._limit:
                 raise TooLong(f"an event of over {self._limit} bytes")
             self._data.append(value)

@@ -60,7 +60,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         return _broken(meta, common)
     if isinstance(told, int):
         # A success that LiteLLM could not read: it may well be billed, so it is no refusal.
-        return Answer(told, **common, phase="head" if told >= 400 else "stream")
+        return Answer(told, **common, phase="head" if told >= 300 else "stream")
     if meta.get("class") == "Timeout":
         return Answer(None, timeout=True, **common)
     return _refused_inside(status, common, sent=meta.get("calls") != 0)

@@ -50,14 +50,16 @@ class Health:
         providers = await self._providers()
         child = services.child.status()
         state = services.state()
+        lane = services.lane()
         admin = request[CALLER].role == "admin"
         daily = services.books.budget_view(None, now).get("daily", {})
         body: Row = {
-            "status": _overall(state, str(child.get("state")), providers.values()),
+            "status": _overall(state, str(child.get("state")), lane, providers.values()),
             "providers": providers,
             "uptime": round(now.mono - services.started.mono, 3),
             "requestsToday": daily.get("requests", 0),
             "child": child if admin else _public_child(child),
+            "lane": lane,
             "state": state,
             "version": services.version,
             "startedAt": services.started.iso(),
@@ -99,17 +101,20 @@ def _best(words: Iterable[str]) -> str:
     return min(words, key=ranked.index)
 
 
-def _overall(state: str, child: str, providers: Iterable[str]) -> str:
+def _overall(state: str, child: str, lane: Row, providers: Iterable[str]) -> str:
+    """A child that nobody needs is not missed; without one that is, what goes directly goes on."""
     words = list(providers)
     usable = any(word == "ok" for word in words)
-    if state == "stopping" or child == "fatal" or (words and not usable):
+    missed = lane.get("childNeeded", True) and child != "ready"
+    alone = missed and child == "fatal" and not lane.get("direct")
+    if state == "stopping" or alone or (words and not usable):
         return "down"
-    if state != "ready" or child != "ready" or not words or any(word == "error" for word in words):
+    if state != "ready" or missed or not words or any(word == "error" for word in words):
         return "degraded"
     return "healthy"
 
 
 def _public_child(child: Row) -> Row:
     """Without log lines, which only the owner should read."""
-    names = ("state", "pid", "rssBytes", "restarts", "lastExit")
+    names = ("state", "pid", "rssBytes", "restarts", "lastExit", "since")
     return {name: child.get(name) for name in names}

@@ -128,6 +128,7 @@ _CHILD = _object(
     rssBytes=_maybe("integer"),
     restarts=_WHOLE,
     lastExit={"type": ["object", "string", "null"]},
+    since=_maybe("string"),
 )
 
 SCHEMAS: Mapping[str, Schema] = {
@@ -210,6 +211,7 @@ SCHEMAS: Mapping[str, Schema] = {
         uptime=_NUMBER,
         requestsToday=_WHOLE,
         child=_CHILD,
+        lane=_object(mode=_TEXT, direct=_WHOLE, childOnly=_WHOLE, childNeeded=_FLAG),
         simulated=_FLAG,
         problems=_list(_TEXT),
         jobs=_list(_ANY),

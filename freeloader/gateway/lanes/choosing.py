@@ -1,0 +1,61 @@
+"""Which way an attempt goes: through the child, or directly. It sends nothing itself.
+
+``litellm``: the child does the calls; what it cannot do now (it starts, it died, it does
+not know the entry yet) goes directly where the wire allows. ``auto``: directly wherever
+the wire allows. ``direct``: never through the child.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from freeloader.core.events import Event, Fault
+from freeloader.core.model import Attempt, Deployment
+from freeloader.gateway.lanes.base import Lane
+from freeloader.gateway.lanes.direct.lane import DirectLane
+
+LITELLM, AUTO, DIRECT = "litellm", "auto", "direct"
+
+
+class Lanes:
+    """See ``gateway.lanes.base.Lane``. ``mode`` is asked anew for each attempt."""
+
+    def __init__(
+        self,
+        child: Lane,
+        direct: DirectLane,
+        knows: Callable[[Deployment], bool],
+        mode: Callable[[], str],
+    ) -> None:
+        self._child = child
+        self._direct = direct
+        self._knows = knows
+        self._mode = mode
+
+    def send(self, attempt: Attempt) -> AsyncGenerator[Event, None]:
+        """The attempt's events, by the way that is open to it."""
+        mode, deployment = self._mode(), attempt.deployment
+        if not self._direct.takes(deployment):
+            return self._direct.send(attempt) if mode == DIRECT else self._child.send(attempt)
+        if mode != LITELLM or not self._knows(deployment):
+            return self._direct.send(attempt)
+        return self._child_first(attempt)
+
+    async def _child_first(self, attempt: Attempt) -> AsyncGenerator[Event, None]:
+        """Through the child; directly where that ended before anything was sent."""
+        async with aclosing(self._child.send(attempt)) as events:
+            async for event in events:
+                if isinstance(event, Fault) and _unsent(event):
+                    break
+                yield event
+            else:
+                return
+        async with aclosing(self._direct.send(attempt)) as events:
+            async for event in events:
+                yield event
+
+
+def _unsent(fault: Fault) -> bool:
+    """True where the child is to blame, and provably never sent anything."""
+    return fault.answer.lane_fault and fault.answer.phase == "connect"

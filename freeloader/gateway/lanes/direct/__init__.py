@@ -1,0 +1,1 @@
+"""The spare lane: the front itself speaks to providers whose wire is OpenAI's."""

@@ -1,0 +1,202 @@
+"""One call of the direct lane: from the request's body to the answer's last event.
+
+Everything that comes back is bounded, in time by ``Waits`` and in size here; whatever
+it is, it ends in exactly one ``End`` or ``Fault``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+
+import aiohttp
+
+from freeloader.child.heads import bounded_headers
+from freeloader.clock import Clock
+from freeloader.core.events import Answer, Event, Fault, Headers
+from freeloader.core.model import Attempt
+from freeloader.gateway.lanes.direct import answers
+from freeloader.gateway.lanes.direct.address import headers_of
+from freeloader.gateway.lanes.direct.body import body_of, fields_refused, told
+from freeloader.gateway.lanes.direct.inflate import Inflate, Unreadable
+from freeloader.gateway.lanes.direct.telling import Telling
+from freeloader.gateway.lanes.leaving_out import Gaps
+from freeloader.gateway.lanes.sse import TooLong
+from freeloader.gateway.lanes.waits import Waits
+
+#: The largest answer that is read, decoded; a model's longest are under 2 MB.
+_BODY_BYTES = 32 * 1024 * 1024
+#: Of a refusal no more is read than anybody looks at.
+_REFUSAL_BYTES = 64 * 1024
+#: A refusal's body is not waited for longer (seconds): its status says most.
+_REFUSAL_S = 5.0
+#: A stream's last bytes come with its end; they are not waited for longer (seconds).
+_LAST_S = 0.05
+#: Fields that are left out one after another, at most.
+_SHEDS_MAX = 4
+
+
+class Call:
+    """One request to a provider, from its body to its last event."""
+
+    def __init__(self, attempt: Attempt, base: str, gaps: Gaps, clock: Clock) -> None:
+        self._attempt = attempt
+        self._payload = attempt.profile.payload
+        self._stream = attempt.profile.stream
+        path = "/completions" if "messages" not in self._payload else "/chat/completions"
+        self._url = base + path
+        self._gaps = gaps
+        self._entry = attempt.deployment.entry
+        self._left_out = gaps.of(self._entry, {**self._payload, "stream_options": None})
+        self._headers: dict[str, str] = {}
+        self._began = False
+        self._inflate = Inflate()
+        self._size = 0
+        self._telling = Telling(self._stream, f"chatcmpl-{attempt.id}", int(clock.now().wall))
+        self.waits = Waits(attempt.timeouts)
+
+    async def events(
+        self, session: aiohttp.ClientSession, proxy: str | None
+    ) -> AsyncGenerator[Event, None]:
+        response: aiohttp.ClientResponse | None = None
+        try:
+            response = await self._post(session, proxy)
+            sheds = 0
+            while response.status >= 300:
+                body = await self._refused(response)
+                response.close()
+                sheds += 1
+                if sheds > _SHEDS_MAX or not self._sheds(response.status, body):
+                    yield Fault(answers.refusal(response.status, self._headers, body))
+                    return
+                response = await self._post(session, proxy)
+            self._began = True
+            async for event in self._succeeded(response):
+                yield event
+        except aiohttp.ConnectionTimeoutError:
+            yield Fault(self._timed_out("connect"))
+        except TimeoutError:
+            for event in self._late():
+                yield event
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            for event in self._lost(error):
+                yield event
+        finally:
+            if response is not None:
+                response.close()  # unread: the provider hears of it
+
+    async def _post(
+        self, session: aiohttp.ClientSession, proxy: str | None
+    ) -> aiohttp.ClientResponse:
+        """Send it; the response once its head is there. Raises TimeoutError, aiohttp's errors."""
+        attempt = self._attempt
+        async with self.waits.head():
+            response = await session.post(
+                self._url,
+                data=body_of(attempt, self._left_out),
+                headers=headers_of(attempt.deployment, attempt.credentials),
+                allow_redirects=False,
+                proxy=proxy,
+                timeout=aiohttp.ClientTimeout(total=None, connect=attempt.timeouts.connect),
+            )
+        self.waits.heard()
+        self._headers = self._telling.headers = bounded_headers(response.headers)
+        self._inflate = Inflate(response.headers.get("Content-Encoding", ""))
+        self._size = 0
+        return response
+
+    async def _refused(self, response: aiohttp.ClientResponse) -> bytes:
+        """The beginning of a refusal's body; what cannot be read of it is not there."""
+        parts: list[bytes] = []
+        try:
+            async with asyncio.timeout(_REFUSAL_S):
+                while self._size < _REFUSAL_BYTES and (chunk := await self._chunk(response)):
+                    parts.append(next(self._plain(chunk), b""))
+        except (TimeoutError, aiohttp.ClientError, OSError, Unreadable, TooLong):
+            pass  # the status says enough, and nothing was consumed
+        return b"".join(parts)
+
+    def _sheds(self, status: int, body: bytes) -> bool:
+        """True if it was refused only for fields that can be left out: then they are."""
+        names = fields_refused(status, answers.text_of(body), self._payload, self._stream)
+        names -= self._left_out
+        self._left_out |= names
+        self._gaps.learn(self._entry, names)
+        return bool(names)
+
+    async def _succeeded(self, response: aiohttp.ClientResponse) -> AsyncGenerator[Event, None]:
+        telling = self._telling
+        yield Headers(response.status, self._headers, told(self._left_out))
+        try:
+            if not self._stream or response.content_type == "application/json":
+                for event in telling.whole(await self._whole(response)):
+                    yield event
+                return
+            while not telling.over and (chunk := await self._chunk(response)):
+                for piece in self._plain(chunk):
+                    for event in telling.feed(piece):
+                        yield event
+                self.waits.begun = telling.begun
+            if telling.over:
+                await self._last(response)
+            for event in telling.end():
+                yield event
+        except (Unreadable, TooLong) as error:
+            for event in telling.broken(type(error).__name__, str(error).encode()):
+                yield event
+
+    async def _chunk(self, response: aiohttp.ClientResponse) -> bytes:
+        """What has come, within its limit; nothing at the end. Raises TimeoutError."""
+        async with self.waits.piece():
+            chunk = await response.content.readany()
+        self.waits.heard()
+        return chunk
+
+    def _plain(self, chunk: bytes) -> Iterator[bytes]:
+        """Its decoded pieces. Raises Unreadable, TooLong."""
+        for piece in self._inflate.feed(chunk):
+            self._size += len(piece)
+            if self._size > _BODY_BYTES:
+                raise TooLong(f"an answer of over {_BODY_BYTES} bytes")
+            yield piece
+
+    async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
+        parts: list[bytes] = []
+        self.waits.begun = True
+        while chunk := await self._chunk(response):
+            parts.extend(self._plain(chunk))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def _last(self, response: aiohttp.ClientResponse) -> None:
+        """Reads the end of a stream that said it is done, so that its connection can be kept."""
+        try:
+            async with asyncio.timeout(_LAST_S):
+                while not response.content.at_eof():
+                    if not await response.content.readany():
+                        return
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            pass  # then it is closed
+
+    def _late(self) -> list[Event]:
+        """A limit was reached."""
+        if self.waits.slept:
+            phase = "stream" if self._began else "head"
+            message = "the machine slept, and the connection did not outlive it"
+            return [Fault(answers.our_fault(message, "Slept", phase))]
+        return [Fault(self._timed_out("stream" if self._began else "head"))]
+
+    def _timed_out(self, phase: str) -> Answer:
+        body = "no connection in time" if phase == "connect" else "no answer in time"
+        return Answer(None, self._headers, body, error_class="Timeout", phase=phase, timeout=True)
+
+    def _lost(self, error: Exception) -> list[Event]:
+        """No connection, or it broke. The kind alone is told: no address, no key."""
+        kind = type(error).__name__
+        if isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError):
+            return [Fault(answers.our_fault(f"the request cannot be sent: {kind}", kind))]
+        if self._began:
+            return self._telling.broken("CutStream")
+        unsent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError))
+        phase = "connect" if unsent else "head"
+        message = f"no connection ({kind})" if unsent else f"the connection broke ({kind})"
+        return [Fault(Answer(None, body=message, error_class=kind, phase=phase))]
