@@ -218,9 +218,13 @@ class House:
         assert self.daemon is not None
         assert self.daemon.poll() is None, f"the daemon ended:\n{self.said()}"
         try:
-            return call("GET", f"{self.url}/ready", timeout=2)[0] == 200
+            if call("GET", f"{self.url}/ready", timeout=2)[0] != 200:
+                return False
+            health = self.get("/v1/health")
         except OSError:
             return False
+        # Wire-compatible providers are served before any child is there: these tests are of both.
+        return not health["lane"]["childNeeded"] or health["child"]["state"] == "ready"
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from farm import House, Simulator, running, until
+from farm import House, Simulator, model, provider, running, until
 from rush import Ask, Rush, launchers
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts" / "benches"))
@@ -161,13 +161,18 @@ def test_a_child_that_cannot_start_is_told_at_once_and_restart_heals(
 ) -> None:
     broken = {"SSL_CERT_FILE": str(tmp_path / "no-such.pem")}
     house = traffic.furnish(tmp_path / "home", market.url, broken)
+    foreign = provider(f"{market.url}/alpha/v1", {"twin": model("foreigns")}, wire="other")
+    house.overlay("foreign", {"version": "2026.11.21", "providers": {"foreign": foreign}})
+    house.xswarm("account", "add", "foreign", "-", stdin="key-f1\n")
     house.start(wait=False)
     try:
         child = until(lambda: _fatal(house), 40, f"the child is fatal:\n{house.said()}")
         assert "SSL_CERT_FILE" in child["problem"]
         assert any("SSL_CERT_FILE" in line for line in child["logTail"])
         began = time.monotonic()
-        status, headers, body = house.chat()
+        assert house.chat()[0] == 200, "what speaks OpenAI's wire needs no child"
+        assert house.get("/v1/health")["status"] == "degraded"
+        status, headers, body = house.chat(model="foreign/twin")
         assert status == 503
         assert "SSL_CERT_FILE" in body["error"]["message"]
         assert "retry-after" in headers

@@ -92,8 +92,8 @@ class FakeUpstream:
         await answer.prepare(request)
         first = {**call, "index": 0, "function": {"name": "look", "arguments": ""}}
         pieces = [{"tool_calls": [first]}]
-        for text in ('{"at": ', '"x"}'):
-            pieces.append({"tool_calls": [{"index": 0, "function": {"arguments": text}}]})
+        texts = ('{"at": ', '"x"}')
+        pieces += [{"tool_calls": [{"index": 0, "function": {"arguments": t}}]} for t in texts]
         for piece in pieces:
             choice = {"index": 0, "delta": piece, "finish_reason": None}
             await _write(answer, _base("tools", "chat.completion.chunk", choice))
