@@ -74,6 +74,7 @@ class Daemon:
         self._background: set[asyncio.Task[None]] = set()
         self._running: Running | None = None
         self.store = Store.open(home.ledger, home.journal, self._clock)
+        self.store.journal.saved_bytes_max = settings.logging.saved_mb_max * 2**20
         self.secrets = SecretStore(home, settings.secrets.backend, on_secret=redactor.add)
         ledger = self.store.ledger
         self.world = World(
@@ -185,6 +186,7 @@ class Daemon:
             _log.error("the settings were not taken over: %s", problem.message)
             return
         self.settings = found
+        self.store.journal.saved_bytes_max = found.logging.saved_mb_max * 2**20
         if self._logs is not None:
             self._logs.set_level(found.logging.level)
         self.jobs.replace(by_lines(self._every_job, found.cron_lines()), found.cron_zone())
@@ -254,6 +256,7 @@ class Daemon:
                 self.store.reports,
                 self.store.ledger,
                 self.store.journal,
+                self.store.exporter,
                 self._clock,
                 self.world.premium_name,
                 lambda project: self.books.budget_view(project, self._clock.now()),
@@ -277,7 +280,9 @@ class Daemon:
         await self.books.configure(budget_rules(self.settings, own))
 
     def _retention(self) -> Retention:
-        return Retention(days=float(self.settings.logging.retention_days))
+        kept = self.settings.logging
+        size = kept.retention_mb_max * 2**20
+        return Retention(float(kept.retention_days), kept.retention_rows_max, size)
 
     def _banner(self, report: Report) -> Banner:
         assert self._running is not None

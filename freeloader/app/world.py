@@ -35,6 +35,7 @@ from freeloader.core.model import (
 from freeloader.core.privacy import Watching
 from freeloader.core.rules import Rule
 from freeloader.errors import Unavailable
+from freeloader.gateway.ports import Keep
 from freeloader.manage.ports import secret_name
 from freeloader.secrets import SecretStore
 from freeloader.settings import Settings
@@ -298,6 +299,9 @@ class World:
 
     def timeouts(self, provider: str | None = None) -> Timeouts:
         return self.settings.upstream.timeouts(provider)
+
+    def keeping(self) -> Keep:
+        return Keep(self.settings.logging.save_prompts, self.settings.logging.save_responses)
 
     def premium(self) -> Premium | None:
         return self._premium

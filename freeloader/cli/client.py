@@ -88,6 +88,29 @@ class Client:
         finally:
             connection.close()
 
+    def download(
+        self, path: str, query: Mapping[str, Any], *, seconds: float = 600.0
+    ) -> Iterator[tuple[int, bytes]]:
+        """The pieces of a long answer, each with the number of rows to expect in all.
+
+        An answer that breaks off is a Failure, never a short one.
+        """
+        from http.client import HTTPException
+
+        connection = self._connection(seconds)
+        try:
+            answer = self._send(connection, "GET", _with_query(path, query), None)
+            if answer.status >= 400:
+                raise _failure(answer.status, _read(answer))
+            rows = int(answer.headers.get("X-Freeloader-Rows") or 0)
+            yield rows, b""
+            while piece := answer.read(256 * 1024):
+                yield rows, piece
+        except (OSError, HTTPException) as error:
+            raise Failure(f"the answer broke off ({_why(error)}); ask again.") from error
+        finally:
+            connection.close()
+
     def _connection(self, seconds: float) -> HTTPConnection:
         from http.client import HTTPConnection
 

@@ -88,6 +88,9 @@ def _responses(route: Route) -> dict[str, Any]:
     content = _json(route.answer or "#Object")
     if route.tag == "inference" and route.path != "/v1/router/debug":
         content["text/event-stream"] = {"schema": {"type": "string"}}
+    if route.path == "/v1/export":
+        lines = {"schema": {"type": "string"}}
+        content = {"application/x-ndjson": lines, "text/csv": lines}
     out: dict[str, Any] = {good: {"description": "Done", "content": content}}
     errors = dict(_ERRORS)
     if route.access == PUBLIC:

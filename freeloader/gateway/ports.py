@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from freeloader.books.ports import Facts, Hold, Settlement
@@ -100,6 +101,20 @@ class JournalPort(Protocol):
 
     def attempt(self, row: AttemptRow) -> None: ...
 
+    def texts(
+        self, decision_id: str, at: float, make: Callable[[], tuple[str | None, str | None]]
+    ) -> None:
+        """Keeps a request's text and its answer's; ``make`` is called in the writer's thread."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """``[logging] save_prompts`` and ``save_responses``."""
+
+    prompts: bool = False
+    responses: bool = False
+
 
 class Rules(Protocol):
     """What settings say to the pipeline right now; read anew for each request."""
@@ -122,6 +137,10 @@ class Rules(Protocol):
 
     def catalog_version(self) -> str: ...
 
+    def keeping(self) -> Keep:
+        """Which texts the owner wants to be kept."""
+        ...
+
     def premium(self) -> Premium | None:
         """The model that savings are measured against; None where there is none."""
         ...
@@ -132,6 +151,7 @@ __all__ = [
     "Facts",
     "Hold",
     "JournalPort",
+    "Keep",
     "LanePort",
     "NamesPort",
     "Rules",

@@ -40,6 +40,7 @@ from freeloader.core.snapshot import Snapshot
 from freeloader.errors import FreeloaderError, QuotaExhausted
 from freeloader.gateway import guarding, refusal
 from freeloader.gateway.attempts import Watch
+from freeloader.gateway.keeping import Texts
 from freeloader.gateway.lowering import for_attempt
 from freeloader.gateway.ports import Hold
 from freeloader.gateway.settling import Settled, settle
@@ -131,6 +132,7 @@ class Run:
         self._watch: Watch | None = None
         self._settled: Settled | None = None
         self._flawed: Flawed | None = None
+        self._texts = Texts(tools.rules.keeping())
         self._deadline: asyncio.Timeout | None = None
         self._task = tools.tasks.start(self._drive(), f"run {request_id}")
 
@@ -516,6 +518,7 @@ class Run:
 
     async def _give(self, event: Delta, public_model: str) -> None:
         event.data["model"] = public_model
+        self._texts.note(event.data)
         await self._queue.put(event)
         self._ready.set()
 
@@ -536,7 +539,9 @@ class Run:
             error.details.setdefault("decisionId", self.decision_id)
         self._error = error
         self._ready.set()
-        self._tools.journal.decision(self._row(status, error))
+        tools, payload = self._tools, self._plan.profile.payload
+        tools.journal.decision(self._row(status, error))
+        self._texts.save(tools.journal, self.decision_id, self._started.wall, payload, tools.scrub)
 
     def _failed(
         self, first: deciding.Candidate | None = None, now: Instant | None = None

@@ -6,7 +6,7 @@ Bodies and answers of the managers are the JSON of contract §7 and §10.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -111,6 +111,16 @@ class JournalView(Protocol):
     async def get_decision(self, decision_id: str) -> Row | None: ...
 
 
+class Exported(Protocol):
+    """Requests in pieces; ``count`` is about how many there are."""
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def pieces(self) -> AsyncIterator[list[Row]]: ...
+
+
 class DeskView(Protocol):
     """What was consumed, spent, saved and changed (``manage.reports``)."""
 
@@ -121,6 +131,10 @@ class DeskView(Protocol):
     ) -> Row: ...
 
     async def audit(self, limit: int, before: str | None, kind: str, what: str | None) -> Row: ...
+
+    async def export(
+        self, since: str | None, until: str | None, project: str | None
+    ) -> Exported: ...
 
     async def note(self, who: str, what: str, subject: str = "", **detail: Any) -> None:
         """Appends one line to the audit."""

@@ -5,7 +5,7 @@ No behaviour. The ledger is the store's, the catalog the catalog's.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -77,6 +77,15 @@ class DecisionsPort(Protocol):
     async def decisions(
         self, limit: int = 50, before: float | None = None
     ) -> list[dict[str, Any]]: ...
+
+
+class ExporterPort(Protocol):
+    """Everything that was asked, in pieces (``store.reports.export``)."""
+
+    async def count(self, since: float, until: float, project: str | None) -> int: ...
+    def pieces(
+        self, since: float, until: float, project: str | None
+    ) -> AsyncIterator[list[dict[str, Any]]]: ...
 
 
 class ReportsPort(Protocol):

@@ -117,6 +117,10 @@ class Logging(Section):
     save_responses: Switch = False
     # A month of the journal: long enough to compare with a provider's bill.
     retention_days: Annotated[Whole, Field(ge=1, le=3650)] = 30
+    # By size too: rows of history per file, megabytes per file, megabytes of saved texts.
+    retention_rows_max: Annotated[Whole, Field(ge=1000, le=100_000_000)] = 1_000_000
+    retention_mb_max: Annotated[Whole, Field(ge=16, le=1_048_576)] = 2048
+    saved_mb_max: Annotated[Whole, Field(ge=1, le=1_048_576)] = 256
     file_bytes_max: Annotated[Whole, Field(ge=65_536, le=1 << 30)] = 10_485_760
     files: Annotated[Whole, Field(ge=1, le=100)] = 5
 

@@ -19,8 +19,6 @@ def unbuilt(settings: Settings) -> tuple[str, ...]:
         "discovery": settings.discovery != defaults.discovery,
         "benchmarking": settings.benchmarking != defaults.benchmarking,
         "notifications": settings.notifications != defaults.notifications,
-        "logging.save_prompts": settings.logging.save_prompts,
-        "logging.save_responses": settings.logging.save_responses,
     }
     return tuple(
         f"{name} is kept but has no effect yet: a later release builds it."

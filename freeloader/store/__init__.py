@@ -22,6 +22,7 @@ from freeloader.store.file import DatabaseFile
 from freeloader.store.journal import Journal
 from freeloader.store.ledger import Ledger
 from freeloader.store.reports.analytics import Reports
+from freeloader.store.reports.export import Exporter
 from freeloader.store.rows import (
     AttemptRow,
     AuditRow,
@@ -42,6 +43,7 @@ __all__ = [
     "AuditRow",
     "ConfigRow",
     "DecisionRow",
+    "Exporter",
     "HoldRow",
     "JobState",
     "Journal",
@@ -69,6 +71,7 @@ class Store:
         self.ledger = Ledger(ledger)
         self.journal = Journal(journal)
         self.reports = Reports(ledger)
+        self.exporter = Exporter(ledger, journal)
 
     @classmethod
     def open(cls, ledger_path: Path, journal_path: Path, clock: Clock) -> Store:

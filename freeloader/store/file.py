@@ -84,12 +84,24 @@ class DatabaseFile:
         finally:
             self._reads -= 1
 
-    async def nth(self, statement: str, keep: int) -> float:
-        """Just after the newest row that is one too many (``at``); -inf: there are not so many."""
+    async def cutoff(
+        self, before: float, max_rows: int | None, max_bytes: int | None, count: str, nth: str
+    ) -> float:
+        """The moment before which rows must go: by age, by number, by the size of the file.
+
+        ``count`` and ``nth`` are the table's statements: how many rows there are, and the
+        moment of the newest that is one too many.
+        """
 
         def query(conn: sqlite3.Connection) -> float:
-            row = conn.execute(statement, {"keep": keep}).fetchone()
-            return -inf if row is None else nextafter(row["at"], inf)
+            keep = max_rows
+            if max_bytes is not None and (used := _bytes_used(conn)) > max_bytes:
+                # A little less than fits, so that not every run deletes a little.
+                share = 0.9 * max_bytes / used
+                whole = int(conn.execute(count).fetchone()[0])
+                keep = min(whole if keep is None else keep, int(whole * share))
+            row = None if keep is None else conn.execute(nth, {"keep": keep}).fetchone()
+            return before if row is None else max(before, nextafter(row["at"], inf))
 
         return await self.read(query)
 
@@ -187,3 +199,10 @@ class DatabaseFile:
         if is_damage(error):
             self._unusable = fault
         raise unavailable(fault) from error
+
+
+def _bytes_used(conn: sqlite3.Connection) -> int:
+    """What the file holds; pages that were freed are filled again before it grows."""
+    names = ("page_count", "freelist_count", "page_size")
+    pages, free, size = (int(conn.execute(f"PRAGMA {name}").fetchone()[0]) for name in names)
+    return (pages - free) * size

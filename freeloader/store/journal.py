@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from freeloader.store.rows import AttemptRow, DecisionRow
 DETAIL_BYTES_MAX = 16 * 1024
 TEXT_CHARS_MAX = 2_000
 PROMPT_CHARS_MAX = 256 * 1024
+SAVED_BYTES_MAX = 256 * 2**20
 
 
 class Journal:
@@ -28,6 +29,8 @@ class Journal:
 
     def __init__(self, file: DatabaseFile) -> None:
         self._file = file
+        self.saved_bytes_max = SAVED_BYTES_MAX
+        self._fresh_bytes = SAVED_BYTES_MAX  # looked over with the first text after a start
 
     @property
     def problem(self) -> str | None:
@@ -66,17 +69,28 @@ class Journal:
 
         self._file.post(put)
 
-    def prompt(
-        self, decision_id: str, at: float, *, prompt: str | None = None, response: str | None = None
+    def texts(
+        self, decision_id: str, at: float, make: Callable[[], tuple[str | None, str | None]]
     ) -> None:
-        """Keep the text of a request or its answer. Only where the owner asked for it."""
-        params = {
-            "decision_id": decision_id,
-            "at": at,
-            "prompt": prompt and prompt[:PROMPT_CHARS_MAX],
-            "response": response and response[:PROMPT_CHARS_MAX],
-        }
-        self._file.post(lambda conn: conn.execute(sql.PROMPT_PUT, params))
+        """Keep the text of a request and its answer. Only where the owner asked for it.
+
+        ``make`` gives them, in the writer's thread. The oldest go where all of them
+        together are more than ``saved_bytes_max``.
+        """
+
+        def put(conn: sqlite3.Connection) -> None:
+            kept = [text and text[:PROMPT_CHARS_MAX] for text in make()]
+            size = sum(len(text.encode("utf-8", "replace")) for text in kept if text)
+            params = dict(zip(("prompt", "response"), kept, strict=True))
+            conn.execute(
+                sql.PROMPT_PUT, {"decision_id": decision_id, "at": at, "bytes": size, **params}
+            )
+            self._fresh_bytes += size
+            if self._fresh_bytes > self.saved_bytes_max // 64:
+                self._fresh_bytes = 0
+                conn.execute(sql.PROMPTS_TOO_MANY, {"bytes": self.saved_bytes_max})
+
+        self._file.post(put)
 
     async def decisions(
         self,
@@ -150,14 +164,16 @@ class Journal:
         self,
         before: float,
         max_rows: int | None = None,
+        max_bytes: int | None = None,
         *,
         slice_rows: int = SLICE,
         pause_s: float = PAUSE_S,
     ) -> int:
-        """Delete what is from before ``before``, and all but ``max_rows`` decisions; how many."""
-        cutoff = before
-        if max_rows is not None:
-            cutoff = max(before, await self._file.nth(sql.DECISIONS_NTH, max_rows))
+        """Delete what is from before ``before``, all but ``max_rows`` decisions, and the oldest
+        where the file holds more than ``max_bytes``; how many rows."""
+        cutoff = await self._file.cutoff(
+            before, max_rows, max_bytes, sql.DECISIONS_COUNT, sql.DECISIONS_NTH
+        )
         gone = 0
         for statement in (sql.PROMPTS_TRIM, sql.ATTEMPTS_TRIM, sql.DECISIONS_TRIM):
             gone += await self._file.in_slices(_trim(statement), cutoff, slice_rows, pause_s)

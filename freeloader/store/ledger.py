@@ -18,6 +18,9 @@ from freeloader.store.records import Records
 from freeloader.store.reports import analytics
 from freeloader.store.rows import HoldRow, Settled, UsageRow, WindowRow, check_pico
 
+SLOTS_KEPT_S = 400 * 86_400.0
+"""Sums per quarter of an hour stay for more than a year beyond their rows."""
+
 
 class Ledger(Records):
     """See the module. Amounts are picodollars, times wall seconds.
@@ -227,21 +230,25 @@ class Ledger(Records):
         self,
         before: float,
         max_rows: int | None = None,
+        max_bytes: int | None = None,
         *,
         slice_rows: int = SLICE,
         pause_s: float = PAUSE_S,
     ) -> int:
         """Delete usage from before ``before``, of which the daily sums stay; how many rows went.
 
-        With ``max_rows``, at most that many stay. Ended holds of that age go too.
-        Sums for budgets are not touched.
+        With ``max_rows``, at most that many stay; with ``max_bytes``, as many as a file of
+        that size holds. Ended holds of that age go too. Sums for budgets are not touched,
+        but for those that no period asks for any more.
         """
-        cutoff = before
-        if max_rows is not None:
-            cutoff = max(before, await self._file.nth(sql.USAGE_NTH, max_rows))
+        cutoff = await self._file.cutoff(
+            before, max_rows, max_bytes, sql.USAGE_COUNT, sql.USAGE_NTH
+        )
         await self._file.submit(lambda conn: analytics.forget_before(conn, cutoff))
         rolled = await self._file.in_slices(_trim_usage, cutoff, slice_rows, pause_s)
-        await self._file.in_slices(_trim_holds, before, slice_rows, pause_s)
+        await self._file.in_slices(_trim_holds, cutoff, slice_rows, pause_s)
+        old = min(before, cutoff) - SLOTS_KEPT_S
+        await self._file.in_slices(_trim_slots, old, slice_rows, pause_s)
         return rolled
 
     async def backup(self, target: Path) -> None:
@@ -255,6 +262,11 @@ class Ledger(Records):
 
 def _trim_usage(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
     return conn.execute(sql.USAGE_TRIM, {"before": before, "slice": slice_rows}).rowcount
+
+
+def _trim_slots(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
+    params = {"before": int(before // charges.SLOT_S), "slice": slice_rows}
+    return conn.execute(sql.SLOTS_TRIM, params).rowcount
 
 
 def _trim_holds(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:

@@ -318,6 +318,16 @@ def _journal(db: Database) -> None:
     )
 
 
+def _measured(db: Database) -> None:
+    # Saved texts are bounded by their size, which is known without reading them.
+    db["prompts"].add_column("bytes", int, not_null_default=0)
+    db.execute(
+        "UPDATE prompts SET bytes = length(CAST(coalesce(prompt, '') AS BLOB)) "
+        "+ length(CAST(coalesce(response, '') AS BLOB))"
+    )
+    db["prompts"].create_index(["at", "decision_id", "bytes"])
+
+
 @dataclass(frozen=True, slots=True)
 class Schema:
     """One kind of file: its name for people, its mark, its history, its durability."""
@@ -333,4 +343,4 @@ class Schema:
 
 
 LEDGER = Schema("the ledger", 0x58534C47, (_money, _owner, _rolled), "FULL")
-JOURNAL = Schema("the journal", 0x58534A4E, (_journal,), "NORMAL")
+JOURNAL = Schema("the journal", 0x58534A4E, (_journal, _measured), "NORMAL")

@@ -122,6 +122,18 @@ HOLDS_TRIM = """
 DELETE FROM holds WHERE hold_id IN (
     SELECT hold_id FROM holds WHERE at < :before AND state != 'held' LIMIT :slice)
 """
+SLOTS_TRIM = """
+DELETE FROM budget_tracking WHERE rowid IN (
+    SELECT rowid FROM budget_tracking WHERE slot < :before LIMIT :slice)
+"""
+# Where all saved texts together are too large: the oldest, a few at a time.
+PROMPTS_TOO_MANY = """
+DELETE FROM prompts WHERE decision_id IN (
+    SELECT decision_id FROM (
+        SELECT decision_id, at, sum(bytes) OVER (ORDER BY at DESC, decision_id) AS newer
+        FROM prompts)
+    WHERE newer > :bytes ORDER BY at LIMIT 500)
+"""
 DECISIONS_TRIM = """
 DELETE FROM decisions WHERE id IN (SELECT id FROM decisions WHERE at < :before LIMIT :slice)
 """
@@ -133,6 +145,8 @@ DELETE FROM prompts WHERE decision_id IN (
     SELECT decision_id FROM prompts WHERE at < :before LIMIT :slice)
 """
 # The moment of the newest row that is too many; none: there are not so many.
+USAGE_COUNT = "SELECT count(*) FROM usage"
+DECISIONS_COUNT = "SELECT count(*) FROM decisions"
 USAGE_NTH = "SELECT at FROM usage ORDER BY at DESC LIMIT 1 OFFSET :keep"
 DECISIONS_NTH = "SELECT at FROM decisions ORDER BY at DESC LIMIT 1 OFFSET :keep"
 
@@ -211,10 +225,10 @@ ON CONFLICT(id) DO UPDATE SET outcome = excluded.outcome, status = excluded.stat
     cost_pico = excluded.cost_pico, meters = excluded.meters, detail = excluded.detail
 """
 PROMPT_PUT = """
-INSERT INTO prompts(decision_id, at, prompt, response)
-VALUES (:decision_id, :at, :prompt, :response)
+INSERT INTO prompts(decision_id, at, prompt, response, bytes)
+VALUES (:decision_id, :at, :prompt, :response, :bytes)
 ON CONFLICT(decision_id) DO UPDATE SET prompt = coalesce(excluded.prompt, prompt),
-    response = coalesce(excluded.response, response)
+    response = coalesce(excluded.response, response), bytes = bytes + excluded.bytes
 """
 DECISIONS = """
 SELECT id, request_id, at, project, key_id, operation, requested, strategy, task, provider, model,

@@ -20,7 +20,9 @@ DAY_S = 86_400.0
 class Trimmable(Protocol):
     """A file with history: deletes what is older, or more than so many rows, in small slices."""
 
-    async def trim(self, before: float, max_rows: int | None = None) -> int: ...
+    async def trim(
+        self, before: float, max_rows: int | None = None, max_bytes: int | None = None
+    ) -> int: ...
 
 
 class Expiring(Protocol):
@@ -33,10 +35,11 @@ class Expiring(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long history stays: days, and rows per file at most. None: as long as there is room."""
+    """How long history stays: days, and rows and bytes per file at most. None: no such bound."""
 
     days: float | None = 30.0
     max_rows: int | None = 1_000_000
+    max_bytes: int | None = 2 * 2**30
 
 
 async def retention(
@@ -47,13 +50,13 @@ async def retention(
     clock: Clock,
     rules: Callable[[], Retention],
 ) -> str:
-    """Roll up and delete what is older than the rules allow. Budgets keep their sums."""
+    """Delete what is older than the rules allow, and what is too much. All sums stay."""
     rule = rules()
     before = 0.0 if rule.days is None else clock.now().wall - rule.days * DAY_S
     progress.say("usage")
-    usage = await ledger.trim(before, rule.max_rows)
+    usage = await ledger.trim(before, rule.max_rows, rule.max_bytes)
     progress.say(f"usage: {usage} rows rolled up; journal")
-    entries = await journal.trim(before, rule.max_rows)
+    entries = await journal.trim(before, rule.max_rows, rule.max_bytes)
     return f"{usage} usage rows rolled up, {entries} journal rows deleted"
 
 

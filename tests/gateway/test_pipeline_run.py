@@ -44,6 +44,7 @@ from freeloader.errors import (
     UpstreamTimeout,
 )
 from freeloader.gateway.pipeline import Pipeline
+from freeloader.gateway.ports import Keep
 from freeloader.gateway.retries import RetryBudget
 from freeloader.gateway.tools import Tasks, Tools
 from freeloader.money import Meters, Price
@@ -165,6 +166,7 @@ class Rules:
     limits: Timeouts = LIMITS
     own: tuple[Rule, ...] = ()
     wish: Watching = OFF
+    kept: Keep = field(default_factory=Keep)
 
     def names(self) -> Rules:
         return self
@@ -187,6 +189,9 @@ class Rules:
     def catalog_version(self) -> str:
         return "test"
 
+    def keeping(self) -> Keep:
+        return self.kept
+
     def premium(self) -> Premium:
         return Premium("best/of-all", Price(10_000_000, 20_000_000))
 
@@ -195,6 +200,10 @@ class Rules:
 class Journal:
     decisions: list[Any] = field(default_factory=list)
     attempts: list[Any] = field(default_factory=list)
+    saved: list[Any] = field(default_factory=list)
+
+    def texts(self, decision_id: str, at: float, make: Callable[[], Any]) -> None:
+        self.saved.append(make())
 
     def decision(self, row: Any) -> None:
         self.decisions.append(row)
@@ -296,6 +305,28 @@ async def test_only_answers_are_compared_and_failures_are_not_charged_to_nobody(
     await run.first(5)
     await collect(run)
     assert [facts.premium_pico for facts in house.books.facts] == [None, 200_000_000]
+
+
+@pytest.mark.parametrize(
+    ("keep", "saved"),
+    [
+        (Keep(), []),
+        (Keep(True, False), [(True, False)]),
+        (Keep(False, True), [(False, True)]),
+        (Keep(True, True), [(True, True)]),
+    ],
+)
+async def test_texts_are_kept_only_where_wanted(keep: Keep, saved: list[Any]) -> None:
+    payload = {"messages": [{"role": "user", "content": "my key is hush-hush"}], "top_p": 1}
+    house = world({FIRST.id: [list(GOOD)]}, kept=keep)
+    run = house.begin(stream=True, payload=payload)
+    assert await run.first(5)
+    await collect(run)
+    texts = house.journal.saved
+    assert [(a is not None, b is not None) for a, b in texts] == saved
+    for asked, answered in texts:
+        assert asked is None or ("my key is" in asked and "top_p" not in asked)
+        assert answered in (None, "hello")
 
 
 async def test_the_second_provider_answers_when_the_first_fails_before_content() -> None:

@@ -12,7 +12,6 @@ from freeloader.settings.unbuilt import unbuilt
     ("values", "name"),
     [
         ({"routing": {"strategy": "multi-cast"}}, "routing.strategy multi-cast"),
-        ({"logging": {"savePrompts": True}}, "logging.save_prompts"),
     ],
 )
 def test_a_setting_without_effect_is_named(values: dict[str, object], name: str) -> None:

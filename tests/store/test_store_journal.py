@@ -72,8 +72,8 @@ async def test_lists_are_newest_first_and_filtered(store: Store) -> None:
 async def test_texts_are_kept_only_where_given(store: Store) -> None:
     store.journal.decision(decision(1))
     assert "prompt" not in (await store.journal.get("d1") or {})
-    store.journal.prompt("d1", NOW, prompt="hello")
-    store.journal.prompt("d1", NOW, response="hi")
+    store.journal.texts("d1", NOW, lambda: ("hello", None))
+    store.journal.texts("d1", NOW, lambda: (None, "hi"))
     found = await store.journal.get("d1")
     assert found is not None
     assert (found["prompt"], found["response"]) == ("hello", "hi")
@@ -83,7 +83,7 @@ async def test_old_and_surplus_decisions_go_with_all_that_is_theirs(store: Store
     for n in range(10):
         store.journal.decision(decision(n))
         store.journal.attempt(attempt(n, 1))
-        store.journal.prompt(f"d{n}", NOW + n, prompt="x")
+        store.journal.texts(f"d{n}", NOW + n, lambda: ("x", None))
     assert await store.journal.trim(NOW + 3, slice_rows=2, pause_s=0) == 9
     assert [d["id"] for d in await store.journal.decisions()][-1] == "d3"
     assert await store.journal.trim(NOW, max_rows=2, slice_rows=100, pause_s=0) == 15
@@ -111,3 +111,46 @@ async def test_a_large_part_goes_and_is_named(store: Store, size: int) -> None:
     assert found is not None
     assert found["detail"]["n"] == 5
     assert found["detail"].get("dropped") == (["why"] if size > DETAIL_BYTES_MAX else None)
+
+
+async def test_saved_texts_are_bounded_and_the_oldest_go(store: Store) -> None:
+    store.journal.saved_bytes_max = 20_000
+    for n in range(100):
+        store.journal.decision(decision(n))
+        store.journal.texts(f"d{n}", NOW + n, lambda: ("ä" * 250, "b" * 500))
+    kept = [n for n in range(100) if "prompt" in (await store.journal.get(f"d{n}") or {})]
+    assert kept == list(range(100 - len(kept), 100))
+    assert 15 <= len(kept) <= 22
+
+
+async def test_a_file_that_is_too_large_loses_its_oldest_rows(store: Store) -> None:
+    for n in range(300):
+        store.journal.decision(decision(n, detail={"why": "x" * 3000}))
+    gone = await store.journal.trim(0.0, None, 400_000, slice_rows=100, pause_s=0)
+    left = [d["id"] for d in await store.journal.decisions(limit=500)]
+    assert len(left) == 300 - gone
+    assert left[0] == "d299"
+    assert 60 <= len(left) <= 130
+    # Freed pages do not count: what the next runs find is the share of the tables themselves.
+    for _ in range(5):
+        gone = await store.journal.trim(0.0, None, 400_000, slice_rows=100, pause_s=0)
+    assert gone == 0
+
+
+async def test_pages_of_decisions_miss_none_that_were_made_at_once(store: Store) -> None:
+    for n in range(7):
+        store.journal.decision(
+            DecisionRow(f"d{n}", f"r{n}", NOW, model="groq/m", key_id=f"k{n % 2}")
+        )
+    found: list[str] = []
+    page = await store.journal.decisions(limit=3)
+    while page:
+        found += [row["id"] for row in page]
+        page = await store.journal.decisions(limit=3, before=NOW, before_id=found[-1])
+    assert found == [f"d{n}" for n in reversed(range(7))]
+    assert await store.journal.when("d3") == NOW
+    assert await store.journal.when("none") is None
+    assert len(await store.journal.decisions(model="m", key_id="k1")) == 3
+    assert len(await store.journal.decisions(model="groq/m")) == 7
+    assert await store.journal.decisions(model="oq/m") == []
+    assert await store.journal.decisions(until=NOW) == []

@@ -255,11 +255,13 @@ class Books:
     """Counts what the first jobs ask of the store."""
 
     def __init__(self) -> None:
-        self.trims: list[tuple[float, int | None]] = []
+        self.trims: list[tuple[float, int | None, int | None]] = []
         self.now = 0.0
 
-    async def trim(self, before: float, max_rows: int | None = None) -> int:
-        self.trims.append((before, max_rows))
+    async def trim(
+        self, before: float, max_rows: int | None = None, max_bytes: int | None = None
+    ) -> int:
+        self.trims.append((before, max_rows, max_bytes))
         return 7
 
     async def settle_dead(self, now: float) -> list[object]:
@@ -272,14 +274,14 @@ class Books:
 
 async def test_retention_goes_by_the_rules_as_they_are_at_the_time() -> None:
     ledger, journal, clock = Books(), Books(), FakeClock()
-    rules = [Retention(days=2.0, max_rows=10)]
+    rules = [Retention(days=2.0, max_rows=10, max_bytes=99)]
     done = await retention(
         Progress(), ledger=ledger, journal=journal, clock=clock, rules=lambda: rules[0]
     )
     assert done == "7 usage rows rolled up, 7 journal rows deleted"
-    rules[0] = Retention(days=None, max_rows=None)
+    rules[0] = Retention(None, None, None)
     await retention(Progress(), ledger=ledger, journal=journal, clock=clock, rules=lambda: rules[0])
-    assert ledger.trims == journal.trims == [(NOON - 172_800, 10), (0.0, None)]
+    assert ledger.trims == journal.trims == [(NOON - 172_800, 10, 99), (0.0, None, None)]
 
 
 async def test_expiry_says_what_it_ended() -> None:

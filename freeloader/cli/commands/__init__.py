@@ -12,6 +12,7 @@ from freeloader.cli.commands.config import config
 from freeloader.cli.commands.decisions import decisions
 from freeloader.cli.commands.doctor import doctor
 from freeloader.cli.commands.env import env
+from freeloader.cli.commands.export import export
 from freeloader.cli.commands.jobs import jobs
 from freeloader.cli.commands.key import key
 from freeloader.cli.commands.manager import service as managed
@@ -35,6 +36,7 @@ COMMANDS: tuple[click.Command, ...] = (
     decisions,
     analytics,
     audit,
+    export,
     jobs,
     budget,
     free,

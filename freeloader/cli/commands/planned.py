@@ -11,7 +11,6 @@ TABLE: dict[str, str] = {
     "backup": "Copy the home's databases while the daemon runs.",
     "bench": "Measure the models of your accounts: run, show.",
     "discover": "Find new providers, models and prices: run, list, show, approve, reject.",
-    "export": "Write usage to a file.",
     "feedback": "Say how good an answer was.",
     "notify": "Send a test notification.",
     "ui": "Open the dashboard.",

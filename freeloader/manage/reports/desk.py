@@ -6,13 +6,14 @@ see is decided by the routes: ``project`` is then the only one asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from freeloader.clock import Clock, iso
 from freeloader.errors import InvalidRequest
-from freeloader.manage.ports import AuditLedger, DecisionsPort, ReportsPort
-from freeloader.manage.reports import figures, periods
+from freeloader.manage.ports import AuditLedger, DecisionsPort, ExporterPort, ReportsPort
+from freeloader.manage.reports import figures, periods, rows
 from freeloader.money import usd_from_pico
 from freeloader.settings.spelling import nearest
 from freeloader.store.reports.analytics import Tally
@@ -38,6 +39,14 @@ _NOBODY = {"project": "(none)", "task": "(none)", "provider": "(none)"}
 _DAYS_DEFAULT = 30
 
 
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Requests as rows, in pieces; ``count`` is about how many there are."""
+
+    count: int
+    pieces: AsyncIterator[list[Row]]
+
+
 class Desk:
     """``premium`` names the model that is compared with; ``budget`` is the view of
     ``/v1/budget`` of a project (None: all) now."""
@@ -47,11 +56,13 @@ class Desk:
         reports: ReportsPort,
         ledger: AuditLedger,
         journal: DecisionsPort,
+        exporter: ExporterPort,
         clock: Clock,
         premium: Callable[[], str | None],
         budget: Callable[[str | None], Mapping[str, Any]],
     ) -> None:
         self._reports, self._ledger, self._journal = reports, ledger, journal
+        self._exporter = exporter
         self._clock, self._premium, self._budget = clock, premium, budget
 
     async def analytics(self, period: str, project: str | None) -> Row:
@@ -101,7 +112,7 @@ class Desk:
             raise InvalidRequest(f"Unknown group {wanted[:40]!r}; {hint}", param="group")
         columns, names = GROUPS[wanted]
         found = await self._reports.tally(start, stop, columns, project=project)
-        rows = [
+        listed = [
             {**dict(zip(names, _named(key, names), strict=True)), **figures.line(tally)}
             for key, tally in sorted(found.items(), key=lambda one: tuple(map(str, one[0])))
         ]
@@ -109,7 +120,7 @@ class Desk:
             "from": iso(start),
             "to": iso(stop),
             "group": wanted,
-            "rows": rows,
+            "rows": listed,
             "total": figures.line(self._sum(found)),
         }
 
@@ -122,8 +133,8 @@ class Desk:
         moment = None if before is None else periods.moment(before, "before")
         entries: list[tuple[float, Row]] = []
         if kind in ("all", "changes"):
-            rows = await self._ledger.audits(limit, moment, what)
-            entries += [(row.at, _change(row)) for row in rows]
+            changes = await self._ledger.audits(limit, moment, what)
+            entries += [(row.at, _change(row)) for row in changes]
         if kind in ("all", "requests") and (what is None or "request".startswith(what)):
             made = await self._journal.decisions(limit, moment)
             entries += [(float(row["at"]), _request(row)) for row in made]
@@ -134,6 +145,15 @@ class Desk:
             "audit": [shown for _, shown in kept],
             "before": repr(kept[-1][0]) if kept and more else None,
         }
+
+    async def export(self, since: str | None, until: str | None, project: str | None) -> Export:
+        """``GET /v1/export``: [from, to), by default everything. Raises InvalidRequest."""
+        start = 0.0 if since is None else periods.moment(since, "from")
+        stop = self._clock.now().wall if until is None else periods.moment(until, "to", end=True)
+        if start >= stop:
+            raise InvalidRequest("from must be before to.", param="from")
+        count = await self._exporter.count(start, stop, project)
+        return Export(count, _flat(self._exporter.pieces(start, stop, project)))
 
     async def note(self, who: str, what: str, subject: str = "", **detail: Any) -> None:
         """Appends one line about an act of an owner that changes nothing in the ledger itself."""
@@ -156,6 +176,11 @@ class Desk:
 
 def _named(key: tuple[Any, ...], names: tuple[str, ...]) -> list[Any]:
     return [None if part == "" else part for part, _ in zip(key, names, strict=True)]
+
+
+async def _flat(pieces: AsyncIterator[list[Row]]) -> AsyncIterator[list[Row]]:
+    async for piece in pieces:
+        yield [rows.flat(one) for one in piece]
 
 
 def _change(row: AuditRow) -> Row:

@@ -145,13 +145,32 @@ DAILY_OLDEST = "SELECT min(day) FROM usage_daily"
 
 # ── export ───────────────────────────────────────────────────────────────────
 
-EXPORT_PAGE = """
-SELECT * FROM usage
-WHERE id > :after AND at >= :since AND at < :until
-  AND (:project IS NULL OR project = :project)
-ORDER BY id LIMIT :limit
+EXPORT_DECISIONS = """
+SELECT d.*, p.prompt, p.response
+FROM decisions d LEFT JOIN prompts p ON p.decision_id = d.id
+WHERE (d.at, d.id) > (:at, :after_id) AND d.at >= :since AND d.at < :until
+  AND (:project IS NULL OR d.project = :project)
+ORDER BY d.at, d.id LIMIT :limit
+"""
+DECISIONS_COUNT = """
+SELECT count(*) FROM decisions
+WHERE at >= :since AND at < :until AND (:project IS NULL OR project = :project)
+"""
+DECISIONS_KNOWN = "SELECT id FROM decisions WHERE id IN (SELECT value FROM json_each(:ids))"
+EXPORT_USAGE_OF = """
+SELECT u.*, coalesce((SELECT sum(amount_pico) FROM adjustments a
+                      WHERE a.attempt_id = u.attempt_id), 0) AS adjusted
+FROM usage u WHERE u.request_id IN (SELECT value FROM json_each(:ids)) ORDER BY u.id
+"""
+EXPORT_ROWS = """
+SELECT u.*, coalesce((SELECT sum(amount_pico) FROM adjustments a
+                      WHERE a.attempt_id = u.attempt_id), 0) AS adjusted
+FROM usage u
+WHERE u.id > :after AND u.at >= :since AND u.at < :until
+  AND (:project IS NULL OR u.project = :project)
+ORDER BY u.id LIMIT :limit
 """
 EXPORT_COUNT = """
-SELECT count(*) FROM usage WHERE at >= :since AND at < :until
+SELECT coalesce(sum(asked), 0) FROM usage WHERE at >= :since AND at < :until
   AND (:project IS NULL OR project = :project)
 """
