@@ -23,6 +23,7 @@ from freeloader.books.books import Books
 from freeloader.child.keeper import Keeper
 from freeloader.child.states import Rules as ChildRules
 from freeloader.clock import Clock, SystemClock
+from freeloader.core.model import Deployment
 from freeloader.errors import Unavailable
 from freeloader.gateway.lanes.direct.lane import DirectLane
 from freeloader.gateway.pipeline import Pipeline
@@ -34,7 +35,7 @@ from freeloader.logs import Logs, Redactor
 from freeloader.manage.accounts import Accounts
 from freeloader.manage.config import Config
 from freeloader.manage.config import reload as reload_settings
-from freeloader.manage.fetch import fetch_models
+from freeloader.manage.fetch import fetch_models, fetch_quota
 from freeloader.manage.keys import AppKeys
 from freeloader.manage.onboard import Onboarding, Report
 from freeloader.manage.reports import Desk
@@ -44,6 +45,7 @@ from freeloader.settings.unbuilt import unbuilt
 from freeloader.store import Store
 from freeloader.workers.jobs import Retention, by_lines, first_jobs
 from freeloader.workers.loop import Job, Loop
+from freeloader.workers.quotas import quota_jobs
 
 _log = logging.getLogger(__name__)
 
@@ -118,6 +120,7 @@ class Daemon:
         )
         self._every_job: tuple[Job, ...] = (
             *first_jobs(ledger, self.store.journal, self._clock, self._retention),
+            *quota_jobs(self.books, self._ask_quota, self._clock),
         )
         self.jobs = Loop(
             by_lines(self._every_job, settings.cron_lines()),
@@ -273,6 +276,11 @@ class Daemon:
             problems=self.problems,
             lane=self.upstream.shown,
         )
+
+    async def _ask_quota(self, deployment: Deployment) -> Any:
+        """What the provider says is left; no call is spent on it."""
+        credentials = await self.world.credentials(deployment)
+        return await fetch_quota(deployment.provider, deployment.account, credentials)
 
     async def _take_over_budgets(self) -> None:
         """The settings' limits and each key's own, from the next request on."""

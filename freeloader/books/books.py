@@ -12,13 +12,14 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from freeloader.books import views
+from freeloader.books import free, views
 from freeloader.books.alerts import Alerts
 from freeloader.books.breakers import Breakers, hanging
 from freeloader.books.durable import Durable
 from freeloader.books.health import HealthBook
 from freeloader.books.ports import Facts, Hold, LedgerPort, Settlement
 from freeloader.books.purse import Purse, charge, hold_cost, read_spent
+from freeloader.books.quota_alerts import QuotaAlerts
 from freeloader.books.quotas import Quotas
 from freeloader.books.ranking import Ranking
 from freeloader.books.rows import believed
@@ -28,6 +29,7 @@ from freeloader.core.budget import BudgetRules
 from freeloader.core.headers import Observation
 from freeloader.core.model import Account, Deployment, Policy, Verdict
 from freeloader.core.outcome import Outcome
+from freeloader.core.quota import Reservation
 from freeloader.core.snapshot import Health, Rank
 from freeloader.errors import Unavailable
 from freeloader.money import LIST, Meters, Surcharge
@@ -53,6 +55,7 @@ class Books:
         self._quotas = Quotas()
         self._purse = Purse(rules)
         self._alerts = Alerts()
+        self._quota_alerts = QuotaAlerts()
         self._open: dict[str, Hold] = {}
         self._durable = Durable(ledger, self._quotas)
         self._loaded = False
@@ -165,9 +168,10 @@ class Books:
     def reset(self, provider: str | None, idx: int | None, now: Instant) -> int:
         """Forgets pauses and quota counts of everything, a provider or an account; how many."""
         self._breakers.reset(provider, idx)
-        count = self._quotas.reset(provider, idx, now.wall)
+        keys = self._quotas.reset(provider, idx, now.wall)
+        self._quota_alerts.forget(keys)
         self._changed()
-        return count
+        return len(keys)
 
     # ── one attempt ──────────────────────────────────────────────────────────
 
@@ -297,6 +301,26 @@ class Books:
         else:
             self._look(hold, observations, now.wall)
 
+    def marks(self, provider: str, idx: int, now: Instant) -> Sequence[Reservation]:
+        """An account's windows just before its provider is asked what is left."""
+        return self._quotas.marks(self._of_account(provider, idx), now.wall)
+
+    def told(
+        self,
+        provider: str,
+        idx: int,
+        seen: Sequence[Observation],
+        marks: Sequence[Reservation],
+        now: Instant,
+    ) -> None:
+        """What a provider's quota endpoint says. ``marks``: of before it was asked."""
+        self._see(now)
+        mine = self._of_account(provider, idx)
+        self._quotas.told(mine, seen, marks, now.wall)
+        for deployment in mine:
+            self._warn(deployment, now.wall)
+        self._changed()
+
     def record(
         self,
         deployment: Deployment,
@@ -324,6 +348,8 @@ class Books:
             until = self._quotas.exhaust(
                 deployment, outcome.metric, outcome.window, outcome.until, now.wall
             )
+        self._quotas.taught(deployment, outcome, now.wall)
+        self._warn(deployment, now.wall)
         hang = hanging(outcome, latency_ms, first_ms)
         self._breakers.failed(deployment, outcome, until, hang, now)
 
@@ -342,12 +368,17 @@ class Books:
         without = {
             d.account.name: d for d in self._deployments.values() if d.account.name not in counted
         }
-        return views.windows(known, without.values(), now.wall)
+        taught = ((d, self._quotas.learner.shown(d)) for d in without.values())
+        return free.windows(known, taught, now.wall)
+
+    def quota_alerts(self, now: Instant) -> list[dict[str, Any]]:
+        """Windows nearly or wholly used, and keys that somebody else uses too."""
+        return self._quota_alerts.current(now.wall)
 
     def windows_of(self, deployment: Deployment, now: Instant) -> list[dict[str, Any]]:
         """The windows that one deployment counts in."""
         pairs = ((deployment, window) for window in self._quotas.bound(deployment, now.wall))
-        return views.windows(pairs, (), now.wall)
+        return free.windows(pairs, (), now.wall)
 
     # ── the ledger ───────────────────────────────────────────────────────────
 
@@ -373,13 +404,27 @@ class Books:
         """
         now = self._clock.now()
         self._ranking.touch(self._health.fade(now.mono))
+        await self._write_alerts()
         return await self._durable.save(now.wall, wait=False)
+
+    async def _write_alerts(self) -> None:
+        rows = self._quota_alerts.fresh()
+        try:
+            if rows:
+                await self._ledger.put_alerts(rows)
+        except (Unavailable, OSError):
+            self._quota_alerts.again(rows)
 
     async def flush(self) -> None:
         """Everything that waits is on disk on return. Raises Unavailable where it is not."""
+        self._quotas.dirty.update(self._quotas.learner.everything())
         await self._durable.save(self._clock.now().wall, wait=True)
 
     # ── parts ────────────────────────────────────────────────────────────────
+
+    def _of_account(self, provider: str, idx: int) -> list[Deployment]:
+        every = self._deployments.values()
+        return [d for d in every if d.provider.id == provider and d.account.idx == idx]
 
     def _see(self, now: Instant) -> None:
         """How the two clocks relate just now: ``paused`` is asked in wall time only."""
@@ -390,6 +435,10 @@ class Books:
         accepted = hold.settlement is not None and hold.settlement.basis != "released"
         if seen:
             self._quotas.observe(hold.deployment, seen, now, hold.reservations, accepted=accepted)
+        self._warn(hold.deployment, now)
+
+    def _warn(self, deployment: Deployment, now: float) -> None:
+        self._quota_alerts.look(deployment, self._quotas.bound(deployment, now), now)
 
     def _claim(self, hold: Hold) -> None:
         now = hold.at.wall

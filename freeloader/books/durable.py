@@ -16,8 +16,9 @@ from freeloader.books.rows import hold_row, usage_row
 from freeloader.core.rows import WindowRow
 from freeloader.errors import Unavailable
 
-#: An attempt waits at most so long (seconds) for a small window to be on disk.
-_SMALL_WAIT = 0.05
+#: An attempt waits at most so long (seconds) for a small window to be on disk. A disk that
+#: takes longer than this is broken, and free models stay usable without it.
+_SMALL_WAIT = 5.0
 
 
 class Durable:
@@ -31,8 +32,8 @@ class Durable:
     async def hold(self, hold: Hold) -> None:
         """Money first: a paid hold is on disk, or this raises (Unavailable, OSError).
 
-        Then windows of few requests, unless the disk is slow: the call goes on,
-        and they stay dirty.
+        Then windows of few requests. Where the disk does not take them the call goes
+        on, and they stay dirty.
         """
         if hold.deployment.billable:
             await self._ledger.hold([hold_row(hold)])
@@ -73,7 +74,7 @@ class Durable:
         if wait and self._saving:
             await asyncio.wait(set(self._saving))
         orphans, self._orphans = self._orphans, []
-        keys, self._quotas.dirty = self._quotas.dirty, set()
+        keys = self._quotas.saving()
         try:
             while orphans:
                 await self._ledger.release(orphans[-1], now)
@@ -82,7 +83,7 @@ class Durable:
                 await self._ledger.save_windows(self._quotas.rows(keys, now), durable=wait)
         except BaseException as problem:
             self._orphans.extend(orphans)
-            self._quotas.dirty |= keys
+            self._quotas.dirty.update(keys)
             if isinstance(problem, (Unavailable, OSError)) and not wait:
                 return 0
             raise

@@ -15,7 +15,7 @@ from freeloader.core.budget import Balance
 from freeloader.core.headers import Observation
 from freeloader.core.model import Deployment
 from freeloader.core.quota import Reservation
-from freeloader.core.rows import HoldRow, UsageRow, WindowRow
+from freeloader.core.rows import AlertRow, HoldRow, UsageRow, WindowRow
 from freeloader.money import LIST, Meters, Surcharge
 
 NOTHING = Meters()
@@ -116,6 +116,10 @@ class LedgerPort(Protocol):
 
     async def save_windows(self, rows: Sequence[WindowRow], *, durable: bool = False) -> None:
         """On disk on return if ``durable``, else soon."""
+        ...
+
+    async def put_alerts(self, rows: Sequence[AlertRow]) -> None:
+        """Each is written once per type, scope and period, however often it is put."""
         ...
 
     async def load_windows(self) -> Sequence[StoredWindow]: ...

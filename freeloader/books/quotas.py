@@ -11,10 +11,12 @@ from dataclasses import replace
 from math import inf
 from typing import Any, NamedTuple
 
+from freeloader.books.learner import KEPT_S, PREFIX, Learner
 from freeloader.books.ports import StoredWindow
 from freeloader.core import quota
 from freeloader.core.headers import Observation
 from freeloader.core.model import Deployment, Limit, Verdict
+from freeloader.core.outcome import Outcome
 from freeloader.core.periods import window_seconds
 from freeloader.core.quota import Reservation, Window
 from freeloader.core.rows import WindowRow
@@ -22,6 +24,8 @@ from freeloader.money import Meters
 
 #: Windows of fewer requests than this are on disk before a request is sent.
 SMALL = 100
+#: A provider's own report may be so old, in seconds (OpenRouter's is cached for a minute).
+_STALE = 120.0
 #: How long a saved state outlives its window, in seconds.
 _KEPT_AFTER = 86400.0
 
@@ -34,14 +38,26 @@ class _Bound(NamedTuple):
 
 
 class Quotas:
-    """``dirty`` holds the keys of windows that changed since they were last saved."""
+    """Every window, by its key; ``learner`` makes limits of what nobody publishes."""
 
     def __init__(self) -> None:
         self._windows: dict[str, Window] = {}
         self._saved: dict[str, Mapping[str, Any]] = {}
         self._bound: dict[str, _Bound] = {}
         self._fresh: set[str] = set()  # windows bound since the deployments last changed
-        self.dirty: set[str] = set()
+        self.learner = Learner()
+        self._dirty: set[str] = set()
+
+    @property
+    def dirty(self) -> set[str]:
+        """Keys of windows, and names of rows of lessons, that changed since they were saved."""
+        return self._dirty
+
+    def saving(self) -> set[str]:
+        """What is dirty, which is the caller's to save from now on."""
+        keys, self._dirty = self._dirty | self.learner.dirty, set()
+        self.learner.dirty.clear()
+        return keys
 
     def replaced(self) -> None:
         """The deployments changed: limits are looked up anew, counts stay."""
@@ -95,7 +111,7 @@ class Quotas:
         """Holds in all windows; ``check`` was asked before, in the same breath."""
         windows = self.bound(deployment, now)
         meters = metered(deployment, upper, windows, ceiling=True)
-        self.dirty.update(window.key for window in windows)
+        self._dirty.update(window.key for window in windows)
         return tuple(quota.reserve(window, quota.claim(window, meters), now) for window in windows)
 
     def settle(
@@ -105,12 +121,15 @@ class Quotas:
         meters = metered(deployment, used, (window for _, window in found), ceiling=False)
         for held, window in found:
             quota.settle(window, held, quota.need(window.limit, meters), now)
-            self.dirty.add(held.key)
+            self._dirty.add(held.key)
+        if self.learner.passed(deployment, used, now):
+            self._bound.clear()  # a learnt limit changed: it is looked up anew
+            self._fresh.clear()
 
     def release(self, holds: Iterable[Reservation], now: float, *, sent: bool) -> None:
         for held in holds:
             quota.release(self._windows[held.key], held, now, sent=sent)
-            self.dirty.add(held.key)
+            self._dirty.add(held.key)
 
     def observe(
         self,
@@ -131,9 +150,40 @@ class Quotas:
                 if one.means != means:
                     continue
                 for window in quota.matching(windows, one.metric, one.window):
-                    self._observe(window, one, now, own.get(window.key), pinned, accepted)
-                    self.dirty.add(window.key)
+                    counted = accepted or window.limit.charged_on == "sent"
+                    self._observe(window, one, now, own.get(window.key), pinned, counted)
+                    self._dirty.add(window.key)
         _spent_until(windows, seen, now)
+
+    def marks(self, deployments: Iterable[Deployment], now: float) -> list[Reservation]:
+        """The windows of these as they are now, to measure against what is said later."""
+        return [quota.mark(window, now) for _, window in self.all(deployments, now)]
+
+    def told(
+        self,
+        deployments: Sequence[Deployment],
+        seen: Sequence[Observation],
+        marks: Iterable[Reservation],
+        now: float,
+    ) -> None:
+        """A provider's own report, which may be some time old: it lowers a count only where
+        nothing was sent for long before it was asked, and nothing since."""
+        idle = {
+            held.key: held
+            for held in marks
+            if (window := self._windows[held.key]).held == 0 and held.at - window.touched > _STALE
+        }
+        done: set[tuple[str, str]] = set()
+        for deployment in deployments:
+            pinned = bool(deployment.account.limits)
+            windows = self.bound(deployment, now)
+            for one in sorted(seen, key=lambda o: o.means != "limit"):
+                for window in quota.matching(windows, one.metric, one.window):
+                    if (window.key, one.means) in done:
+                        continue
+                    done.add((window.key, one.means))
+                    self._observe(window, one, now, idle.get(window.key), pinned, False)
+                    self._dirty.add(window.key)
 
     def exhaust(
         self,
@@ -150,39 +200,52 @@ class Quotas:
         for window in quota.matching(self.bound(deployment, now), metric, span):
             if window.kind == "concurrency":
                 continue
+            quota.refused_early(window, now)
             ends.append(quota.exhaust(window, until, now))
-            self.dirty.add(window.key)
+            self._dirty.add(window.key)
         known = [end for end in ends if end is not None]
         return max(known) if known else None
 
-    def reset(self, provider: str | None, idx: int | None, now: float) -> int:
-        """The owner says these are fresh; how many were reset."""
-        count = 0
+    def taught(self, deployment: Deployment, outcome: Outcome, now: float) -> None:
+        """A refusal: where nobody publishes the limit it names, something is learnt."""
+        if self.learner.refused(deployment, outcome, now):
+            self._bound.clear()
+            self._fresh.clear()
+
+    def reset(self, provider: str | None, idx: int | None, now: float) -> frozenset[str]:
+        """The owner says these are fresh; the keys of those that were reset."""
+        done = set()
         for key, window in self._windows.items():
             if provider is None or _belongs(key, provider, idx):
                 quota.reset(window, now)
-                self.dirty.add(key)
-                count += 1
+                self._dirty.add(key)
+                done.add(key)
         for key in [k for k in self._saved if provider is None or _belongs(k, provider, idx)]:
             del self._saved[key]
-        return count
+        return frozenset(done)
 
     def small(self, holds: Iterable[Reservation]) -> list[str]:
         """Windows among these that must be on disk before a request is sent."""
         return [
             held.key
             for held in holds
-            if (limit := self._windows[held.key].limit).metric == "requests"
-            and limit.amount < SMALL
+            if (window := self._windows[held.key]).limit.metric == "requests"
+            and min(window.amount, window.limit.amount) < SMALL
         ]
 
     def rows(self, keys: Iterable[str], now: float) -> list[WindowRow]:
         """Windows as they are now, for the ledger."""
-        return [_row(self._windows[key], now) for key in keys if key in self._windows]
+        lessons = [key for key in keys if key.startswith(PREFIX)]
+        rows = [_row(self._windows[key], now) for key in keys if key in self._windows]
+        return [*rows, *(self._lessons(name, now) for name in lessons)]
 
     def take(self, rows: Iterable[StoredWindow]) -> None:
         """States of an earlier run; each is taken over when its window is first looked at."""
-        self._saved = {row.key: row.state for row in rows}
+        for row in rows:
+            if row.key.startswith(PREFIX):
+                self.learner.load(row.key, row.state)
+            else:
+                self._saved[row.key] = row.state
 
     def all(
         self, deployments: Iterable[Deployment], now: float
@@ -198,10 +261,11 @@ class Quotas:
     def _bind(self, deployment: Deployment, now: float) -> _Bound:
         """Looks up the windows of a deployment that was not asked about before."""
         pinned = bool(deployment.account.limits)
+        learnt = self.learner.limits(deployment)
         windows = tuple(
             self._window(limit, quota.key_of(limit, deployment), now, pinned)
             for limit in deployment.limits
-        )
+        ) + tuple(self._learnt_window(limit, deployment, now) for limit in learnt)
         bound = _Bound(windows, any(window.derived for window in windows))
         self._bound[deployment.id] = bound
         return bound
@@ -220,6 +284,19 @@ class Quotas:
             quota.learn_amount(window, limit.amount, now, pinned=True)
         self._fresh.add(key)
         return window
+
+    def _learnt_window(self, limit: Limit, deployment: Deployment, now: float) -> Window:
+        """A limit that was learnt has counted from the start."""
+        key = quota.key_of(limit, deployment)
+        fresh = key not in self._windows and key not in self._saved
+        window = self._window(limit, key, now, pinned=False)
+        if fresh:
+            window.counter.put(self.learner.consumed(deployment, limit, now), now)
+        return window
+
+    def _lessons(self, name: str, now: float) -> WindowRow:
+        provider = name.removeprefix(PREFIX).partition("@")[0]
+        return WindowRow(name, self.learner.dump(name), now, provider, now + KEPT_S)
 
     def _redescribe(self, window: Window, limit: Limit, now: float) -> None:
         """The limit of a known window was changed: the count stays, the frame is new."""
@@ -243,7 +320,7 @@ class Quotas:
         except (KeyError, TypeError, ValueError):
             # Not a state we wrote: a window that cannot be read is not a window that is empty.
             window.counter.put(float(window.amount), now)
-        self.dirty.add(window.key)
+        self._dirty.add(window.key)
 
     def _observe(
         self,
@@ -252,9 +329,8 @@ class Quotas:
         now: float,
         own: Reservation | None,
         pinned: bool,
-        accepted: bool,
+        counted: bool,
     ) -> None:
-        counted = accepted or window.limit.charged_on == "sent"
         value = int(one.value)
         if one.means == "limit":
             quota.learn_amount(window, value, now, pinned=pinned)

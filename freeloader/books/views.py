@@ -1,20 +1,16 @@
-"""The books as people and the routes see them: JSON-ready, camelCase, money in dollars.
+"""The budgets as people and the routes see them: JSON-ready, camelCase, money in dollars.
 
 Nothing is decided here and nothing changes; sums are never made from these floats.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from math import isfinite
 from typing import Any
 
 from freeloader.clock import iso
-from freeloader.core import budget, quota
+from freeloader.core import budget
 from freeloader.core.budget import Balance, Balances, BudgetRules
-from freeloader.core.model import Deployment
 from freeloader.core.periods import Period
-from freeloader.core.quota import Window
 from freeloader.money import usd_from_pico
 
 #: Projects listed in one view.
@@ -52,16 +48,6 @@ def budgets(
         "projection": _projection(spent.spent, limit, month, now),
         "timezone": rules.timezone,
     }
-
-
-def windows(
-    found: Iterable[tuple[Deployment, Window]], without: Iterable[Deployment], now: float
-) -> list[dict[str, Any]]:
-    """``GET /v1/free-tiers``: every window, and the accounts whose limits nobody knows."""
-    rows = [_window(deployment, window, now) for deployment, window in found]
-    rows.extend(_unknown(deployment) for deployment in without)
-    rows.sort(key=lambda row: (row["provider"], row["account"], row["model"] or "", row["key"]))
-    return rows
 
 
 def _projects(rules: BudgetRules, balances: Balances) -> list[str]:
@@ -105,56 +91,3 @@ def _projection(spent: int, limit: int | None, month: Period, now: float) -> dic
 
 def _usd(pico: int | None) -> float | None:
     return None if pico is None else usd_from_pico(pico)
-
-
-def _window(deployment: Deployment, window: Window, now: float) -> dict[str, Any]:
-    limit = window.limit
-    used = min(window.counter.used(now), float(window.amount))
-    used = 0.0 if window.kind == "concurrency" else used
-    full = quota.full_at(window, now)
-    refused = quota.blocked_until(window, now)
-    left = max(0, int(window.amount - used - window.held))
-    return {
-        "key": window.key,
-        "provider": deployment.provider.id,
-        "account": deployment.account.idx,
-        "model": deployment.model.id if "model" in limit.scope else None,
-        "metric": limit.metric,
-        "window": limit.window,
-        "reset": limit.reset if window.known else "unknown",
-        "limit": _money(limit.metric, window.amount),
-        "used": _money(limit.metric, -int(-used // 1)),
-        "held": _money(limit.metric, window.held),
-        "remaining": _money(limit.metric, 0 if refused is not None else left),
-        "resetsAt": None if full is None or not isfinite(full) else iso(full),
-        "refusedUntil": None if refused is None else iso(refused),
-        "learned": window.amount != limit.amount,
-        "confidence": limit.confidence,
-        "source": limit.source or deployment.provider.free_source,
-        "verifiedDate": deployment.provider.verified_date,
-    }
-
-
-def _money(metric: str, amount: int) -> float | int:
-    return usd_from_pico(amount) if metric == "usd" else amount
-
-
-def _unknown(deployment: Deployment) -> dict[str, Any]:
-    """Local accounts have no limit; of any other one nobody knows it: never *unlimited*."""
-    free = deployment.local or deployment.provider.free_type == "unlimited"
-    empty: Mapping[str, Any] = dict.fromkeys(
-        ("model", "limit", "used", "held", "remaining", "resetsAt", "refusedUntil")
-    )
-    return {
-        **empty,
-        "key": deployment.account.name,
-        "provider": deployment.provider.id,
-        "account": deployment.account.idx,
-        "metric": "requests",
-        "window": None,
-        "reset": "none" if free else "unknown",
-        "learned": False,
-        "confidence": "high" if deployment.local else deployment.provider.free_confidence,
-        "source": deployment.provider.free_source,
-        "verifiedDate": deployment.provider.verified_date,
-    }

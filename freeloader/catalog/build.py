@@ -11,6 +11,7 @@ from freeloader.core.model import (
     Limit,
     Model,
     Provider,
+    QuotaReport,
     RateLimitHeader,
 )
 from freeloader.money import Price, PriceTier, pico_from_usd, rate_from_usd
@@ -47,6 +48,7 @@ def provider(name: str, doc: ProviderDoc) -> Provider:
             for h in doc.rate_limit_headers
         ),
         error_rules=tuple(ErrorRule(**dict(rule)) for rule in doc.error_rules),
+        quota_report=tuple(QuotaReport(**dict(part)) for part in doc.quota_report),
         free_source=tier.source,
         verified_date=tier.verified_date,
     )

@@ -92,6 +92,20 @@ class HeaderDoc(Doc):
     format: Literal["int", "duration", "seconds", "epoch_ms", "epoch_s", "rfc3339"] = "int"
 
 
+class ReportDoc(Doc):
+    """One number in the answer of ``endpoints.quota``; ``path`` is dotted: ``data.used``."""
+
+    path: Annotated[str, Field(min_length=1)]
+    metric: str
+    window: Window
+    means: Literal["limit", "remaining", "used"]
+
+    @field_validator("metric")
+    @classmethod
+    def _metric(cls, value: str) -> str:
+        return _one_of(value, _METRICS, "metric")
+
+
 class RuleDoc(Doc):
     """See ``core.model.ErrorRule`` and ``core.outcome``; the first rule that holds counts."""
 
@@ -252,6 +266,7 @@ class ProviderDoc(Doc):
     free_tier: FreeTierDoc = FreeTierDoc()
     rate_limit_headers: list[HeaderDoc] = []
     error_rules: list[RuleDoc] = []
+    quota_report: list[ReportDoc] = []
     models: dict[str, ModelDoc] = {}
 
 

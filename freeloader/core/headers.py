@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
+from typing import Any
 
 from freeloader.core import durations
-from freeloader.core.model import RateLimitHeader
+from freeloader.core.model import QuotaReport, RateLimitHeader
 
 #: LiteLLM passes the provider's own headers on under this prefix.
 UPSTREAM = "llm_provider-"
@@ -60,6 +62,20 @@ def observations(
         value = _reset(text, fact.format, now) if fact.means == "reset" else _count(text)
         if value is not None:
             found.append(Observation(fact.metric, fact.window, fact.means, value))
+    return tuple(found)
+
+
+def reported(answer: Any, facts: Sequence[QuotaReport]) -> tuple[Observation, ...]:
+    """What a quota endpoint's JSON says, by the provider's own mapping; nothing for the rest."""
+    found = []
+    for fact in facts:
+        value = answer
+        for part in fact.path.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            continue
+        if isfinite(value) and value >= 0:
+            found.append(Observation(fact.metric, fact.window, fact.means, int(value)))
     return tuple(found)
 
 

@@ -88,6 +88,19 @@ class RateLimitHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaReport:
+    """What one number of a provider's quota endpoint says: ``path`` is dotted, into its JSON.
+
+    ``means``: ``limit | remaining | used``, of the limit of ``metric`` and ``window``.
+    """
+
+    path: str
+    metric: str
+    window: str
+    means: str
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorRule:
     """How one kind of refusal of a provider is recognised, and what it means.
 
@@ -143,6 +156,7 @@ class Provider:
     limits: tuple[Limit, ...] = ()
     rate_limit_headers: tuple[RateLimitHeader, ...] = ()
     error_rules: tuple[ErrorRule, ...] = ()
+    quota_report: tuple[QuotaReport, ...] = ()
     free_source: str = ""
     verified_date: str = ""
 

@@ -10,11 +10,12 @@ there; where something cannot be known, the larger count is taken.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
 from freeloader.core import windows
+from freeloader.core.forecast import Flow
 from freeloader.core.model import Deployment, Limit, Verdict
 from freeloader.core.periods import iso, window_seconds
 from freeloader.money import Meters
@@ -23,6 +24,10 @@ from freeloader.money import Meters
 RECHECK = 1.0
 #: Refilling buckets are floats: a millionth of a token is not a refusal.
 _EPSILON = 1e-6
+#: So many requests more than we can have sent are somebody else's; one may be rounding.
+_NOTICED = 2
+#: A refusal below this share of the limit came too early.
+_EARLY = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,8 @@ class Reservation:
     at: float
     order: int
     charged: float
+    #: All that the provider can know of us once it has admitted this one.
+    count: float = 0.0
 
 
 @dataclass(slots=True)
@@ -42,7 +49,10 @@ class Window:
 
     ``held`` is what open reservations claim, ``order`` how many were ever made,
     ``charged`` how much was ever settled (both tell what came after a given
-    request), ``blocked`` a refusal's (said at, until).
+    request), ``blocked`` a refusal's (said at, until). ``touched`` is when something was
+    last sent, ``heard`` whether the provider ever said what it counts, ``unsure`` (count,
+    since) how many refused calls it may count besides, ``elsewhere`` (amount, at) what it
+    counted that we did not send.
     """
 
     key: str
@@ -54,6 +64,11 @@ class Window:
     order: int = 0
     charged: float = 0.0
     blocked: tuple[float, float] | None = None
+    touched: float = 0.0
+    heard: bool = False
+    unsure: tuple[int, float] = (0, 0.0)
+    elsewhere: tuple[float, float] | None = None
+    flow: Flow = field(default_factory=Flow)
 
     @property
     def derived(self) -> bool:
@@ -181,7 +196,7 @@ def _after_holds(window: Window, amount: int, used: float, now: float) -> float:
     if used + amount > window.amount + _EPSILON:
         return max(now + RECHECK, window.counter.below(window.amount - amount, now))
     if window.limit.metric == "requests" and window.kind not in ("once", "concurrency"):
-        return _reset_at(window, now)
+        return reset_at(window, now)
     return now + RECHECK
 
 
@@ -211,13 +226,23 @@ def reserve(window: Window, amount: int, now: float) -> Reservation:
     """Holds ``amount``; whether it fits was asked before, in the same breath."""
     window.order += 1
     window.held += amount
-    return Reservation(window.key, amount, now, window.order, window.charged)
+    window.touched = now
+    count = window.counter.used(now) + window.held
+    return Reservation(window.key, amount, now, window.order, window.charged, count)
+
+
+def mark(window: Window, now: float) -> Reservation:
+    """A moment to measure what a provider says against: nothing is held."""
+    count = window.counter.used(now) + window.held
+    return Reservation(window.key, 0, now, window.order, window.charged, count)
 
 
 def settle(window: Window, held: Reservation, used: int, now: float) -> None:
     """The hold becomes what was really used, which may be more than was held."""
     window.held = max(0, window.held - held.amount)
     window.charged += used
+    window.touched = max(window.touched, now)
+    window.flow.add(used, now)
     window.counter.add(used, now, min(held.at, now))
 
 
@@ -226,8 +251,11 @@ def release(window: Window, held: Reservation, now: float, *, sent: bool) -> Non
     counted = sent and window.limit.charged_on == "sent" and window.limit.metric == "requests"
     if counted:
         settle(window, held, 1, now)
-    else:
-        window.held = max(0, window.held - held.amount)
+        return
+    window.held = max(0, window.held - held.amount)
+    window.touched = max(window.touched, now)
+    if sent:
+        window.unsure = (_unsure(window, now) + 1, now)
 
 
 def observe(
@@ -241,6 +269,8 @@ def observe(
     it is far off, because all of it must be taken as new then.
     """
     single = 1 if window.limit.metric == "requests" and counted and request is not None else 0
+    if request is not None:
+        _notice(window, used, now, request)
     window.counter.told(used, single, now, None if request is None else request.at)
     if request is None or window.order != request.order:
         return
@@ -248,6 +278,43 @@ def observe(
     lower = max(0.0, used - single + (window.charged - request.charged))
     if lower < (have / 2 if window.kind == "rolling" else have):
         window.counter.put(lower, now)
+
+
+def _notice(window: Window, used: int, now: float, request: Reservation) -> None:
+    """Requests that the provider counts and that we cannot have sent: the key is used elsewhere.
+
+    Only whole requests tell: token counts differ by how each side counts them. Ours are
+    those before ``request``, those sent since, and refused ones that may count; one
+    more for rounding. What was used before the provider was first heard is nobody's guess.
+    """
+    first, window.heard = not window.heard, True
+    if first or window.limit.metric != "requests":
+        return
+    ours = request.count + (window.order - request.order) + _unsure(window, now)
+    excess = used - ours
+    if excess >= _NOTICED:
+        before = 0.0 if window.elsewhere is None else window.elsewhere[0]
+        window.elsewhere = (before + excess, now)
+
+
+def _unsure(window: Window, now: float) -> int:
+    """Refused calls of the present window."""
+    count, since = window.unsure
+    length = window_seconds(window.limit.window) if window.kind != "concurrency" else 0.0
+    return count if now - since <= length else 0
+
+
+def refused_early(window: Window, now: float) -> bool:
+    """A long window was refused long before it was full: it is drained elsewhere, or smaller
+    than anybody says. Only after a whole period of our own counting."""
+    if window.limit.metric != "requests" or window.kind == "concurrency" or not window.heard:
+        return False
+    count = window.counter.used(now) + window.held + _unsure(window, now)
+    if window_seconds(window.limit.window) < 3600 or count >= window.amount * _EARLY:
+        return False
+    before = 0.0 if window.elsewhere is None else window.elsewhere[0]
+    window.elsewhere = (before + window.amount - count, now)
+    return True
 
 
 def learn_amount(window: Window, amount: int, now: float, *, pinned: bool) -> bool:
@@ -271,7 +338,7 @@ def exhaust(window: Window, until: float | None, now: float) -> float | None:
     if window.kind == "refill" and until is None:
         window.counter.put(max(window.counter.used(now), float(window.amount)), now)
         until = window.counter.below(window.amount * 0.99, now)
-    end = _reset_at(window, now)
+    end = reset_at(window, now)
     if until is None or until > end or window.kind == "once":
         until = end
     if until >= end and window.kind in ("once", "calendar"):
@@ -285,7 +352,7 @@ def exhaust(window: Window, until: float | None, now: float) -> float | None:
 def reset(window: Window, now: float) -> None:
     """The owner says that it is fresh. Open holds stay."""
     window.counter.put(0.0, now)
-    window.blocked = None
+    window.blocked = window.elsewhere = None
 
 
 def full_at(window: Window, now: float) -> float | None:
@@ -307,6 +374,10 @@ def dump(window: Window) -> dict[str, Any]:
         state["amount"] = window.amount
     if window.blocked is not None:
         state["blocked"] = list(window.blocked)
+    if window.heard:
+        state["heard"] = True
+    if window.elsewhere is not None:
+        state["elsewhere"] = list(window.elsewhere)
     return state
 
 
@@ -321,6 +392,11 @@ def restore(window: Window, state: Mapping[str, Any], now: float) -> None:
         window.counter.put(float(window.amount), now)
         return
     window.counter.load(state["counter"])
+    window.heard = bool(state.get("heard", False))
+    window.touched = now
+    if "elsewhere" in state:
+        amount, at = state["elsewhere"]
+        window.elsewhere = (float(amount), float(at))
     held = int(state.get("held", 0))
     if held:
         window.counter.add(held, now, 0.0)
@@ -350,7 +426,7 @@ def _same_length(one: str, other: str) -> bool:
         return False
 
 
-def _reset_at(window: Window, now: float) -> float:
+def reset_at(window: Window, now: float) -> float:
     """The latest moment at which a spent window begins to give back."""
     if window.kind == "concurrency":
         return now + RECHECK

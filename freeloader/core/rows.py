@@ -9,7 +9,7 @@ ever reaches the writer.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from freeloader.money import METERS, Meters
@@ -117,3 +117,16 @@ class WindowRow:
     at: float
     provider: str = ""
     expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """One warning, written down once per ``type``, ``scope`` and ``period``. ``at``: wall seconds;
+    ``data`` is JSON-ready and holds no secret."""
+
+    at: float
+    type: str
+    scope: str
+    period: str
+    message: str
+    data: Mapping[str, Any] = field(default_factory=dict)

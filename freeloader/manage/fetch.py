@@ -1,4 +1,4 @@
-"""Ask a provider for its own model list, with the account's key, once.
+"""Ask a provider for its own model list, or what is left, with the account's key, once.
 
 The key goes to the provider's own host and nowhere else: no redirect is
 followed, no proxy from the environment is used. It stores nothing.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import aiohttp
@@ -46,6 +47,28 @@ async def fetch_models(
     if status in (401, 403):
         return Listing(False, reason=f"the key is refused ({status})", refused=True, reachable=True)
     return listing
+
+
+async def fetch_quota(
+    provider: Provider,
+    account: Account,
+    credentials: Mapping[str, str],
+    *,
+    seconds: float = TOTAL_SECONDS,
+) -> Any:
+    """What the provider's quota endpoint says, as JSON; it costs no quota. None: nothing usable."""
+    url = quota_url(provider, account)
+    if url is None:
+        return None
+    limit = aiohttp.ClientTimeout(total=seconds, connect=min(seconds, 5.0))
+    async with aiohttp.ClientSession(timeout=limit, trust_env=False, auto_decompress=True) as web:
+        status, body, wrong = await _get(web, url, auth_headers(provider, url, credentials))
+    if status != 200 or wrong:
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def models_url(provider: Provider, account: Account) -> str | None:

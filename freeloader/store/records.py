@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
 from freeloader.core.model import Account, Limit
+from freeloader.core.rows import AlertRow
 from freeloader.errors import Conflict, NotFound
 from freeloader.store import sql
 from freeloader.store.file import DatabaseFile
@@ -181,6 +182,26 @@ class Records:
         def query(conn: sqlite3.Connection) -> list[AuditRow]:
             rows = conn.execute(sql.AUDIT_LIST, params)
             return [AuditRow(**{**dict(r), "detail": json.loads(r["detail"])}) for r in rows]
+
+        return await self._file.read(query)
+
+    # ── alerts ───────────────────────────────────────────────────────────────
+
+    async def put_alerts(self, rows: Sequence[AlertRow]) -> None:
+        """Write warnings down, soon; each once per type, scope and period."""
+        params = [asdict(row) | {"data": json.dumps(dict(row.data))} for row in rows]
+
+        def piece(conn: sqlite3.Connection) -> None:
+            conn.executemany(sql.ALERT_PUT, params)
+
+        self._file.post(piece)
+
+    async def alerts(self, since: float = 0.0, limit: int = 100) -> list[AlertRow]:
+        """Warnings, newest first, from a moment on (wall seconds)."""
+
+        def query(conn: sqlite3.Connection) -> list[AlertRow]:
+            rows = conn.execute(sql.ALERTS, {"since": since, "limit": limit})
+            return [AlertRow(**{**dict(r), "data": json.loads(r["data"])}) for r in rows]
 
         return await self._file.read(query)
 

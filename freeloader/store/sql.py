@@ -187,6 +187,15 @@ ON CONFLICT(name) DO UPDATE SET last_run = excluded.last_run,
     next_due = excluded.next_due, failures = excluded.failures
 """
 
+ALERT_PUT = """
+INSERT OR IGNORE INTO alerts(at, type, scope, period, message, data)
+VALUES (:at, :type, :scope, :period, :message, :data)
+"""
+ALERTS = """
+SELECT at, type, scope, period, message, data FROM alerts
+WHERE at >= :since ORDER BY at DESC, id DESC LIMIT :limit
+"""
+
 AUDIT_INSERT = """
 INSERT INTO audit(at, who, what, subject, detail) VALUES (:at, :who, :what, :subject, :detail)
 """

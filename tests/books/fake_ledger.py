@@ -12,7 +12,7 @@ from freeloader.books.books import Books
 from freeloader.clock import Instant
 from freeloader.core.budget import BudgetRules
 from freeloader.core.model import Account, Deployment, Limit, Model, Provider
-from freeloader.core.rows import HoldRow, UsageRow, WindowRow
+from freeloader.core.rows import AlertRow, HoldRow, UsageRow, WindowRow
 from freeloader.errors import Unavailable
 from freeloader.money import Meters, Price
 
@@ -41,6 +41,7 @@ class FakeLedger:
     holds: dict[str, HoldRow] = field(default_factory=dict)
     usage: dict[str, UsageRow] = field(default_factory=dict)
     windows: dict[str, WindowRow] = field(default_factory=dict)
+    alerts: dict[tuple[str, str, str], AlertRow] = field(default_factory=dict)
     broken: bool = False
     gate: asyncio.Event | None = None
     durable_saves: int = 0
@@ -139,6 +140,11 @@ class FakeLedger:
             self.windows[row.key] = WindowRow(
                 row.key, json.loads(json.dumps(row.state)), row.at, row.provider, row.expires_at
             )
+
+    async def put_alerts(self, rows: Sequence[AlertRow]) -> None:
+        await self._write()
+        for row in rows:
+            self.alerts.setdefault((row.type, row.scope, row.period), row)
 
     async def load_windows(self) -> Sequence[WindowRow]:
         await self._write()

@@ -1,0 +1,118 @@
+"""Quota windows as people and the routes see them: JSON-ready, camelCase, money in dollars.
+
+Nothing is decided here and nothing changes. A limit nobody knows is shown as unknown,
+with what was learnt of it; never as unlimited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from freeloader.clock import iso
+from freeloader.core import forecast, quota
+from freeloader.core.model import Deployment
+from freeloader.core.periods import window_seconds
+from freeloader.core.quota import Window
+from freeloader.money import usd_from_pico
+
+Row = dict[str, Any]
+
+
+def windows(
+    found: Iterable[tuple[Deployment, Window]],
+    without: Iterable[tuple[Deployment, Sequence[Row]]],
+    now: float,
+) -> list[Row]:
+    """``GET /v1/free-tiers``: every window, and the accounts whose limits nobody knows, with
+    what was learnt of each."""
+    rows = [window_row(deployment, window, now) for deployment, window in found]
+    rows.extend(_unknown(deployment, learnt) for deployment, learnt in without)
+    rows.sort(key=lambda row: (row["provider"], row["account"], row["model"] or "", row["key"]))
+    return rows
+
+
+def window_row(deployment: Deployment, window: Window, now: float) -> Row:
+    """One window."""
+    limit = window.limit
+    used = min(window.counter.used(now), float(window.amount))
+    used = 0.0 if window.kind == "concurrency" else used
+    full = quota.full_at(window, now)
+    refused = quota.blocked_until(window, now)
+    left = 0 if refused is not None else max(0, int(window.amount - used - window.held))
+    learnt = limit.source.startswith("learnt")
+    elsewhere = window.elsewhere
+    return {
+        "key": window.key,
+        "provider": deployment.provider.id,
+        "account": deployment.account.idx,
+        "tier": deployment.account.tier,
+        "model": deployment.model.id if "model" in limit.scope else None,
+        "appliesTo": list(limit.applies_to),
+        "scope": limit.scope,
+        "metric": limit.metric,
+        "window": limit.window,
+        "reset": limit.reset if window.known else "unknown",
+        "limit": _money(limit.metric, window.amount),
+        "used": _money(limit.metric, -int(-used // 1)),
+        "held": _money(limit.metric, window.held),
+        "remaining": _money(limit.metric, left),
+        "resetsAt": None if full is None or not isfinite(full) else iso(full),
+        "refusedUntil": None if refused is None else iso(refused),
+        **_rate(window, left, now),
+        "usedElsewhere": 0 if elsewhere is None else int(elsewhere[0]),
+        "usedElsewhereAt": None if elsewhere is None else iso(elsewhere[1]),
+        "learned": learnt or window.amount != limit.amount,
+        "learnt": [],
+        "confidence": limit.confidence,
+        "source": limit.source or deployment.provider.free_source,
+        "verifiedDate": None if learnt else deployment.provider.verified_date,
+    }
+
+
+def _rate(window: Window, left: int, now: float) -> Row:
+    """How fast it is used of late, and until when it lasts at that rate (None: it does)."""
+    rate = window.flow.per_second(now)
+    kind, back, reset = window.kind, 0.0, None
+    if kind in ("refill", "rolling"):
+        back = window.amount / window_seconds(window.limit.window)
+    elif kind == "calendar":
+        reset = quota.reset_at(window, now)
+    end = None
+    if kind != "concurrency":
+        end = forecast.lasts_until(left, rate, back, now, reset)
+    return {
+        "perHour": _money(window.limit.metric, round(rate * 3600)),
+        "lastsUntil": None if end is None else iso(end),
+    }
+
+
+def _money(metric: str, amount: int) -> float | int:
+    return usd_from_pico(amount) if metric == "usd" else amount
+
+
+def _unknown(deployment: Deployment, learnt: Sequence[Row]) -> Row:
+    """Local accounts have no limit; of any other one nobody knows it: never *unlimited*."""
+    free = deployment.local or deployment.provider.free_type == "unlimited"
+    empty: Mapping[str, Any] = dict.fromkeys(
+        ("model", "scope", "limit", "used", "held", "remaining", "resetsAt", "refusedUntil",
+         "perHour", "lastsUntil", "usedElsewhereAt")
+    )  # fmt: skip
+    return {
+        **empty,
+        "key": deployment.account.name,
+        "provider": deployment.provider.id,
+        "account": deployment.account.idx,
+        "tier": deployment.account.tier,
+        "appliesTo": [],
+        "metric": "requests",
+        "window": None,
+        "reset": "none" if free else "unknown",
+        "usedElsewhere": 0,
+        "learned": bool(learnt),
+        "learnt": list(learnt),
+        "confidence": "high" if deployment.local else deployment.provider.free_confidence,
+        "source": deployment.provider.free_source,
+        "verifiedDate": deployment.provider.verified_date,
+    }

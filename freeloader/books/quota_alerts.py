@@ -1,0 +1,122 @@
+"""Which quota windows are nearly or wholly used, and which somebody else uses too.
+
+Each is noticed once per period, when it first holds. Sends nothing and stops nothing:
+``fresh`` gives each notice out once, to be written down; ``current`` shows what still holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import floor, isfinite
+from typing import Any
+
+from freeloader.clock import iso
+from freeloader.core import quota
+from freeloader.core.model import Deployment
+from freeloader.core.periods import window_seconds
+from freeloader.core.quota import Window
+from freeloader.core.rows import AlertRow
+
+#: Windows shorter than this come and go too fast to warn of (seconds).
+SHORTEST_S = 3600.0
+#: The share of a window at which a warning is due.
+NEAR = 0.8
+#: Notices remembered; the oldest go first.
+_KEPT = 1000
+
+
+@dataclass(slots=True)
+class _Notice:
+    row: AlertRow
+    ends: float
+
+
+class QuotaAlerts:
+    """First sight of each (type, window, period)."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str, str], _Notice] = {}
+        self._fresh: list[AlertRow] = []
+
+    def look(self, deployment: Deployment, windows: Iterable[Window], now: float) -> None:
+        """Something was used or refused in these windows."""
+        for window in windows:
+            for kind, message, data in _due(deployment, window, now):
+                period, ends = _period(window, now)
+                name = (kind, window.key, period)
+                if name in self._seen:
+                    continue
+                row = AlertRow(now, kind, window.key, period, message, data)
+                self._seen[name] = _Notice(row, ends)
+                self._fresh.append(row)
+        while len(self._seen) > _KEPT:
+            del self._seen[next(iter(self._seen))]
+        del self._fresh[:-_KEPT]
+
+    def fresh(self) -> list[AlertRow]:
+        """What was noticed since it was asked last."""
+        found, self._fresh = self._fresh, []
+        return found
+
+    def again(self, rows: Iterable[AlertRow]) -> None:
+        """These could not be written down yet."""
+        self._fresh = [*rows, *self._fresh][-_KEPT:]
+
+    def forget(self, keys: frozenset[str]) -> None:
+        """The owner reset these windows."""
+        self._seen = {name: n for name, n in self._seen.items() if name[1] not in keys}
+
+    def current(self, now: float) -> list[dict[str, Any]]:
+        """What still holds, JSON-ready."""
+        return [
+            {
+                "type": n.row.type,
+                "message": n.row.message,
+                "at": iso(n.row.at),
+                "window": n.row.scope,
+            }
+            for n in self._seen.values()
+            if now < n.ends
+        ]
+
+
+def _due(
+    deployment: Deployment, window: Window, now: float
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    limit = window.limit
+    if window.kind == "concurrency" or window_seconds(limit.window) < SHORTEST_S:
+        return
+    whose = f"{limit.metric} per {limit.window} of {window.key.partition('|')[0]}"
+    used = min(window.counter.used(now), float(window.amount))
+    data = {
+        "provider": deployment.provider.id, "account": deployment.account.idx,
+        "metric": limit.metric, "window": limit.window, "used": int(used), "limit": window.amount,
+    }  # fmt: skip
+    full = quota.full_at(window, now)
+    back = f"; full again {iso(full)}" if full is not None and isfinite(full) else ""
+    amounts = f"{used:,.0f} of {window.amount:,}"
+    if window.amount > 0 and (used >= window.amount or quota.blocked_until(window, now)):
+        yield "quota_spent", f"{whose}: {amounts} used, nothing is left{back}", data
+    elif window.amount > 0 and used >= NEAR * window.amount:
+        yield "quota_near", f"{whose}: {amounts} used{back}", data
+    if window.elsewhere is not None and now - window.elsewhere[1] < window_seconds(limit.window):
+        others = int(window.elsewhere[0])
+        said = (
+            f"{whose}: the provider counts {others} requests that did not come from here. "
+            "Is the key used elsewhere too? Give this daemon a key of its own account, or "
+            "lower its limit here (xswarm account set --limit)."
+        )
+        yield "key_used_elsewhere", said, {**data, "elsewhere": others}
+
+
+def _period(window: Window, now: float) -> tuple[str, float]:
+    """A name for the present period, and when it is over."""
+    if window.kind == "once":
+        return "once", float("inf")
+    if window.kind == "calendar":
+        end = quota.reset_at(window, now)
+        return iso(end), end
+    span = window_seconds(window.limit.window)
+    number = floor(now / span)
+    return f"{window.limit.window}:{number}", (number + 1) * span

@@ -1,0 +1,187 @@
+"""Limits nobody publishes, keys used elsewhere, and what a provider's own report changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from fake_ledger import TOKENS, FakeClock, FakeLedger, deployment, opened
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freeloader.books.books import Books
+from freeloader.books.ports import Hold
+from freeloader.core.budget import BudgetRules
+from freeloader.core.headers import Observation, reported
+from freeloader.core.model import Deployment, Limit, Policy, QuotaReport
+from freeloader.core.outcome import Outcome
+from freeloader.workers.loop import Progress
+from freeloader.workers.quotas import quota_reports
+
+RULES = BudgetRules()
+HOURLY = Outcome("spent", "429 slow", window="1h", metric="requests", scope="account")
+RPD = Limit("requests", 50, "1d", "calendar", charged_on="sent")
+
+
+async def reserve(books: Books, clock: FakeClock, found: Deployment) -> Hold:
+    hold = await books.reserve(
+        f"a{clock.mono}.{len(books.open_holds)}", "r", found, TOKENS, None, "k", Policy(),
+        clock.now(),
+    )  # fmt: skip
+    assert isinstance(hold, Hold), hold
+    return hold
+
+
+async def answered(books: Books, clock: FakeClock, found: Deployment) -> None:
+    hold = await reserve(books, clock, found)
+    await books.settle(hold, TOKENS, "reported", clock.now())
+    books.record(found, None, 5.0, 1.0, 10, clock.now())
+    clock.go(1)
+
+
+async def refused(books: Books, clock: FakeClock, found: Deployment) -> None:
+    hold = await reserve(books, clock, found)
+    await books.release(hold, clock.now(), sent=True)
+    outcome = replace(HOURLY, until=clock.now().wall + 3600)
+    books.record(found, outcome, 5.0, None, 0, clock.now())
+    clock.go(3700)
+
+
+async def test_an_unpublished_limit_is_learnt_kept_to_shown_and_remembered() -> None:
+    found, ledger, clock = deployment(limits=()), FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, RULES, found)
+    for _ in range(2):
+        for _ in range(12):
+            await answered(books, clock, found)
+        await refused(books, clock, found)
+    for _ in range(12):
+        await answered(books, clock, found)
+    verdict = books.quota(found, TOKENS, clock.wall)
+    assert verdict is not None
+    assert "requests per 1h" in verdict.reason
+    assert verdict.until is not None
+    row = next(r for r in books.windows_view(clock.now()) if r["window"] == "1h")
+    assert (row["limit"], row["used"], row["confidence"]) == (12, 12, "medium")
+    assert row["source"].startswith("learnt from 2 refusals")
+    await books.flush()
+    again = await opened(ledger, clock, RULES, found)
+    assert again.quota(found, TOKENS, clock.wall) is not None
+    clock.wall = verdict.until
+    assert again.quota(found, TOKENS, clock.wall) is None
+
+
+async def test_what_passed_is_shown_as_a_lower_bound() -> None:
+    found, clock = deployment(limits=()), FakeClock()
+    books = await opened(FakeLedger(), clock, RULES, found)
+    for _ in range(5):
+        await answered(books, clock, found)
+    row = books.windows_view(clock.now())[0]
+    assert row["limit"] is None
+    learnt = {(x["metric"], x["window"]): x for x in row["learnt"]}
+    assert learnt["requests", "1h"]["atLeast"] == 5
+    assert learnt["requests", "1h"]["atMost"] is None
+    assert learnt["requests", "1h"]["confidence"] == "low"
+
+
+async def test_published_and_own_limits_are_not_learnt_over() -> None:
+    found, clock = deployment(limits=(replace(RPD, window="1h", reset="rolling"),)), FakeClock()
+    books = await opened(FakeLedger(), clock, RULES, found)
+    for _ in range(3):
+        await answered(books, clock, found)
+        await refused(books, clock, found)
+    hourly = [r for r in books.windows_view(clock.now()) if r["window"] == "1h"]
+    assert [r["limit"] for r in hourly] == [50]
+
+
+def said(means: str, value: int) -> Observation:
+    return Observation("requests", "1d", means, value)
+
+
+async def heard(books: Books, clock: FakeClock, found: Deployment, used: int) -> None:
+    hold = await reserve(books, clock, found)
+    books.observe(found, [said("used", used)], clock.now(), hold)
+    await books.settle(hold, TOKENS, "reported", clock.now())
+    clock.go(1)
+
+
+async def test_a_key_used_elsewhere_is_noticed_but_not_what_was_used_before_we_came() -> None:
+    found, clock = deployment(limits=(RPD,)), FakeClock()
+    books = await opened(FakeLedger(), clock, RULES, found)
+    await heard(books, clock, found, 11)  # ten were used before
+    row = books.windows_view(clock.now())[0]
+    assert (row["used"], row["usedElsewhere"]) == (11, 0)
+    await heard(books, clock, found, 12)
+    await heard(books, clock, found, 18)  # five that are not ours
+    row = books.windows_view(clock.now())[0]
+    assert (row["used"], row["usedElsewhere"]) == (18, 5)
+    assert [a["type"] for a in books.quota_alerts(clock.now())] == ["key_used_elsewhere"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from(["open", "answer", "refuse"]), min_size=4, max_size=30),
+       st.booleans())  # fmt: skip
+async def test_our_own_calls_and_refusals_are_never_somebody_elses(
+    steps: list[str], counts_refused: bool
+) -> None:
+    """The provider counts as it admits; answers come in any order; refused calls may count."""
+    limit = replace(RPD, amount=10_000, charged_on="sent" if counts_refused else "accepted")
+    found, clock = deployment(limits=(limit,)), FakeClock()
+    books = await opened(FakeLedger(), clock, RULES, found)
+    used, flying = 0, []
+    for step in steps:
+        clock.go(0.1)
+        if step == "open":
+            used += 1
+            flying.append((await reserve(books, clock, found), used))
+        elif flying and step == "answer":
+            hold, told = flying.pop(len(flying) // 2)
+            books.observe(found, [said("used", told)], clock.now(), hold)
+            await books.settle(hold, TOKENS, "reported", clock.now())
+        elif flying:
+            hold, _ = flying.pop()
+            used -= 0 if counts_refused else 1
+            await books.release(hold, clock.now(), sent=True)
+    assert books.quota_alerts(clock.now()) == []
+    assert books.windows_view(clock.now())[0]["used"] + len(flying) >= used
+
+
+REPORT = (
+    QuotaReport("data.free.limit", "requests", "1d", "limit"),
+    QuotaReport("data.free.used", "requests", "1d", "used"),
+)
+
+
+@pytest.mark.parametrize(
+    "answer", [None, [], {}, {"data": None}, {"data": {"free": {"used": True, "limit": -1}}},
+               {"data": {"free": {"used": float("nan")}}}],
+)  # fmt: skip
+def test_an_answer_of_another_shape_says_nothing(answer: object) -> None:
+    assert reported(answer, REPORT) == ()
+
+
+async def test_a_report_raises_at_once_and_lowers_only_what_was_long_idle() -> None:
+    found, clock = deployment(limits=(RPD,)), FakeClock()
+    found = replace(found, provider=replace(found.provider, quota_path="/key", quota_report=REPORT))
+    books = await opened(FakeLedger(), clock, RULES, found)
+    told = {"used": 20, "limit": 1000}
+
+    async def ask(_: Deployment) -> object:
+        return {"data": {"free": dict(told)}}
+
+    async def read() -> tuple[int, int]:
+        said = await quota_reports(Progress(), books=books, ask=ask, clock=clock)
+        assert said == "1 of 1 accounts told what is left"
+        row = books.windows_view(clock.now())[0]
+        return row["limit"], row["used"]
+
+    assert await read() == (1000, 20)
+    await answered(books, clock, found)
+    assert await read() == (1000, 21)  # what it says is older than our last call
+    clock.go(300)
+    told["used"] = 5
+    assert await read() == (1000, 5)
+    hold = await reserve(books, clock, found)
+    clock.go(300)
+    told["used"] = 0
+    assert await read() == (1000, 5)  # one is still on its way
+    await books.release(hold, clock.now(), sent=False)
