@@ -26,6 +26,7 @@ from freeloader.clock import Clock, SystemClock
 from freeloader.core.model import Deployment
 from freeloader.errors import Unavailable
 from freeloader.gateway.lanes.direct.lane import DirectLane
+from freeloader.gateway.load import LoadMonitor
 from freeloader.gateway.pipeline import Pipeline
 from freeloader.gateway.server import HTTP_LIMITS, Running, build_app, serve
 from freeloader.gateway.services import Services
@@ -231,6 +232,7 @@ class Daemon:
         room = Room(lambda: self.settings.server.request_seconds_max, spread.random)
         self.books.watch(room.changed)
         ledger = self.store.ledger
+        load = LoadMonitor(self._clock, lambda: self.settings.load_monitoring.rules())
         tools = Tools(
             self.books,
             self.upstream.lane,
@@ -247,6 +249,8 @@ class Daemon:
             lane_up=self.upstream.up,
             lane_wanted=self.upstream.wanted,
             lane_out=self.upstream.out,
+            load=load,
+            roll=spread.random,
         )
         return Services(
             pipeline=Pipeline(tools),
@@ -275,6 +279,7 @@ class Daemon:
             simulated=lambda: self.world.simulation.url is not None,
             problems=self.problems,
             lane=self.upstream.shown,
+            load=load.shown,
         )
 
     async def _ask_quota(self, deployment: Deployment) -> Any:

@@ -59,6 +59,7 @@ def routing(
         "task": profile.task,
         "complexity": profile.complexity,
         "attempts": attempts,
+        "load": policy.load,
         "rule": resolution.rule,
         "alternatives": list(alternatives),
     }
@@ -125,6 +126,7 @@ def policy_shown(policy: Policy) -> dict[str, Any]:
     }
     return {
         "strategy": policy.strategy,
+        "load": policy.load,
         "weights": {"cost": weights.cost, "speed": weights.speed, "quality": weights.quality},
         "preferLocal": policy.prefer_local,
         "maxWaitMs": policy.max_wait_ms,

@@ -343,7 +343,8 @@ class Policy:
 
     ``origins`` names, per part, the level it came from. ``order`` and ``above`` are a
     fallback's: another order than the strategy's (``price | latency``), and the
-    intelligence above which candidates are preferred.
+    intelligence above which candidates are preferred. ``load`` is the state that bent the
+    weights, ``skip_slow`` puts slow and local ones back.
     """
 
     strategy: str = "balanced"
@@ -357,6 +358,8 @@ class Policy:
     origins: Mapping[str, str] = EMPTY
     order: str | None = None
     above: float | None = None
+    load: str = "normal"
+    skip_slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

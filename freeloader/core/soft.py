@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from freeloader.core import scoring
+from freeloader.core.load import SLOW
 from freeloader.core.model import Deployment, Policy, Profile, Verdict
 from freeloader.core.snapshot import Snapshot
 from freeloader.core.strategies import Soft
 
+_NEAR = Soft(Verdict("load", "overloaded", "is a local model while the load is critical"))
 Reason = Callable[[Deployment], Soft | None]
 
 
@@ -22,6 +24,8 @@ def reasons(profile: Profile, policy: Policy, snapshot: Snapshot, now: float) ->
     found: list[Reason] = []
     if policy.above is not None:
         found.append(_no_stronger(policy.above, profile.task))
+    if policy.skip_slow:
+        found.append(_slow(snapshot))
     if not found:
         return None
 
@@ -41,5 +45,20 @@ def _no_stronger(above: float, task: str) -> Reason:
         said = "unknown" if value is None else f"{value:g}"
         reason = f"intelligence {said} is no more than the {above:g} that failed"
         return Soft(Verdict("upgrade", "no_model_passes_gates", reason))
+
+    return ask
+
+
+def _slow(snapshot: Snapshot) -> Reason:
+    """While the load is critical: whoever is fast and not on this machine goes first."""
+
+    def ask(deployment: Deployment) -> Soft | None:
+        if deployment.local:
+            return _NEAR
+        speed = scoring.speed_blend(deployment, snapshot.health(deployment.id))
+        if speed >= SLOW:
+            return None
+        reason = f"speed {speed:.1f} < {SLOW:g} while the load is critical"
+        return Soft(Verdict("load", "overloaded", reason))
 
     return ask

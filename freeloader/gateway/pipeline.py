@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from freeloader.core import explain, relax, routing, task
+from freeloader.core import explain, load, relax, routing, task
 from freeloader.core.model import Caller, Level, Policy, Profile
 from freeloader.core.policy import PRESETS, combine, patient
 from freeloader.errors import Forbidden, InvalidRequest, NotImplementedYet, Unavailable
@@ -127,6 +127,8 @@ class Pipeline:
         known = replace(known, output_ceiling=spending.output_ceiling)
         over = () if spending.level is None else (spending.level,)
         policy = _policy((*over, *levels))
+        monitor = self._tools.load
+        policy = load.loaded(policy, monitor.state.level, monitor.rules)
         if resolution.kind == "named":
             policy = patient(policy) or policy
         return Plan(known, caller, policy, resolution, project, levels, over, spending.found)

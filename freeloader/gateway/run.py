@@ -135,6 +135,8 @@ class Run:
         self._texts = Texts(tools.rules.keeping())
         self._deadline: asyncio.Timeout | None = None
         self._task = tools.tasks.start(self._drive(), f"run {request_id}")
+        tools.load.begin()
+        self._task.add_done_callback(lambda _: tools.load.end())
 
     # ── what a surface uses ──────────────────────────────────────────────────
 

@@ -201,5 +201,6 @@ class Services:
     simulated: Callable[[], bool] = bool
     problems: Callable[[], Sequence[str]] = tuple
     lane: Callable[[], Row] = dict
+    load: Callable[[], Mapping[str, Any]] = dict
     body_limits: BodyLimits = field(default_factory=BodyLimits)
     stream_limits: StreamLimits = field(default_factory=StreamLimits)

@@ -110,6 +110,7 @@ def _learn(watch: Watch, judged: Outcome | None, used: Meters, now: Instant, too
     if judged is None and not watch.finished:
         return
     latency, first = watch.latency_ms(), watch.first_ms()
+    tools.load.attempt("ok" if judged is None else judged.kind, first)
     tools.books.record(watch.attempt.deployment, judged, latency, first, used.output, now)
 
 

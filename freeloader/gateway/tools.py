@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from freeloader.clock import Clock
+from freeloader.clock import Clock, SystemClock
 from freeloader.core.model import EMPTY, Deployment, Resolution, Verdict
+from freeloader.gateway.load import LoadMonitor
 from freeloader.gateway.ports import BooksPort, JournalPort, LanePort, Rules
 from freeloader.gateway.retries import RetryBudget
 from freeloader.gateway.waiting import Room
@@ -84,6 +85,7 @@ class Tools:
     room: Room = field(default_factory=Room)
     #: Appends to the owner's audit; None: nobody keeps one.
     audit: Callable[[AuditRow], Coroutine[Any, Any, None]] | None = None
+    load: LoadMonitor = field(default_factory=lambda: LoadMonitor(SystemClock()))
     retries: RetryBudget = field(default_factory=RetryBudget)
     roll: Callable[[], float] = random.random
     lane_up: Callable[[], Awaitable[None]] = _nothing

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from freeloader.core.load import LoadRules
+from freeloader.core.load import Pair as Thresholds
 from freeloader.core.model import Timeouts
 from freeloader.errors import ConfigError
 from freeloader.settings.types import (
@@ -79,6 +81,18 @@ class LoadMonitoring(Section):
     on_warning: Annotated[Literal["prefer-faster-models", "none"], Lower] = "prefer-faster-models"
     on_critical: Annotated[Literal["block-slow-models", "none"], Lower] = "block-slow-models"
     cooldown_minutes: Annotated[Number, Field(ge=0, le=1440)] = 5
+
+    def rules(self) -> LoadRules:
+        """The same for the core."""
+        return LoadRules(
+            enabled=self.enabled,
+            queue=Thresholds(self.queue.warning, self.queue.critical),
+            p95_ms=Thresholds(self.p95_ms.warning, self.p95_ms.critical),
+            error_rate=Thresholds(self.error_rate.warning, self.error_rate.critical),
+            prefer_faster=self.on_warning == "prefer-faster-models",
+            block_slow=self.on_critical == "block-slow-models",
+            cooldown_s=self.cooldown_minutes * 60,
+        )
 
 
 class Upstream(Section):

@@ -15,7 +15,6 @@ def unbuilt(settings: Settings) -> tuple[str, ...]:
     said = {
         f"routing.strategy {settings.routing.strategy}": settings.routing.strategy in UNBUILT,
         "classifier": settings.classifier != defaults.classifier,
-        "load_monitoring": settings.load_monitoring != defaults.load_monitoring,
         "discovery": settings.discovery != defaults.discovery,
         "benchmarking": settings.benchmarking != defaults.benchmarking,
         "notifications": settings.notifications != defaults.notifications,

@@ -301,6 +301,9 @@ def _print_status(shown: Mapping[str, Any]) -> None:
     if "requestsToday" in shown:
         count = shown["requestsToday"]
         click.echo(f"today      {count} request{'' if count == 1 else 's'}")
+    load = shown.get("load") or {}
+    if load.get("state", "normal") != "normal":
+        click.echo(f"load       {load['state']}: {load.get('reason')}")
     if shown.get("simulated"):
         click.echo("simulator  no account yet: answers are pretend; xswarm account add groq")
     for problem in shown.get("problems") or ():

@@ -61,6 +61,7 @@ class Health:
             "child": child if admin else _public_child(child),
             "lane": lane,
             "state": state,
+            "load": dict(services.load()),
             "version": services.version,
             "startedAt": services.started.iso(),
             "simulated": services.simulated(),

@@ -1,0 +1,85 @@
+"""The load monitor: counts requests in flight, keeps the last minute's attempts, knows the state.
+
+What a state means is ``core.load``'s; time is the daemon's clock. Whose fault a failure
+was is judged before: a client's own, or a used-up quota, is no sign of load.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from freeloader.clock import Clock, iso
+from freeloader.core.load import LEVELS, LoadRules, Measured, State, step
+
+#: Attempts are remembered for this long, and so many at most.
+WINDOW_S, KEPT = 60.0, 4_096
+#: A measurement is at most this old when it is used (seconds).
+_FRESH_S = 0.25
+#: Outcomes that are a sign of load or of trouble.
+_TROUBLE = frozenset({"their_fault", "overloaded", "our_fault"})
+
+
+class LoadMonitor:
+    """``rules`` is asked anew for each measurement, so that new settings hold at once."""
+
+    def __init__(self, clock: Clock, rules: Callable[[], LoadRules] = LoadRules) -> None:
+        self._clock, self._rules = clock, rules
+        self._flying = 0
+        self._attempts: deque[tuple[float, float | None, bool]] = deque(maxlen=KEPT)
+        self._state = State("normal", clock.now().mono)
+        self._found = Measured()
+        self._looked = float("-inf")
+
+    def begin(self) -> None:
+        """A request came in."""
+        self._flying += 1
+
+    def end(self) -> None:
+        """It is answered, or was given up."""
+        self._flying -= 1
+
+    def attempt(self, kind: str, first_ms: float | None) -> None:
+        """An attempt ended: what kind its outcome was (``ok`` …), and when its first word came."""
+        if kind == "ok" or kind in _TROUBLE:
+            self._attempts.append((self._clock.now().mono, first_ms, kind in _TROUBLE))
+
+    @property
+    def rules(self) -> LoadRules:
+        return self._rules()
+
+    @property
+    def state(self) -> State:
+        """The state now."""
+        now = self._clock.now().mono
+        if now - self._looked >= _FRESH_S or self._flying > self._found.queue:
+            self._looked, self._found = now, self._measure(now)
+            self._state = step(self._state, self._found, self._rules(), now)
+        return self._state
+
+    def shown(self) -> Mapping[str, Any]:
+        """For status and metrics: camelCase, JSON-ready."""
+        state, now, found = self.state, self._clock.now(), self._found
+        return {
+            "state": state.level,
+            "level": LEVELS.index(state.level),
+            "since": iso(now.wall - (now.mono - state.since)),
+            "reason": state.why or None,
+            "queue": self._flying,
+            "p95Ms": None if found.p95_ms is None else round(found.p95_ms, 1),
+            "errorRate": None if found.error_rate is None else round(found.error_rate, 4),
+            "samples": found.samples,
+            "cooldownSeconds": self._rules().cooldown_s,
+        }
+
+    def _measure(self, now: float) -> Measured:
+        while self._attempts and self._attempts[0][0] < now - WINDOW_S:
+            self._attempts.popleft()
+        count = len(self._attempts)
+        if not count:
+            return Measured(self._flying)
+        spans = sorted(ms for _, ms, _ in self._attempts if ms is not None)
+        p95 = spans[max(0, -(-len(spans) * 95 // 100) - 1)] if spans else None
+        failed = sum(bad for _, _, bad in self._attempts)
+        return Measured(self._flying, count, p95, failed / count)

@@ -1,0 +1,54 @@
+"""What the monitor measures, with a clock of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from freeloader.clock import Instant
+from freeloader.core.load import LoadRules
+from freeloader.gateway.load import WINDOW_S, LoadMonitor
+
+
+@dataclass
+class Watch:
+    at: Instant = field(default_factory=lambda: Instant(1e9, 100.0))
+
+    def now(self) -> Instant:
+        return self.at
+
+    def pass_(self, seconds: float) -> None:
+        self.at = Instant(self.at.wall + seconds, self.at.mono + seconds)
+
+
+def test_in_flight_raises_at_once_and_cools_down() -> None:
+    clock = Watch()
+    monitor = LoadMonitor(clock, lambda: LoadRules(cooldown_s=10))
+    for _ in range(10):
+        monitor.begin()
+    assert monitor.state.level == "warning"
+    for _ in range(10):
+        monitor.end()
+    clock.pass_(1)
+    assert monitor.state.level == "warning"
+    clock.pass_(10)
+    assert monitor.state.level == "normal"
+
+
+def test_only_the_last_minute_counts_and_only_troubles() -> None:
+    clock = Watch()
+    monitor = LoadMonitor(clock)
+    for _ in range(20):
+        monitor.attempt("ok", 100.0)
+        monitor.attempt("spent", None)
+        monitor.attempt("client_fault", None)
+    clock.pass_(1)
+    assert monitor.state.level == "normal"
+    assert monitor.shown()["samples"] == 20
+    for _ in range(5):
+        monitor.attempt("their_fault", None)
+    clock.pass_(1)
+    shown = monitor.shown()
+    assert (shown["state"], shown["errorRate"], shown["p95Ms"]) == ("critical", 0.2, 100.0)
+    assert shown["reason"] == "20% of attempts failed"
+    clock.pass_(WINDOW_S)
+    assert monitor.shown()["samples"] == 0
