@@ -31,6 +31,19 @@ def iso(wall: float) -> str:
     return text.replace("+00:00", "Z")
 
 
+#: The wall clock may run ahead of the monotonic one by so many seconds and mean nothing.
+SLEPT_S = 5.0
+
+
+def slept(before: Instant, after: Instant) -> float:
+    """Seconds that the machine slept between the two: the monotonic clock stands still then.
+
+    0 where it did not. (A clock that is set forward looks the same, and costs as little.)
+    """
+    away = (after.wall - before.wall) - (after.mono - before.mono)
+    return away if away >= SLEPT_S else 0.0
+
+
 class Clock(Protocol):
     """Where the time comes from; tests give their own."""
 

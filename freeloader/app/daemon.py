@@ -17,6 +17,7 @@ from freeloader import __version__
 from freeloader.app.budgets import budget_rules
 from freeloader.app.upstream import Upstream
 from freeloader.app.views import Decisions, Jobs
+from freeloader.app.waking import Waking
 from freeloader.app.world import World
 from freeloader.banner import Banner
 from freeloader.books.books import Books
@@ -148,7 +149,9 @@ class Daemon:
         await self.world.refresh()
         self._log_overlays()
         await self.jobs.load()
-        for work in (self.jobs.run(), self._flush_forever(), self._announce_ready()):
+        waking = Waking(self._clock, self.upstream.woke)
+        every = (self.jobs.run(), self._flush_forever(), self._announce_ready(), waking.run())
+        for work in every:
             self._keep(work)
         server = self.settings.server
         limits = replace(HTTP_LIMITS, drain_seconds=server.drain_seconds)

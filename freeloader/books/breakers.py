@@ -17,6 +17,8 @@ from freeloader.core.quota import owner_of
 
 #: Faults without a first delta after so many ms are hangs.
 _HANG_MS = 10_000
+#: So long for a mere connection is a hang as well: a packet was swallowed, nobody refused it.
+_UNREACHED_MS = 2_000
 #: A spent quota of which neither the answer nor the registry tells the length.
 _SPENT_UNKNOWN = 3600.0
 
@@ -79,6 +81,9 @@ class Breakers:
         match outcome.kind:
             case "their_fault":
                 breaker.fault(self._of(guard), wall, mono, reason, hang=hang)
+                whole = _provider_guard(deployment)
+                if whole != guard:  # several models failing are a provider failing
+                    breaker.fault(self._of(whole), wall, mono, reason, hang=hang, part=guard)
             case "overloaded":
                 breaker.overload(self._of(guard), wall, mono, reason, outcome.until)
             case "slow_down":
@@ -119,12 +124,13 @@ class Breakers:
 
 def hanging(outcome: Outcome, latency_ms: float | None, first_ms: float | None) -> bool:
     """True for a fault that kept the caller waiting and gave nothing."""
-    return outcome.kind == "their_fault" and first_ms is None and (latency_ms or 0) >= _HANG_MS
+    long = _UNREACHED_MS if outcome.scope == "provider" else _HANG_MS
+    return outcome.kind == "their_fault" and first_ms is None and (latency_ms or 0) >= long
 
 
 def _guards(deployment: Deployment) -> tuple[str, str, str, str]:
     return (
-        deployment.provider.id,
+        _provider_guard(deployment),
         owner_of("account", deployment),
         _key_guard(deployment),
         owner_of("model", deployment),
@@ -133,8 +139,14 @@ def _guards(deployment: Deployment) -> tuple[str, str, str, str]:
 
 def _guard(deployment: Deployment, scope: str) -> str:
     if scope == "provider":
-        return deployment.provider.id
+        return _provider_guard(deployment)
     return owner_of("account" if scope == "account" else "model", deployment)
+
+
+def _provider_guard(deployment: Deployment) -> str:
+    """The provider; of an account with an endpoint of its own, what is behind that."""
+    provider, endpoint = deployment.provider.id, deployment.account.endpoint
+    return provider if endpoint is None else f"{provider}/at {endpoint}"
 
 
 def _key_guard(deployment: Deployment) -> str:

@@ -33,7 +33,8 @@ SLOW_DOWN = 60.0
 @dataclass(slots=True)
 class Breaker:
     """``paused``: a pause by the wall clock (said at, until). ``probe``: the one attempt let
-    through while half-open. ``standing``: waiting does not help, so no time is promised."""
+    through while half-open. ``standing``: waiting does not help, so no time is promised.
+    ``parts``: which of the things behind it failed since the last success, two at most."""
 
     failures: int = 0
     ejections: int = 0
@@ -44,6 +45,7 @@ class Breaker:
     reason: str = ""
     half: bool = False
     probe: str | None = None
+    parts: frozenset[str] = frozenset()
 
     @property
     def idle(self) -> bool:
@@ -94,6 +96,7 @@ def succeed(breaker: Breaker, now: float, mono: float) -> None:
     if state(breaker, now, mono) == "open":
         return
     breaker.failures = 0
+    breaker.parts = frozenset()
     breaker.half = breaker.standing = False
     breaker.paused = breaker.probe = None
     breaker.reason = ""
@@ -101,11 +104,26 @@ def succeed(breaker: Breaker, now: float, mono: float) -> None:
         breaker.ejections -= 1
 
 
-def fault(breaker: Breaker, now: float, mono: float, reason: str, *, hang: bool = False) -> None:
-    """Their fault. Opens after ``OPEN_AFTER`` in a row, or at once where it was half-open."""
+def fault(
+    breaker: Breaker,
+    now: float,
+    mono: float,
+    reason: str,
+    *,
+    hang: bool = False,
+    part: str | None = None,
+) -> None:
+    """Their fault. Opens after ``OPEN_AFTER`` in a row, or at once where it was half-open.
+
+    ``part``: only this one of several things behind the breaker failed. One that is
+    broken alone never closes the way to the others: it takes two.
+    """
     was = state(breaker, now, mono)
     breaker.failures += HANG_FAULTS if hang else 1
-    if was == "open" or (was == "closed" and breaker.failures < OPEN_AFTER):
+    if part is not None and len(breaker.parts) < 2:
+        breaker.parts |= {part}
+    alone = part is not None and len(breaker.parts) < 2
+    if was == "open" or (was == "closed" and (breaker.failures < OPEN_AFTER or alone)):
         return
     quiet = max(0.0, mono - breaker.ejected_until) if breaker.ejections else 0.0
     forgiven = int(quiet // FORGIVE_AFTER) if quiet < inf else breaker.ejections

@@ -130,7 +130,9 @@ def _ruled_out(last: Failed, siblings: Sequence[Deployment]) -> frozenset[str]:
         same = (d for d in siblings if _same_account(d, account.provider, account.idx))
         return frozenset(d.id for d in same)
     if last.outcome.scope == "provider":
-        return frozenset(d.id for d in siblings if d.provider.id == provider)
+        where = last.deployment.base_url  # two servers of one kind are two providers
+        same = (d for d in siblings if d.provider.id == provider and d.base_url == where)
+        return frozenset(d.id for d in same)
     return frozenset()
 
 

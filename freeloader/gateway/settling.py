@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from freeloader.clock import Instant, iso
+from freeloader.clock import Instant, iso, slept
 from freeloader.core import outcome
 from freeloader.core.answers import without
 from freeloader.core.headers import observations
@@ -106,8 +106,10 @@ def _observe(watch: Watch, hold: Hold, now: Instant, tools: Tools) -> None:
 
 
 def _learn(watch: Watch, judged: Outcome | None, used: Meters, now: Instant, tools: Tools) -> None:
-    """A client that left says nothing about the provider; everything else does."""
+    """What it says about the provider: nothing where the client left, or the machine slept."""
     if judged is None and not watch.finished:
+        return
+    if watch.fault is not None and slept(watch.started, now):
         return
     latency, first = watch.latency_ms(), watch.first_ms()
     tools.load.attempt("ok" if judged is None else judged.kind, first)

@@ -22,6 +22,8 @@ from freeloader.workers.cron import next_due
 
 log = logging.getLogger(__name__)
 
+#: A job that is later than this was missed; missed ones start so far apart (seconds).
+MISSED_S, SPACING_S = 120.0, 20.0
 SLEEP_MAX_S = 30.0
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 60.0, 3600.0
 RESULT_CHARS_MAX = 300
@@ -142,11 +144,19 @@ class Loop:
         self._wake.set()
 
     def tick(self) -> list[asyncio.Task[None]]:
-        """Start what is due now; the tasks that were started."""
+        """Start what is due now; the tasks that were started.
+
+        Of those that were missed (the machine slept, the daemon was off) one starts now,
+        and the others one after the other: waking is no moment for all of them at once.
+        """
         now = self._clock.now().wall
         entries = self._entries.values()
         due = [e for e in entries if e.task is None and self._due(e, now) <= now]
-        return [self._start(entry) for entry in due]
+        missed = [e for e in due if now - self._due(e, now) > MISSED_S]
+        for number, entry in enumerate(missed[1:], 1):
+            later = now + number * SPACING_S + self._rng.uniform(0.0, SPACING_S)
+            entry.state = replace(entry.state, next_due=later)
+        return [self._start(entry) for entry in due if entry not in missed[1:]]
 
     async def run_now(self, name: str) -> dict[str, Any]:
         """Run a job out of turn and wait for it; its entry of ``listing`` afterwards.

@@ -344,3 +344,20 @@ async def test_a_job_that_was_dropped_while_it_ran_is_still_ended_with_the_loop(
     loop.stop()
     await running
     assert work.at_once == 0
+
+
+async def test_jobs_that_were_missed_in_a_sleep_do_not_all_start_at_once() -> None:
+    clock = FakeClock()
+    works = [Work(clock) for _ in range(6)]
+    jobs = [Job(f"job{n}", "0 * * * *", work) for n, work in enumerate(works)]
+    loop = Loop(jobs, clock, Memory(), Random(1), "UTC")
+    await loop.load()
+    clock.wall += 8 * 3600  # the monotonic clock stood still
+    started = [len(loop.tick())]
+    for _ in range(200):
+        clock.pass_(1.0)
+        started.append(len(loop.tick()))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert max(started) == 1
+    assert [len(work.runs) for work in works] == [1] * 6
