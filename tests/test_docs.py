@@ -49,7 +49,7 @@ AGREED = [
 ]
 PARTS = {
     "account": "add list test enable disable remove",
-    "budget": "show set",
+    "budget": "show set confirm",
     "config": "show get set import history rollback",
     "key": "create list revoke",
     "jobs": "list run",

@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Any
 
 from freeloader.books import free, views
-from freeloader.books.alerts import Alerts
 from freeloader.books.breakers import Breakers, hanging
 from freeloader.books.durable import Durable
 from freeloader.books.health import HealthBook
@@ -23,6 +22,7 @@ from freeloader.books.quota_alerts import QuotaAlerts
 from freeloader.books.quotas import Quotas
 from freeloader.books.ranking import Ranking
 from freeloader.books.rows import believed
+from freeloader.books.watching.watcher import Watcher
 from freeloader.clock import Clock, Instant
 from freeloader.core import actions, budget
 from freeloader.core.budget import BudgetRules
@@ -54,7 +54,7 @@ class Books:
         self._breakers = Breakers()
         self._quotas = Quotas()
         self._purse = Purse(rules)
-        self._alerts = Alerts()
+        self._watcher = Watcher(ledger)
         self._quota_alerts = QuotaAlerts()
         self._open: dict[str, Hold] = {}
         self._durable = Durable(ledger, self._quotas)
@@ -250,7 +250,7 @@ class Books:
         self._changed()
         if self._meanwhile is not None:
             self._meanwhile.append((hold, cost))
-        self._alerts.notice(self._purse, hold.project, now.wall)
+        self._watcher.charged(self._purse, hold, cost, now)
         try:
             await self._durable.settle(hold, done, facts, now.wall)
         finally:
@@ -358,8 +358,22 @@ class Books:
     def budget_view(self, project: str | None, now: Instant) -> dict[str, Any]:
         """``GET /v1/budget`` (contract §10); with a project, its own day and month."""
         purse = self._purse
-        alerts = self._alerts.current(purse, project, now.wall)
-        return views.budgets(purse.rules, purse.balances, project, alerts, now.wall)
+        alerts = self._watcher.current(purse, project, now)
+        days = self._watcher.history.days(purse.rules.timezone, now.wall)
+        view = views.budgets(purse.rules, purse.balances, project, alerts, days, now.wall)
+        view["actions"] = [one.shown() for one in purse.in_force(project, now.wall)]
+        return view
+
+    def refused(self, verdict: Verdict, now: Instant) -> None:
+        """A request was turned away by a budget: where that is used up, the owner is told."""
+        self._watcher.alerts.refused(self._purse, verdict, now.wall)
+
+    async def confirm_spike(self, now: Instant) -> bool:
+        """The owner lets paid calls go on that a spike stopped; False: none did.
+
+        Durable on return. Raises Unavailable (and they stay stopped) where it cannot be.
+        """
+        return await self._watcher.confirm(self._purse, now)
 
     def windows_view(self, now: Instant) -> list[dict[str, Any]]:
         """Every quota window, and one row per account whose limits are unknown."""
@@ -393,6 +407,7 @@ class Books:
         self._see(now)
         windows = await self._ledger.load_windows()
         spent = await read_spent(self._ledger, self._purse.balances, now)
+        await self._watcher.load(self._purse, now.wall)
         self._quotas.take(windows)
         self._purse.add(spent, now.wall)
         self._loaded = True
@@ -405,6 +420,7 @@ class Books:
         now = self._clock.now()
         self._ranking.touch(self._health.fade(now.mono))
         await self._write_alerts()
+        self._watcher.save()
         return await self._durable.save(now.wall, wait=False)
 
     async def _write_alerts(self) -> None:

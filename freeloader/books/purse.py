@@ -36,6 +36,8 @@ class Purse:
 
     def __init__(self, rules: BudgetRules) -> None:
         self.rules = rules
+        #: A spike that stops paid calls until the owner confirms.
+        self.stop: actions.InForce | None = None
         self.balances = Balances(rules.timezone)
         self._requests: dict[str, Balance] = {}
 
@@ -77,7 +79,22 @@ class Purse:
 
     def in_force(self, project: str | None, now: float) -> tuple[actions.InForce, ...]:
         """The owner's actions that a spent limit or a spike has set in force."""
-        return actions.in_force(self.rules, self.balances, project, now)
+        found = actions.in_force(self.rules, self.balances, project, now)
+        return found if self.stop is None else (self.stop, *found)
+
+    def limit_of(self, scope: str, kind: str) -> int | None:
+        """The hard limit of one scope, ``daily`` or ``monthly``."""
+        whose, _, name = scope.partition(":")
+        if whose == "project":
+            pair = self.rules.allocation(name)
+        elif whose == "key":
+            pair = self.rules.keys.get(name, (None, None))
+        else:
+            pair = (self.rules.hard_daily, self.rules.hard_monthly)
+        return pair[kind == "monthly"]
+
+    def soft_of(self, kind: str) -> int | None:
+        return self.rules.soft_monthly if kind == "monthly" else self.rules.soft_daily
 
     def claim(
         self, request_id: str, project: str | None, key_id: str, cost: int, now: float
@@ -105,7 +122,7 @@ class Purse:
 
         The latter may be counted twice, never missed.
         """
-        self._requests = old._requests
+        self._requests, self.stop = old._requests, old.stop
         for hold in open_:
             budget.release(hold.balances, hold.cost)
             hold.balances = self.claim(

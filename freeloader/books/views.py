@@ -5,12 +5,14 @@ Nothing is decided here and nothing changes; sums are never made from these floa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from freeloader.clock import iso
-from freeloader.core import budget
+from freeloader.core import budget, projection
 from freeloader.core.budget import Balance, Balances, BudgetRules
 from freeloader.core.periods import Period
+from freeloader.core.projection import Day
 from freeloader.money import usd_from_pico
 
 #: Projects listed in one view.
@@ -22,6 +24,7 @@ def budgets(
     balances: Balances,
     project: str | None,
     alerts: list[dict[str, Any]],
+    days: Sequence[Day],
     now: float,
 ) -> dict[str, Any]:
     """``GET /v1/budget``. With a project, day and month are that project's own."""
@@ -36,16 +39,22 @@ def budgets(
             ),
             "monthly": _line(rules.hard_monthly, rules.soft_monthly, spent, month),
         }
-        limit = rules.hard_monthly
+        limit = rules.hard_monthly if rules.hard_monthly is not None else rules.soft_monthly
+        today = balances.day(budget.GLOBAL, now)
     else:
         spent = balances.month(budget.project_scope(project), now)
         whole = projects[project]
         limit = rules.allocation(project)[1]
+        today, days = balances.day(budget.project_scope(project), now), ()
+    found = projection.forecast(days, today.spent, spent.spent, limit, rules.timezone, now)
     return {
         **whole,
         "projects": projects,
         "alerts": alerts,
-        "projection": _projection(spent.spent, limit, month, now),
+        "projection": {
+            "monthlyAtCurrentRate": usd_from_pico(found.month),
+            "exhaustedAt": None if found.exhausted_at is None else iso(found.exhausted_at),
+        },
         "timezone": rules.timezone,
     }
 
@@ -75,18 +84,6 @@ def _line(limit: int | None, soft: int | None, balance: Balance, span: Period) -
         "requests": balance.requests,
         "resetsAt": iso(span.end),
     }
-
-
-def _projection(spent: int, limit: int | None, month: Period, now: float) -> dict[str, Any]:
-    """At the rate of the month so far; nothing is foretold from less than an hour."""
-    elapsed = now - month.start
-    if elapsed < 3600 or not spent:
-        return {"monthlyAtCurrentRate": usd_from_pico(spent), "exhaustedAt": None}
-    whole = int(spent * (month.end - month.start) / elapsed)
-    end = None
-    if limit is not None and whole > limit:
-        end = iso(max(now, month.start + elapsed * limit / spent))
-    return {"monthlyAtCurrentRate": usd_from_pico(whole), "exhaustedAt": end}
 
 
 def _usd(pico: int | None) -> float | None:

@@ -279,6 +279,8 @@ def _refusal(
     facts = {
         "budget": name,
         "setting": setting_of(scope, kind),
+        "scope": scope,
+        "period": kind,
         "action": rules.on_project if scope.startswith("project:") else rules.on_hard,
         "limitUsd": usd_from_pico(limit),
         "spentUsd": usd_from_pico(balance.spent),

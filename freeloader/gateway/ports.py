@@ -67,6 +67,10 @@ class BooksPort(Snapshot, Protocol):
         """The owner's actions that are in force, and the ceiling of unbounded answers."""
         ...
 
+    def refused(self, verdict: Verdict, now: Instant) -> None:
+        """A budget turned a request away."""
+        ...
+
     def budget_view(self, project: str | None, now: Instant) -> dict[str, Any]: ...
 
     def quota_behind(

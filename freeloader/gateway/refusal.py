@@ -198,7 +198,9 @@ def _budget(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> F
     if verdict.facts:
         details["budget"] = dict(verdict.facts)
     setting = verdict.facts.get("setting")
-    if setting:
+    if verdict.facts.get("confirm"):
+        raising = "Confirm that it is meant (xswarm budget confirm)"
+    elif setting:
         raising = f"Raise it (xswarm config set {setting} AMOUNT)"
     elif verdict.facts.get("resetsAt"):
         raising = "Use a key with a larger budget"

@@ -45,6 +45,10 @@ class BooksView(Protocol):
 
     def budget_view(self, project: str | None, now: Instant) -> Row: ...
 
+    async def confirm_spike(self, now: Instant) -> bool:
+        """Paid calls go on that a spike had stopped; False: none had."""
+        ...
+
     def windows_view(self, now: Instant) -> list[Row]: ...
 
     def reset(self, provider: str | None, idx: int | None, now: Instant) -> int:

@@ -152,6 +152,15 @@ class Ledger(Records):
         """Picodollars per app key."""
         return await self._sums(sql.SPENT_BY_KEY, since, until)
 
+    async def spent_by_slot(self, since: float, until: float) -> dict[int, int]:
+        """Picodollars by quarter hour (Unix seconds / 900); those without any are left out."""
+
+        def query(conn: sqlite3.Connection) -> dict[int, int]:
+            rows = conn.execute(sql.SPENT_BY_SLOT, charges.slots(since, until))
+            return {row["slot"]: row["micro"] * 1_000_000 + row["pico"] for row in rows}
+
+        return await self._file.read(query)
+
     async def usage_of(self, request_id: str) -> list[UsageRow]:
         """What the attempts of one request consumed, in order."""
         params = {"request_id": request_id}

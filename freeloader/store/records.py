@@ -189,12 +189,24 @@ class Records:
 
     async def put_alerts(self, rows: Sequence[AlertRow]) -> None:
         """Write warnings down, soon; each once per type, scope and period."""
-        params = [asdict(row) | {"data": json.dumps(dict(row.data))} for row in rows]
+        params = [_alert_params(row) for row in rows]
 
         def piece(conn: sqlite3.Connection) -> None:
             conn.executemany(sql.ALERT_PUT, params)
 
         self._file.post(piece)
+
+    def note_alert(self, row: AlertRow) -> bool:
+        """The same for one. False: not taken, try again."""
+        return self._file.post(lambda conn: _run(conn, sql.ALERT_PUT, _alert_params(row)))
+
+    async def put_alert(self, row: AlertRow) -> None:
+        """The same, on disk on return."""
+        await self._file.submit(lambda conn: _run(conn, sql.ALERT_PUT, _alert_params(row)))
+
+    async def load_alerts(self, since: float) -> list[AlertRow]:
+        """All warnings from a moment on, oldest first."""
+        return (await self.alerts(since, 10_000))[::-1]
 
     async def alerts(self, since: float = 0.0, limit: int = 100) -> list[AlertRow]:
         """Warnings, newest first, from a moment on (wall seconds)."""
@@ -204,6 +216,10 @@ class Records:
             return [AlertRow(**{**dict(r), "data": json.loads(r["data"])}) for r in rows]
 
         return await self._file.read(query)
+
+
+def _alert_params(row: AlertRow) -> dict[str, Any]:
+    return asdict(row) | {"data": json.dumps(dict(row.data))}
 
 
 def _run(conn: sqlite3.Connection, statement: str, params: Mapping[str, Any]) -> None:

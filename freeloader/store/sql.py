@@ -100,6 +100,11 @@ SELECT key_id AS name, sum(cost_pico / 1000000) AS micro, sum(cost_pico % 100000
 FROM budget_tracking WHERE slot >= :since AND slot < :until GROUP BY key_id
 """
 
+SPENT_BY_SLOT = """
+SELECT slot, sum(cost_pico / 1000000) AS micro, sum(cost_pico % 1000000) AS pico
+FROM budget_tracking WHERE slot >= :since AND slot < :until GROUP BY slot
+"""
+
 # ── quota windows ────────────────────────────────────────────────────────────
 
 WINDOW_PUT = """

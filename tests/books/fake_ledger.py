@@ -42,6 +42,7 @@ class FakeLedger:
     usage: dict[str, UsageRow] = field(default_factory=dict)
     windows: dict[str, WindowRow] = field(default_factory=dict)
     alerts: dict[tuple[str, str, str], AlertRow] = field(default_factory=dict)
+    past: dict[int, int] = field(default_factory=dict)
     broken: bool = False
     gate: asyncio.Event | None = None
     durable_saves: int = 0
@@ -132,6 +133,24 @@ class FakeLedger:
         for row in self._between(since, until):
             sums[row.key_id] = sums.get(row.key_id, 0) + row.cost_pico
         return sums
+
+    async def spent_by_slot(self, since: float, until: float) -> Mapping[int, int]:
+        sums = Counter(self.past)
+        for row in self._between(since, until):
+            sums[int(row.at // 900)] += row.cost_pico
+        return sums
+
+    async def load_alerts(self, since: float) -> Sequence[AlertRow]:
+        return [row for row in self.alerts.values() if row.at >= since]
+
+    def note_alert(self, row: AlertRow) -> bool:
+        if not self.broken:
+            self.alerts.setdefault((row.type, row.scope, row.period), row)
+        return not self.broken
+
+    async def put_alert(self, row: AlertRow) -> None:
+        await self._write()
+        self.note_alert(row)
 
     async def save_windows(self, rows: Sequence[WindowRow], *, durable: bool = False) -> None:
         self.durable_saves += durable

@@ -313,7 +313,10 @@ async def test_alerts_keep_the_moment_they_were_first_due() -> None:
         assert isinstance(hold, Hold)
         await books.settle(hold, TOKENS, "reported", clock.go(60))
     alerts = {a["type"]: a["at"] for a in books.budget_view(None, clock.go(60))["alerts"]}
-    assert alerts == {"hard_limit": "2026-11-20T12:10:00.000Z"}
+    assert alerts == {
+        "near_limit": "2026-11-20T12:08:00.000Z",
+        "hard_limit": "2026-11-20T12:10:00.000Z",
+    }
     clock.go(86400)
     assert books.budget_view(None, clock.now())["alerts"] == []
 

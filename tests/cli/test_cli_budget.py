@@ -58,3 +58,32 @@ def test_budget_set_works_with_the_daemon_stopped(xswarm, home):
     assert xswarm("config", "get", "budget.allocations.a.daily").out.strip() == "5.0"
     assert xswarm("budget", "set", "--daily", "none", "--project", "a").code == 0
     assert "daily = 5" not in (home / "config.toml").read_text()
+
+
+@pytest.mark.parametrize(("confirmed", "said"), [(True, "go on"), (False, "no spike")])
+def test_budget_confirm(xswarm, daemon, confirmed, said):
+    daemon.on("POST", "/v1/budget/confirm", {"confirmed": confirmed})
+    assert said in xswarm("budget", "confirm").out
+    assert xswarm("budget", "confirm", "--json").json == {"confirmed": confirmed}
+
+
+def test_alerts_and_actions_are_shown(xswarm, daemon):
+    alert = {"type": "projected", "message": "ends on the 19th", "at": "2026-11-02T00:00:00.000Z"}
+    action = {"action": "downgrade", "reason": "daily soft budget: spent", "budget": "x"}
+    daemon.on(
+        "GET",
+        "/v1/budget",
+        {
+            "alerts": [alert],
+            "actions": [action],
+            "projection": {"monthlyAtCurrentRate": 12.5, "exhaustedAt": "2026-11-19T10:00:00Z"},
+        },
+    )
+    ran = xswarm("budget", "show")
+    for text in ("ends on the 19th", "downgrade", "$12.50", "2026-11-19T10:00:00Z"):
+        assert text in ran.err
+    health = {"status": "healthy", "child": {}, "alerts": [alert], "budgetActions": [action]}
+    daemon.on("GET", "/v1/health", health)
+    out = xswarm("status").out
+    assert "ends on the 19th" in out
+    assert "downgrade" in out

@@ -222,6 +222,7 @@ class FakeBooks:
     quotas: dict[str, Any] = field(default_factory=dict)
     asked: list[str | None] = field(default_factory=list)
     resets: list[tuple[str | None, int | None]] = field(default_factory=list)
+    stopped: bool = True
 
     def reset(self, provider: str | None, idx: int | None, now: Instant) -> int:
         self.resets.append((provider, idx))
@@ -240,7 +241,12 @@ class FakeBooks:
         self.asked.append(project)
         span = {"limit": 5.0, "softLimit": None, "spent": 1.0, "held": 0.0, "remaining": 4.0,
                 "requests": 7, "resetsAt": "2026-11-21T00:00:00.000Z"}  # fmt: skip
-        return {"daily": span, "monthly": span, "projects": {}, "alerts": [], "projection": {}}
+        coming = {"monthlyAtCurrentRate": 1.0, "exhaustedAt": None}
+        return {"daily": span, "monthly": span, "projects": {}, "alerts": [], "projection": coming}
+
+    async def confirm_spike(self, now: Instant) -> bool:
+        stopped, self.stopped = self.stopped, False
+        return stopped
 
     def windows_view(self, now: Instant) -> list[dict[str, Any]]:
         return [

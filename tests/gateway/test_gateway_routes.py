@@ -293,6 +293,14 @@ async def test_free_windows_can_be_reset(body: Any, reset: Any, house: House) ->
     assert house.books.resets == [reset]
 
 
+async def test_a_spike_is_confirmed_once_and_noted(house: House) -> None:
+    for expected in (True, False):
+        status, answered, _ = await house.ask({}, "/v1/budget/confirm", key=ADMIN)
+        assert (status, answered) == (200, {"confirmed": expected})
+    status, answered, _ = await house.ask({"all": 1}, "/v1/budget/confirm", key=ADMIN)
+    assert (status, well_formed(answered)["code"]) == (400, "invalid_request")
+
+
 @pytest.mark.parametrize(
     "body", [{"idx": 1}, {"provider": 3}, {"provider": "groq", "idx": True}, {"all": True}]
 )

@@ -144,6 +144,9 @@ class Books(PlainSnapshot):
     def spending(self, project: str | None, now: float) -> Spending:
         return Spending((), self.ceiling)
 
+    def refused(self, verdict: Verdict, now: Instant) -> None:
+        self.log.append(("refused", verdict.code))
+
     def budget_view(self, project: str | None, now: Instant) -> dict[str, Any]:
         return {"daily": {"spent": 0.0, "remaining": None}}
 

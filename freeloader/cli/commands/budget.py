@@ -97,6 +97,19 @@ def set_budget(
         note(f"note: {warning}")
 
 
+@budget.command("confirm")
+@json_option
+def confirm(as_json: bool) -> None:
+    """Let paid calls go on that a spike has stopped."""
+    answer = online().call("POST", "/v1/budget/confirm", {})
+    if as_json:
+        emit(answer)
+    elif answer.get("confirmed"):
+        click.echo("paid calls go on.")
+    else:
+        click.echo("no spike has stopped paid calls.")
+
+
 def _settings(others: Mapping[str, Any]) -> dict[str, Any]:
     actions = {name: value for name, value in others.items() if name.startswith("on_")}
     changes = {name: value for name, value in others.items() if name not in actions}

@@ -284,7 +284,15 @@ def _status_of(home: Path, record: Record) -> dict[str, Any]:
         return shown
     health = online().get("/v1/health")
     shown["state"] = health.get("status", "unknown")
-    for name in ("child", "providers", "requestsToday", "simulated", "problems"):
+    for name in (
+        "child",
+        "providers",
+        "requestsToday",
+        "simulated",
+        "problems",
+        "alerts",
+        "budgetActions",
+    ):
         if name in health:
             shown[name] = health[name]
     return shown
@@ -308,6 +316,10 @@ def _print_status(shown: Mapping[str, Any]) -> None:
         click.echo("simulator  no account yet: answers are pretend; xswarm account add groq")
     for problem in shown.get("problems") or ():
         click.echo(f"problem    {problem}")
+    for one in shown.get("budgetActions") or ():
+        click.echo(f"in force   {one.get('action')}: {one.get('reason')}")
+    for alert in shown.get("alerts") or ():
+        click.echo(f"alert      {alert.get('type')}: {alert.get('message')}")
     providers = shown.get("providers") or {}
     if providers:
         click.echo("")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from freeloader.gateway.routes import (
     accounts,
     analytics,
+    budget,
     config,
     decisions,
     describe,
@@ -27,6 +28,7 @@ def build(services: Services) -> list[Route]:
         *inference.routes(services),
         *health.routes(services),
         *models.routes(services),
+        *budget.routes(services),
         *quota.routes(services),
         *decisions.routes(services),
         *analytics.routes(services),

@@ -52,7 +52,8 @@ class Health:
         state = services.state()
         lane = services.lane()
         admin = request[CALLER].role == "admin"
-        daily = services.books.budget_view(None, now).get("daily", {})
+        money = services.books.budget_view(None, now)
+        daily = money.get("daily", {})
         body: Row = {
             "status": _overall(state, str(child.get("state")), lane, providers.values()),
             "providers": providers,
@@ -68,6 +69,8 @@ class Health:
         }
         if admin:
             body["problems"] = list(services.problems())
+            body["alerts"] = money.get("alerts", [])
+            body["budgetActions"] = money.get("actions", [])
             body["jobs"] = [
                 {name: job.get(name) for name in _JOB} for job in services.jobs.list_jobs()
             ]

@@ -1,4 +1,4 @@
-"""What is spent and what is left: budgets and free windows, as the books see them; their reset."""
+"""What is spent and what is left: free windows, as the books see them; their reset."""
 
 from __future__ import annotations
 
@@ -6,25 +6,19 @@ from aiohttp import web
 
 from freeloader.errors import InvalidRequest
 from freeloader.gateway.guards.body import read_json
-from freeloader.gateway.keys import ADMIN, INFO, own_project
+from freeloader.gateway.keys import ADMIN, INFO
 from freeloader.gateway.routes.table import (
     CALLER,
-    Query,
     Route,
     json_response,
     known_query,
-    text_query,
 )
 from freeloader.gateway.services import Services
-
-_PROJECT = (Query("project", {"type": "string"}, "Only this project's budget"),)
 
 
 def routes(services: Services) -> list[Route]:
     noun = Quota(services)
     return [
-        Route("GET", "/v1/budget", noun.budget, INFO, "Budgets: spent, held, remaining", "quota",
-              answer="#Budget", query=_PROJECT),
         Route("GET", "/v1/free-tiers", noun.windows, INFO, "Every free window", "quota",
               answer="#Windows"),
         Route("POST", "/v1/free-tiers/reset", noun.reset, ADMIN,
@@ -36,12 +30,6 @@ def routes(services: Services) -> list[Route]:
 class Quota:
     def __init__(self, services: Services) -> None:
         self._services = services
-
-    async def budget(self, request: web.Request) -> web.Response:
-        known_query(request, _PROJECT)
-        project = own_project(request[CALLER], text_query(request, "project"))
-        now = self._services.clock.now()
-        return json_response(self._services.books.budget_view(project, now))
 
     async def windows(self, request: web.Request) -> web.Response:
         known_query(request, ())

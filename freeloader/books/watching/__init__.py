@@ -1,0 +1,1 @@
+"""What is noticed of spending: limits that are near, how long a budget lasts, sudden rises."""
