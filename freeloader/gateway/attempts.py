@@ -110,6 +110,12 @@ class Watch:
         )
         return counted, "counted"
 
+    @property
+    def worth_waiting_for(self) -> bool:
+        """True while a whole answer is on its way that is paid for however it ends."""
+        whole = self.sending and self.ended_at is None and not self.attempt.profile.stream
+        return whole and self.attempt.deployment.billable
+
     def upper(self) -> Meters:
         """What was held for this attempt."""
         return upper_meters(self.attempt.profile, self.attempt.deployment)

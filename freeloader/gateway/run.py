@@ -131,6 +131,7 @@ class Run:
         self._attempts: list[dict[str, Any]] = []
         self._watch: Watch | None = None
         self._settled: Settled | None = None
+        self._left = False
         self._flawed: Flawed | None = None
         self._texts = Texts(tools.rules.keeping())
         self._deadline: asyncio.Timeout | None = None
@@ -163,9 +164,20 @@ class Run:
             raise self._error
 
     def abandon(self) -> None:
-        """The client went away: the upstream call ends, what was used is still settled."""
-        if not self._task.done():
+        """The client went away. What was used is still settled.
+
+        A whole answer that is paid for is waited for, for a while: only its end says what
+        it used. Any other call to a provider ends now.
+        """
+        if self._task.done():
+            return
+        if self._watch is None or not self._watch.worth_waiting_for:
             self._task.cancel()
+        elif not self._left:
+            self._left = True
+            loop = asyncio.get_running_loop()
+            end = loop.call_later(self._tools.leave_seconds, self._task.cancel)
+            self._task.add_done_callback(lambda _: end.cancel())
 
     def headers(self) -> dict[str, str]:
         """``X-Freeloader-*`` as far as known; cost only where nothing more can come."""
@@ -266,7 +278,8 @@ class Run:
             self._conclude("failed", FreeloaderError(_INTERNAL))
         else:
             broken = self._watch is not None and self._watch.fault is not None
-            self._conclude("broken" if broken else "answered", None)
+            status = "abandoned" if self._left else "broken" if broken else "answered"
+            self._conclude(status, None)
         # A reader that stopped reading calls abandon(), which cancels this wait.
         await self._queue.put(_CLOSED)
 
@@ -286,6 +299,8 @@ class Run:
             failure = await self._attempt(candidate, hold, step.delay if near and step else 0.0)
             if failure is None:
                 return
+            if self._left:
+                raise asyncio.CancelledError  # nobody is there for a second attempt
             plan.failures.append(failure)
             found = self._next_step()
             if isinstance(found, Stop):

@@ -91,3 +91,5 @@ class Tools:
     lane_up: Callable[[], Awaitable[None]] = _nothing
     lane_wanted: Callable[[], None] = lambda: None
     lane_out: Callable[[], Mapping[str, Verdict]] = lambda: EMPTY
+    #: So long (seconds) a whole answer that is paid for is waited for after its client left.
+    leave_seconds: float = 60.0

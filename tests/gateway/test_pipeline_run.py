@@ -228,6 +228,7 @@ class World:
     tasks: Tasks = field(default_factory=Tasks)
     numbers: Iterator[int] = field(default_factory=itertools.count)
     scrub: Callable[[str], str] = str
+    leave_seconds: float = 60.0
     audits: list[Any] = field(default_factory=list)
 
     async def audit(self, row: Any) -> None:
@@ -253,6 +254,7 @@ class World:
             self.scrub,
             audit=self.audit,
             retries=self.retries,
+            leave_seconds=self.leave_seconds,
         )
         return Pipeline(tools).begin(profile(**asked), OWNER, "r")
 
@@ -415,7 +417,7 @@ async def test_a_client_that_leaves_ends_the_upstream_call_and_is_still_charged(
 async def test_leaving_before_anything_came_charges_the_hold() -> None:
     paid = deployment("a", "m", tier="paid", price=PAID)
     house = world({paid.id: [[Headers(200, {})]]}, paid)
-    run = house.begin()
+    run = house.begin(stream=True)
     assert not await run.first(0.05)
     run.abandon()
     await house.tasks.drain(5)
@@ -736,3 +738,77 @@ async def test_a_bound_that_fits_is_left_alone() -> None:
     assert await run.first(5)
     await collect(run)
     assert "X-Freeloader-Max-Tokens" not in run.headers()
+
+
+@dataclass
+class SlowLane(Lane):
+    """Gives the last events of a script only once it is let go on."""
+
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, attempt: Attempt) -> AsyncIterator[Event]:
+        self.sent.append(attempt)
+        try:
+            yield Headers(200, {})
+            await self.go_on.wait()
+            for event in self.scripts[attempt.deployment.id].pop(0):
+                yield event
+        finally:
+            self.closed.append(attempt.deployment.id)
+
+
+async def test_a_paid_answer_whose_client_left_is_drained_for_its_true_usage() -> None:
+    paid = deployment("a", "m", tier="paid", price=PAID)
+    lane = SlowLane({paid.id: [[whole(), used(10, 5), End()]]})
+    house = World(Books.of([paid]), lane)
+    run = house.begin()
+    assert not await run.first(0.01)
+    run.abandon()
+    run.abandon()
+    assert lane.closed == []
+    lane.go_on.set()
+    assert await house.tasks.drain(5) == 0
+    assert house.books.said("settle") == [(paid.id, "reported", Meters(1, 10, output=5))]
+    (decision,) = house.journal.decisions
+    assert (decision.outcome, decision.cost_pico) == (
+        "abandoned",
+        PAID.cost(Meters(1, 10, 0, 0, 5)),
+    )
+
+
+async def test_draining_is_bounded_and_then_the_hold_is_charged() -> None:
+    paid = deployment("a", "m", tier="paid", price=PAID)
+    lane = SlowLane({paid.id: [[]]})
+    house = World(Books.of([paid]), lane)
+    house.leave_seconds = 0.02
+    run = house.begin()
+    assert not await run.first(0.01)
+    run.abandon()
+    async with asyncio.timeout(5):
+        while len(house.tasks):
+            await asyncio.sleep(0.005)
+    assert lane.closed == [paid.id]
+    assert house.books.said("settle")[0][1] == "hold"
+
+
+async def test_nobody_is_asked_a_second_time_for_a_client_that_left() -> None:
+    first = deployment("a", "m", tier="paid", price=PAID, speed=9.0)
+    second = deployment("b", "m", tier="paid", price=PAID, speed=1.0)
+    lane = SlowLane({first.id: [[fault(500)]], second.id: [[whole(), used(), End()]]})
+    house = World(Books.of([first, second]), lane)
+    run = house.begin()
+    assert not await run.first(0.01)
+    run.abandon()
+    lane.go_on.set()
+    await house.tasks.drain(5)
+    assert [a.deployment.id for a in lane.sent] == [first.id]
+
+
+async def test_what_costs_nothing_is_not_waited_for() -> None:
+    lane = SlowLane({FIRST.id: [[whole(), used(), End()]]})
+    house = World(Books.of([FIRST]), lane)
+    run = house.begin()
+    assert not await run.first(0.01)
+    run.abandon()
+    assert await house.tasks.drain(5) == 0
+    assert lane.closed == [FIRST.id]
