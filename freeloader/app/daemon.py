@@ -15,6 +15,8 @@ from typing import Any
 
 from freeloader import __version__
 from freeloader.app.budgets import budget_rules
+from freeloader.app.discovering import Discovering
+from freeloader.app.telling import Teller
 from freeloader.app.upstream import Upstream
 from freeloader.app.views import Decisions, Jobs
 from freeloader.app.waking import Waking
@@ -24,8 +26,9 @@ from freeloader.books.books import Books
 from freeloader.child.keeper import Keeper
 from freeloader.child.states import Rules as ChildRules
 from freeloader.clock import Clock, SystemClock
-from freeloader.core.model import Deployment
+from freeloader.core.model import Caller, Deployment
 from freeloader.errors import Unavailable
+from freeloader.gateway.asking import Asking
 from freeloader.gateway.lanes.direct.lane import DirectLane
 from freeloader.gateway.load import LoadMonitor
 from freeloader.gateway.pipeline import Pipeline
@@ -35,12 +38,14 @@ from freeloader.gateway.tools import Tasks, Tools
 from freeloader.gateway.waiting import Room
 from freeloader.logs import Logs, Redactor
 from freeloader.manage.accounts import Accounts
+from freeloader.manage.channels import Channels
 from freeloader.manage.config import Config
 from freeloader.manage.config import reload as reload_settings
-from freeloader.manage.fetch import fetch_models, fetch_quota
+from freeloader.manage.fetch import fetch_quota
 from freeloader.manage.keys import AppKeys
 from freeloader.manage.onboard import Onboarding, Report
 from freeloader.manage.reports import Desk
+from freeloader.notify import Notifier, Wishes, by_apprise, told_by
 from freeloader.secrets import SecretStore
 from freeloader.settings import Home, Settings
 from freeloader.settings.unbuilt import unbuilt
@@ -53,6 +58,8 @@ _log = logging.getLogger(__name__)
 
 #: Changed quota windows go to disk this often (seconds).
 FLUSH_S = 0.25
+#: A local model may take so long for one part of a page.
+_LOCAL_ANSWER_S = 300.0
 
 
 class Daemon:
@@ -77,6 +84,7 @@ class Daemon:
         self._logs = written
         self._background: set[asyncio.Task[None]] = set()
         self._running: Running | None = None
+        self._asking: Asking | None = None
         self.store = Store.open(home.ledger, home.journal, self._clock)
         self.store.journal.saved_bytes_max = settings.logging.saved_mb_max * 2**20
         self.secrets = SecretStore(home, settings.secrets.backend, on_secret=redactor.add)
@@ -84,14 +92,31 @@ class Daemon:
         self.world = World(
             settings, home.registry, ledger, self.secrets, self._clock, DirectLane.takes
         )
+        self.notifier = Notifier(
+            self._wishes,
+            lambda name: self.channels.address(name),
+            ledger,
+            self._clock,
+            by_apprise(redactor.scrub),
+        )
+        self.discovering = Discovering(
+            home,
+            self.store,
+            self.world,
+            self._clock,
+            lambda: self.settings,
+            self.notifier.tell,
+            self._ask_locally,
+        )
         self.accounts = Accounts(
             ledger,
             self.secrets,
             lambda: self.world.catalog,
-            fetch_models,
+            self.discovering.fetch,
             self._clock,
             self.world.refresh,
         )
+        self.discovering.attach(self.accounts)
         self.keys = AppKeys(ledger, self._clock, changed=self._take_over_budgets)
         self.config = Config(
             home,
@@ -102,6 +127,7 @@ class Daemon:
             changed=self.reload,
             in_force=lambda: self.settings,
         )
+        self.channels = Channels(self.secrets, ledger, self.config, self._clock)
         self.books = Books(ledger, self._clock, budget_rules(settings, {}))
         proxies = {k: v for k, v in environ.items() if k.lower() in _PROXIES}
         self.keeper = _keeper(
@@ -123,6 +149,7 @@ class Daemon:
         self._every_job: tuple[Job, ...] = (
             *first_jobs(ledger, self.store.journal, self._clock, self._retention),
             *quota_jobs(self.books, self._ask_quota, self._clock),
+            *self.discovering.jobs(),
         )
         self.jobs = Loop(
             by_lines(self._every_job, settings.cron_lines()),
@@ -143,15 +170,30 @@ class Daemon:
         await self._take_over_budgets()
         await self.books.load()
         found = await Onboarding(
-            self.accounts, ledger, lambda: self.world.catalog, self._environ, fetch_models
+            self.accounts,
+            ledger,
+            lambda: self.world.catalog,
+            self._environ,
+            self.discovering.fetch,
         ).run()
-        self.world.attach(self.books, self.keeper)
-        await self.world.refresh()
+        self.world.attach(self.books, self.keeper, self.discovering.review.cautions)
+        # What waits for approval counts from the first request on.
+        cautious = bool(await self.discovering.review.cautions())
+        await (self.world.reread() if cautious else self.world.refresh())
         self._log_overlays()
         await self.jobs.load()
+        await self.notifier.load()
+        await self.notifier.check()
+        teller = Teller(ledger, self.keeper.status, self.jobs.listing, self.notifier.tell)
         waking = Waking(self._clock, self.upstream.woke)
-        every = (self.jobs.run(), self._flush_forever(), self._announce_ready(), waking.run())
-        for work in every:
+        for work in (
+            self.jobs.run(),
+            self._flush_forever(),
+            self._announce_ready(),
+            self.notifier.run(),
+            teller.run(),
+            waking.run(),
+        ):
             self._keep(work)
         server = self.settings.server
         limits = replace(HTTP_LIMITS, drain_seconds=server.drain_seconds)
@@ -208,9 +250,33 @@ class Daemon:
         refused = [] if self._refused is None else [f"settings not taken over: {self._refused}"]
         skipped = [f"overlay skipped: {bad}" for bad in self.world.catalog.problems]
         unknown = self.world.premium_problem()
-        away = self.upstream.problems()
-        late = unbuilt(self.settings)
-        return [*refused, *skipped, *unknown, *away, *late, *self.store.problems]
+        return [
+            *refused,
+            *skipped,
+            *unknown,
+            *self.upstream.problems(),
+            *unbuilt(self.settings),
+            *self.store.problems,
+            *self.notifier.problems(),
+        ]
+
+    async def _ask_locally(self, question: str) -> str:
+        """For discovery: a local model's answer; it never leaves the machine and costs nothing."""
+        if self._asking is None:
+            raise Unavailable("The daemon is still starting; try again in a moment.")
+        body = {
+            "model": self.settings.discovery.scraping.model or "auto",
+            "messages": [{"role": "user", "content": question}],
+            "temperature": 0,
+            "freeloader": {"qualityGates": {"localOnly": True}},
+        }
+        caller = Caller("discovery", "admin")
+        return (await self._asking.ask(body, caller, _LOCAL_ANSWER_S)).text
+
+    def _wishes(self) -> Wishes:
+        wanted = self.settings.notifications
+        kinds = told_by(wanted.events.model_dump())
+        return Wishes(wanted.channels if wanted.enabled else (), kinds)
 
     def _log_overlays(self) -> None:
         for bad in self.world.catalog.problems:
@@ -255,8 +321,10 @@ class Daemon:
             load=load,
             roll=spread.random,
         )
+        pipeline = Pipeline(tools)
+        self._asking = Asking(pipeline, lambda: _new_id("req"))
         return Services(
-            pipeline=Pipeline(tools),
+            pipeline=pipeline,
             books=self.books,
             accounts=self.accounts,
             keys=self.keys,
@@ -272,6 +340,9 @@ class Daemon:
                 lambda project: self.books.budget_view(project, self._clock.now()),
             ),
             jobs=Jobs(self.jobs),
+            proposals=self.discovering.review,
+            channels=self.channels,
+            notifier=self.notifier,
             child=self.keeper,
             clock=self._clock,
             settings=lambda: self.settings.server,

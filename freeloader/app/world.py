@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,9 @@ HANDOVER_S = 45.0
 #: Entries of the child that nothing needs any more, and that are kept all the same.
 GONE_MAX = 500
 
+#: The patches of dearer prices and lower limits that nobody approved yet.
+Cautions = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
+
 
 class World:
     """The one owner of catalog, accounts and names. Implements the pipeline's ``Rules``."""
@@ -71,7 +74,8 @@ class World:
         self._ledger = ledger
         self._secrets = secrets
         self._clock = clock
-        self._bundled, self._registry = _load(overlays)
+        self._cautions: Cautions = _no_cautions
+        self._bundled, self._registry = _load(overlays, (), self._today())
         self.catalog: Catalog = self._bundled
         self.simulation = Simulation()
         self.deployments: tuple[Deployment, ...] = ()
@@ -89,9 +93,10 @@ class World:
         self._news = asyncio.Event()
         self._awaited = False
 
-    def attach(self, books: Books, keeper: Keeper) -> None:
-        """Whom to tell of changes, and who tells of a new child."""
+    def attach(self, books: Books, keeper: Keeper, cautions: Cautions | None = None) -> None:
+        """Whom to tell of changes, who tells of a new child, and what waiting proposals say."""
         self._books, self._keeper = books, keeper
+        self._cautions = cautions or self._cautions
         keeper.on_switch(self._publish)
 
     async def refresh(self) -> None:
@@ -186,8 +191,18 @@ class World:
         self.settings = settings
         self._levels, self._rules = (settings.level(),), settings.rules()
         self._own = _own(settings)
-        self._bundled, self._registry = await asyncio.to_thread(_load, self._overlays)
+        await self.reread()
+
+    async def reread(self) -> None:
+        """The registry's files, what waits for approval, and today's date anew."""
+        cautions = await self._cautions()
+        self._bundled, self._registry = await asyncio.to_thread(
+            _load, self._overlays, cautions, self._today()
+        )
         await self.refresh()
+
+    def _today(self) -> str:
+        return self._clock.now().iso()[:10]
 
     async def credentials(self, deployment: Deployment) -> Mapping[str, str]:
         """The secret fields of a deployment's account; empty for keyless ones."""
@@ -327,13 +342,19 @@ def _own(settings: Settings) -> privacy.Own | None:
     return own or None
 
 
-def _load(overlays: Path) -> tuple[Catalog, tuple[Entry, ...]]:
+async def _no_cautions() -> Sequence[Mapping[str, Any]]:
+    return ()
+
+
+def _load(
+    overlays: Path, cautions: Sequence[Mapping[str, Any]], today: str
+) -> tuple[Catalog, tuple[Entry, ...]]:
     """The registry, and the child's entries for the models that it lists itself.
 
     Not for those that only LiteLLM's price file knows: 1,300 more entries cost a
     starting child 5 s; 130 cost it 0.3 s.
     """
-    catalog = catalogs.load(overlays)
+    catalog = catalogs.load(overlays, cautions=cautions, today=today)
     listed = {provider for provider, _ in catalog.models}
     every = [
         Account(provider.id, 1)

@@ -3,7 +3,7 @@
 Nothing here knows what is happening: no usage, no health, no secrets, no HTTP.
 """
 
-from freeloader.catalog.load import load
+from freeloader.catalog.load import Layers, layers, load
 from freeloader.catalog.registry import Catalog, Problem
 
-__all__ = ["Catalog", "Problem", "load"]
+__all__ = ["Catalog", "Layers", "Problem", "layers", "load"]

@@ -36,6 +36,10 @@ def provider(name: str, doc: ProviderDoc) -> Provider:
         keyless=auth.keyless,
         models_path=doc.endpoints.models,
         quota_path=doc.endpoints.quota,
+        prices_page=doc.endpoints.prices,
+        listing=MappingProxyType(
+            doc.endpoints.listing.model_dump(by_alias=True, exclude_none=True)
+        ),
         signup_url=doc.signup_url,
         card_required=terms.card_required,
         trains_on_data=terms.trains_on_data,

@@ -30,6 +30,8 @@ _NOT_CHAT = re.compile(
 )
 #: Ollama shows cloud models among its local ones; they leave the machine and have quotas.
 _CLOUD_TAG = re.compile(r"[-:]cloud$", re.IGNORECASE)
+#: Evidence of a deprecation that the owner (or a rule of the owner's) accepted.
+DEPRECATION = "deprecation"
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -135,7 +137,7 @@ class _Maker:
             return [m for m in known.values() if m.mode == "chat" and not self._catalog.retired(m)]
         names = list(dict.fromkeys(n.removeprefix("models/") for n in account.models if n))
         listed = set(names)
-        out = [known[n] for n in names if n in known and known[n].mode == "chat"]
+        out = [known[n] for n in names if n in known and self._served(known[n])]
         if not self._catalog.listed_completely(provider.id):
             out += [
                 m
@@ -144,6 +146,12 @@ class _Maker:
             ]
         made = (self._unknown(provider, n) for n in names if n not in known)
         return out + [m for m in made if m is not None]
+
+    def _served(self, model: Model) -> bool:
+        """A model of the registry that an account lists. The list is newer than the registry's
+        date, but not than an accepted notice that the model goes."""
+        noticed = DEPRECATION in model.evidence and self._catalog.retired(model)
+        return model.mode == "chat" and not noticed
 
     def _unknown(self, provider: Provider, name: str) -> Model | None:
         key = (provider.id, name)

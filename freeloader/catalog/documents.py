@@ -18,8 +18,13 @@ def read_document(path: Path) -> dict[str, Any]:
     """One registry document. Raises OSError or ValueError with a reason that people understand."""
     if path.stat().st_size > _MOST_BYTES:
         raise ValueError("larger than 32 MB")
+    return parse_document(path.read_bytes())
+
+
+def parse_document(raw: bytes) -> dict[str, Any]:
+    """The same from its bytes. Raises ValueError with such a reason."""
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(raw)
     except UnicodeDecodeError as problem:
         raise ValueError("not UTF-8 text") from problem
     except RecursionError as problem:

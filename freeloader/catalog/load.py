@@ -9,7 +9,8 @@ its default, a deleted model or provider is gone). A broken file is named in
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from freeloader.catalog.schema import ProviderDoc, complaints
 from freeloader.core.model import Model, Provider
 
 HERE = Path(__file__).parent
-_TOP = ("version", "providers")
+#: ``provenance`` is a remark of who wrote the file, for people.
+_TOP = ("version", "providers", "provenance")
 _FOUND = Path("\0found")  # the default of ``load(prices=…)``: look it up
 
 
@@ -38,17 +40,60 @@ class _Draft:
     version: str = ""
 
 
-def load(overlays: Path | None = None, prices: Path | None = _FOUND) -> Catalog:
-    """The catalog. ``overlays`` is a folder (it may be missing); ``prices`` LiteLLM's price
-    file (default: found through the installed package; None: do without)."""
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """Raw documents by provider: the bundled ones with the first overlays in (``base``), what
+    the rest of the overlays lays over that (``owner``), and all together (``whole``)."""
+
+    version: str
+    base: Mapping[str, Any]
+    owner: Mapping[str, Any]
+    whole: Mapping[str, Any]
+
+
+def layers(overlays: Path | None, first: str) -> Layers:
+    """The registry unchecked, as far as it loads. ``first`` names the overlay that counts as
+    part of the base."""
     draft = _Draft({}, {}, [])
-    for path in sorted((HERE / "providers").glob("*.json")):
+    owner: dict[str, Any] = {}
+    for path in _bundled():
+        _take(draft, path)
+    extra = _overlays(overlays)
+    for path in extra:
+        if path.name == first:
+            _take(draft, path, hashlib.sha256())
+    base = dict(draft.raw)
+    for path in extra:
+        before = len(draft.problems)
+        if path.name != first:
+            _take(draft, path, hashlib.sha256())
+            if len(draft.problems) == before:
+                owner = merge(owner, camel(read_document(path).get("providers", {}), named=True))
+    return Layers(draft.version, base, owner, dict(draft.raw))
+
+
+def load(
+    overlays: Path | None = None,
+    prices: Path | None = _FOUND,
+    cautions: Sequence[Mapping[str, Any]] = (),
+    today: str = "",
+) -> Catalog:
+    """The catalog. ``overlays`` is a folder (it may be missing); ``prices`` LiteLLM's price
+    file (default: found through the installed package; None: do without). ``cautions`` are
+    patches laid over everything: dearer prices and lower limits that nobody approved yet.
+    ``today`` (ISO) says which models are gone by now (default: the registry's own date)."""
+    draft = _Draft({}, {}, [])
+    for path in _bundled():
         _take(draft, path)
     stamp = hashlib.sha256()
-    extra = sorted(overlays.glob("*.json")) if overlays is not None else []
+    extra = _overlays(overlays)
     for path in extra:
         _take(draft, path, stamp)
-    version = f"{draft.version}+{stamp.hexdigest()[:8]}" if extra else draft.version
+    for patch in cautions:
+        _merge(draft, "a waiting proposal", patch)
+        stamp.update(json.dumps(patch, sort_keys=True).encode())
+    changed = extra or cautions
+    version = f"{draft.version}+{stamp.hexdigest()[:8]}" if changed else draft.version
     families = load_families(HERE / "families.json")
     file = _price_file(prices, draft.problems)
     providers = {name: build.provider(name, doc) for name, doc in sorted(draft.checked.items())}
@@ -59,7 +104,9 @@ def load(overlays: Path | None = None, prices: Path | None = _FOUND) -> Catalog:
     }
     models = _filled(models, providers, file, draft.problems)
     partial = frozenset(n for n, d in draft.checked.items() if not d.endpoints.complete)
-    return Catalog(providers, models, families, version, tuple(draft.problems), file, partial)
+    return Catalog(
+        providers, models, families, version, tuple(draft.problems), file, partial, today
+    )
 
 
 def _take(draft: _Draft, path: Path, stamp: Any = None) -> None:
@@ -75,19 +122,34 @@ def _take(draft: _Draft, path: Path, stamp: Any = None) -> None:
             Problem(path.name, unknown[0], "unknown key; did you mean 'providers'?")
         )
         return
-    faults, merged = _check(draft, document.get("providers", {}))
-    if faults:
-        draft.problems.extend(Problem(path.name, key, why) for key, why in faults)
+    if not _merge(draft, path.name, document.get("providers", {})):
         return
+    if stamp is None:
+        draft.version = max(draft.version, str(document.get("version", "")))
+    else:
+        stamp.update(path.read_bytes())
+
+
+def _merge(draft: _Draft, name_of_file: str, providers: Mapping[str, Any]) -> bool:
+    """Lay one file's providers over the draft, or name what is wrong with them: all or none."""
+    faults, merged = _check(draft, providers)
+    if faults:
+        draft.problems.extend(Problem(name_of_file, key, why) for key, why in faults)
+        return False
     for name, (raw, doc) in merged.items():
         draft.raw.pop(name, None)
         draft.checked.pop(name, None)
         if raw is not None and doc is not None:
             draft.raw[name], draft.checked[name] = raw, doc
-    if stamp is None:
-        draft.version = max(draft.version, str(document.get("version", "")))
-    else:
-        stamp.update(path.read_bytes())
+    return True
+
+
+def _bundled() -> list[Path]:
+    return sorted((HERE / "providers").glob("*.json"))
+
+
+def _overlays(folder: Path | None) -> list[Path]:
+    return sorted(folder.glob("*.json")) if folder is not None else []
 
 
 def _check(

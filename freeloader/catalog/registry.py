@@ -45,7 +45,7 @@ class Catalog:
     """All providers and models. ``version`` changes with the registry and its overlays.
 
     ``price_file`` is LiteLLM's (None: do without); ``partial`` names the providers
-    whose own model list leaves out models that work.
+    whose own model list leaves out models that work; ``today`` is the date it was read.
     """
 
     providers: Mapping[str, Provider]
@@ -55,6 +55,7 @@ class Catalog:
     problems: tuple[Problem, ...] = ()
     price_file: Path | None = None
     partial: frozenset[str] = frozenset()
+    today: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "providers", MappingProxyType(dict(self.providers)))
@@ -70,11 +71,12 @@ class Catalog:
 
     @property
     def day(self) -> str:
-        """The registry's date, ``2026-11-20``: models retired by then are not served."""
-        return self.version.split("+")[0].replace(".", "-")
+        """``2026-11-20``: models retired by then are not served. Today, or the registry's date
+        where that is later (a clock that runs behind brings nobody back)."""
+        return max(self.version.split("+")[0].replace(".", "-"), self.today)
 
     def retired(self, model: Model) -> bool:
-        """Whether the model was gone when the registry was made."""
+        """Whether the model is gone."""
         return model.deprecated_on is not None and model.deprecated_on <= self.day
 
     def rows(self, wanted: Callable[[str, str], bool]) -> tuple[Row, ...]:

@@ -220,13 +220,43 @@ class AuthDoc(Doc):
     field_env: dict[str, list[str]] = {}
 
 
+class ListedPricesDoc(Doc):
+    """Where a model list has its rates; ``scale`` makes them dollars per million tokens."""
+
+    input: str
+    output: str
+    cache_read: str | None = None
+    cache_write: str | None = None
+    per_request: str | None = None
+    per_image: str | None = None
+    scale: float = 1.0
+
+
+class ListingDoc(Doc):
+    """How the provider's model list is read; ``discovery.listings`` says what a path is."""
+
+    items: str | None = None
+    id: str | list[str] | None = None
+    chat: str | list[str] | None = None
+    active: str | None = None
+    context: str | list[str] | None = None
+    max_output: str | list[str] | None = None
+    pricing: ListedPricesDoc | None = None
+    free_by_price: bool | None = None
+    capabilities: dict[str, str | list[str]] | None = None
+    deprecated_on: str | list[str] | None = None
+    replaced_by: str | list[str] | None = None
+
+
 class EndpointsDoc(Doc):
     """Paths under the base URL, or whole URLs. ``complete`` False: the provider's own
-    model list leaves out models that work (its free ones)."""
+    model list leaves out models that work (its free ones). ``prices`` is a page for people."""
 
     models: str | None = None
     quota: str | None = None
     complete: bool = True
+    prices: str | None = None
+    listing: ListingDoc = ListingDoc()
 
 
 class TermsDoc(Doc):

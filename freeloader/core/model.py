@@ -147,6 +147,8 @@ class Provider:
     keyless: bool = False
     models_path: str | None = None
     quota_path: str | None = None
+    prices_page: str | None = None
+    listing: Mapping[str, Any] = EMPTY
     signup_url: str | None = None
     card_required: bool | None = None
     trains_on_data: bool | None = None

@@ -153,6 +153,34 @@ class JobsView(Protocol):
         ...
 
 
+class ProposalsView(Protocol):
+    """What discovery proposes (``discovery.review``)."""
+
+    async def listing(self, state: str | None = None, limit: int = 200) -> list[Row]: ...
+
+    async def show(self, number: int) -> Row: ...
+
+    async def approve(self, number: int, actor: str) -> Row: ...
+
+    async def reject(self, number: int, actor: str) -> Row: ...
+
+    async def undo(self, number: int, actor: str) -> Row: ...
+
+
+class ChannelsManager(Protocol):
+    """Channels of notifications (``manage.channels``)."""
+
+    async def add(self, name: str, address: str, actor: str) -> Row: ...
+
+    async def remove(self, name: str, actor: str) -> Row: ...
+
+
+class NotifierView(Protocol):
+    def states(self) -> list[Row]: ...
+
+    async def test(self, name: str | None = None) -> list[Row]: ...
+
+
 class ChildView(Protocol):
     def status(self) -> Row: ...
 
@@ -195,6 +223,9 @@ class Services:
     journal: JournalView
     desk: DeskView
     jobs: JobsView
+    proposals: ProposalsView
+    channels: ChannelsManager
+    notifier: NotifierView
     child: ChildView
     clock: Clock
     settings: Callable[[], ServerSettings]

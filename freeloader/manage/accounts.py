@@ -123,6 +123,19 @@ class Accounts:
         }
         return answer | {"tier": account.tier, "enabled": account.enabled}
 
+    async def recheck(self, account: Account) -> Any:
+        """Ask for its model list by the clock, and keep it; the list's JSON, None: no answer.
+
+        Quietly: no audit line, and nobody is told where nothing changed.
+        """
+        listing = await self._ask(account, await self.credentials(account))
+        learnt = answers.learnt(account, listing)
+        if any(getattr(account, name) != value for name, value in learnt.items()):
+            now = self._clock.now().wall
+            await self._ledger.update_account(account.provider, account.idx, learnt, now)
+            await self._changed()
+        return listing.document if listing.ok else None
+
     async def remove_account(self, provider: str, idx: int, actor: str) -> Row:
         """Forget the account and its credentials; its usage stays in the ledger."""
         async with self._turn:

@@ -140,7 +140,8 @@ async def _ask(web: aiohttp.ClientSession, url: str, headers: Mapping[str, str])
     if reason:
         return Listing(False, reason=f"{shown(url)} {reason}", reachable=True)
     try:
-        return Listing(True, model_ids(json.loads(body)), reachable=True)
+        document = json.loads(body)
+        return Listing(True, model_ids(document), reachable=True, document=document)
     except (NotAList, ValueError, RecursionError):
         return Listing(False, reason=f"{shown(url)} gives no model list", reachable=True)
 

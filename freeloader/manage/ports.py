@@ -115,13 +115,15 @@ class SecretKeeper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a provider's own model list said. ``refused``: it does not accept the key."""
+    """What a provider's own model list said. ``refused``: it does not accept the key;
+    ``document`` is the list itself, for those who read more than names in it."""
 
     ok: bool
     models: tuple[str, ...] = ()
     reason: str = ""
     refused: bool = False
     reachable: bool = False
+    document: Any = None
 
 
 Fetch = Callable[[Provider, Account, Mapping[str, str]], Awaitable[Listing]]

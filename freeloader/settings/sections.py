@@ -6,9 +6,10 @@ the one here was chosen.
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from freeloader.core.load import LoadRules
 from freeloader.core.load import Pair as Thresholds
@@ -28,6 +29,7 @@ from freeloader.settings.types import (
     Switch,
     Whole,
     Zone,
+    list_of,
 )
 
 
@@ -153,13 +155,64 @@ class Source(Section):
     url: HttpUrl | None = None
 
 
+class FeedSource(Source):
+    """The registry feed. Without an address and a key it is not read."""
+
+    # Public keys (ed25519, base64) that may sign it.
+    keys: Names = ()
+
+    @field_validator("keys")
+    @classmethod
+    def _usable(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        for key in keys:
+            try:
+                sound = len(base64.b64decode(key, validate=True)) == 32
+            except ValueError:
+                sound = False  # also text that is no base64 at all
+            if not sound:
+                raise ValueError(f"{key[:60]!r} is not an ed25519 public key: 32 bytes in base64")
+        return keys
+
+
+class ListSource(Source):
+    """Awesome lists: Markdown pages that people keep."""
+
+    urls: Annotated[tuple[HttpUrl, ...], BeforeValidator(list_of)] = (
+        "https://raw.githubusercontent.com/cheahjs/free-llm-api-resources/main/README.md",
+        "https://raw.githubusercontent.com/mnfst/awesome-free-llm-apis/main/README.md",
+    )
+
+
+class PageSource(Source):
+    """Pricing pages: the active providers' own, from the registry, and those named here."""
+
+    # Provider → page, besides or instead of the registry's.
+    pages: dict[str, HttpUrl] = Field(default_factory=dict)
+    # The local model that reads them; any one that may serve where none is named.
+    model: str | None = None
+
+
+Kind = Annotated[
+    Literal["new_provider", "new_model", "pricing_change", "limit_change", "model_deprecated"],
+    Lower,
+]
+
+
 class Discovery(Section):
     enabled: Switch = True
     auto_apply_updates: Switch = False
-    registry: Source = Source(cron="0 2 * * *")
+    # Of which kinds, and how sure, where updates are applied by themselves.
+    auto_apply_kinds: Annotated[tuple[Kind, ...], BeforeValidator(list_of)] = (
+        "new_model",
+        "pricing_change",
+        "limit_change",
+        "model_deprecated",
+    )
+    auto_apply_confidence: Annotated[Literal["low", "medium", "high"], Lower] = "high"
+    registry: FeedSource = FeedSource(cron="0 2 * * *")
     api: Source = Source(cron="30 2 * * *")
-    github: Source = Source(cron="0 3 * * 0")
-    scraping: Source = Source(enabled=False, cron="0 4 * * 1")
+    github: ListSource = ListSource(cron="0 3 * * 0")
+    scraping: PageSource = PageSource(enabled=False, cron="0 4 * * 1")
     telemetry: Source = Source(enabled=False, cron="0 5 * * *")
 
 
@@ -174,6 +227,7 @@ class Jobs(Section):
     expiry: Cron = "* * * * *"
     quota: Cron = "*/10 * * * *"
     load: Cron = "* * * * * */30"
+    deprecations: Cron = "5 0 * * *"  # a model's last day ends at midnight
 
 
 class BenchmarkBudget(Section):

@@ -94,7 +94,7 @@ def _origin(value: str) -> str:
     return value
 
 
-def _list(value: Any) -> Any:
+def list_of(value: Any) -> Any:
     """A list; from the environment also JSON, or names separated by commas."""
     if isinstance(value, str):
         if value.lstrip().startswith("["):
@@ -124,6 +124,6 @@ Zone = Annotated[str, AfterValidator(_zone)]
 Cron = Annotated[str, AfterValidator(_cron)]
 Origin = Annotated[str, AfterValidator(_origin)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_list)]
-Origins = Annotated[tuple[Origin, ...], BeforeValidator(_list)]
+Names = Annotated[tuple[str, ...], BeforeValidator(list_of)]
+Origins = Annotated[tuple[Origin, ...], BeforeValidator(list_of)]
 Lower = BeforeValidator(_lower)

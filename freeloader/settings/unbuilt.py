@@ -15,9 +15,7 @@ def unbuilt(settings: Settings) -> tuple[str, ...]:
     said = {
         f"routing.strategy {settings.routing.strategy}": settings.routing.strategy in UNBUILT,
         "classifier": settings.classifier != defaults.classifier,
-        "discovery": settings.discovery != defaults.discovery,
         "benchmarking": settings.benchmarking != defaults.benchmarking,
-        "notifications": settings.notifications != defaults.notifications,
     }
     return tuple(
         f"{name} is kept but has no effect yet: a later release builds it."

@@ -21,6 +21,7 @@ from freeloader.store import opening
 from freeloader.store.file import DatabaseFile
 from freeloader.store.journal import Journal
 from freeloader.store.ledger import Ledger
+from freeloader.store.proposals import Proposals
 from freeloader.store.reports.analytics import Reports
 from freeloader.store.reports.export import Exporter
 from freeloader.store.rows import (
@@ -31,6 +32,7 @@ from freeloader.store.rows import (
     HoldRow,
     JobState,
     KeyRow,
+    ProposalRow,
     Settled,
     UsageRow,
     WindowRow,
@@ -49,6 +51,8 @@ __all__ = [
     "Journal",
     "KeyRow",
     "Ledger",
+    "ProposalRow",
+    "Proposals",
     "Reports",
     "Settled",
     "Store",
@@ -72,6 +76,7 @@ class Store:
         self.journal = Journal(journal)
         self.reports = Reports(ledger)
         self.exporter = Exporter(ledger, journal)
+        self.proposals = Proposals(ledger)
 
     @classmethod
     def open(cls, ledger_path: Path, journal_path: Path, clock: Clock) -> Store:

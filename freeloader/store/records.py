@@ -168,6 +168,15 @@ class Records:
     async def save_job(self, state: JobState) -> None:
         await self._file.submit(lambda conn: _run(conn, sql.JOB_PUT, asdict(state)))
 
+    async def alerts_since(self, number: int, limit: int) -> list[dict[str, Any]]:
+        """Alerts with an id above ``number``, oldest first."""
+
+        def query(conn: sqlite3.Connection) -> list[dict[str, Any]]:
+            rows = conn.execute(sql.ALERTS_SINCE, {"number": number, "limit": limit})
+            return [dict(row) for row in rows]
+
+        return await self._file.read(query)
+
     async def audit(self, row: AuditRow) -> None:
         """Append one line to the audit, which has no way to change or remove one."""
         params = asdict(row) | {"detail": json.dumps(dict(row.detail))}

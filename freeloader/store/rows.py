@@ -77,6 +77,21 @@ class AuditRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ProposalRow:
+    """One change of the registry that was proposed. ``detail`` is JSON-ready; its ``state``
+    is ``pending``, ``applied``, ``noted``, ``rejected``, ``superseded`` or ``undone``."""
+
+    at: float
+    source: str
+    kind: str
+    provider: str
+    subject: str
+    state: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class JobState:
     """What is remembered of one named job between starts (wall seconds)."""
 

@@ -211,6 +211,18 @@ WHERE (:before IS NULL OR at < :before)
 ORDER BY at DESC, id DESC LIMIT :limit
 """
 
+ALERTS_SINCE = "SELECT * FROM alerts WHERE id > :number ORDER BY id LIMIT :limit"
+PROPOSAL_INSERT = """
+INSERT INTO discovery_log(at, source, kind, provider, subject, state, detail)
+VALUES (:at, :source, :kind, :provider, :subject, :state, :detail)
+"""
+PROPOSAL_PUT = "UPDATE discovery_log SET state = :state, detail = :detail WHERE id = :id"
+PROPOSAL_GET = "SELECT * FROM discovery_log WHERE id = :id"
+PROPOSAL_LIST = """
+SELECT * FROM discovery_log WHERE (:state IS NULL OR state = :state)
+ORDER BY id DESC LIMIT :limit
+"""
+
 # ── the journal ──────────────────────────────────────────────────────────────
 
 DECISION_PUT = """

@@ -339,7 +339,7 @@ def test_a_running_job_tells_how_far_it_is(xswarm, daemon, monkeypatch):
     told = threading.Event()
     jobs = sys.modules["freeloader.cli.commands.jobs"]
     monkeypatch.setattr(jobs, "_LOOK_S", 0.01)
-    monkeypatch.setattr(jobs, "_run", lambda name: told.wait(20) and {"lastResult": "done"})
+    monkeypatch.setattr(jobs, "run_job", lambda name: told.wait(20) and {"lastResult": "done"})
     monkeypatch.setattr(jobs, "note", lambda text: (said.append(text), told.set()))
     said: list[str] = []
     daemon.on("GET", "/v1/jobs", {"jobs": [{"name": "registry", "progress": "page 2"}]})

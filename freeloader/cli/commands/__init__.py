@@ -10,6 +10,7 @@ from freeloader.cli.commands.ask import ask, explain
 from freeloader.cli.commands.budget import budget
 from freeloader.cli.commands.config import config
 from freeloader.cli.commands.decisions import decisions
+from freeloader.cli.commands.discover import discover
 from freeloader.cli.commands.doctor import doctor
 from freeloader.cli.commands.env import env
 from freeloader.cli.commands.export import export
@@ -17,6 +18,7 @@ from freeloader.cli.commands.jobs import jobs
 from freeloader.cli.commands.key import key
 from freeloader.cli.commands.manager import service as managed
 from freeloader.cli.commands.models import models
+from freeloader.cli.commands.notify import notify
 from freeloader.cli.commands.planned import PLANNED
 from freeloader.cli.commands.quota import free
 from freeloader.cli.commands.service import init, logs, restart, start, status, stop
@@ -42,6 +44,8 @@ COMMANDS: tuple[click.Command, ...] = (
     free,
     config,
     env,
+    discover,
+    notify,
     doctor,
     managed,
     *PLANNED,

@@ -56,7 +56,7 @@ def _took(milliseconds: Any) -> str:
 @json_option
 def run(name: str, as_json: bool) -> None:
     """Run a job now, and wait for its result; says how far it is meanwhile."""
-    answer = with_progress(name, _run)
+    answer = with_progress(name, run_job)
     if as_json:
         emit(answer)
     else:
@@ -79,7 +79,8 @@ def with_progress(name: str, work: Callable[[str], Any]) -> Any:
         return running.result()
 
 
-def _run(name: str) -> Any:
+def run_job(name: str) -> Any:
+    """Runs a job and waits for its end; its entry afterwards."""
     return online().call("POST", f"/v1/jobs/{quote(name, safe='')}/run", {}, seconds=_RUN_S)
 
 

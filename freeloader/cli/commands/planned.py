@@ -10,9 +10,7 @@ from freeloader.cli.shell import Failure
 TABLE: dict[str, str] = {
     "backup": "Copy the home's databases while the daemon runs.",
     "bench": "Measure the models of your accounts: run, show.",
-    "discover": "Find new providers, models and prices: run, list, show, approve, reject.",
     "feedback": "Say how good an answer was.",
-    "notify": "Send a test notification.",
     "ui": "Open the dashboard.",
 }
 

@@ -6,9 +6,11 @@ from freeloader.gateway.routes import (
     accounts,
     analytics,
     budget,
+    channels,
     config,
     decisions,
     describe,
+    discovery,
     export,
     health,
     inference,
@@ -37,6 +39,8 @@ def build(services: Services) -> list[Route]:
         *accounts.routes(services),
         *keys.routes(services),
         *jobs.routes(services),
+        *discovery.routes(services),
+        *channels.routes(services),
         *later.routes(),
     ]
     return [*table, describe.route(services.version, table)]

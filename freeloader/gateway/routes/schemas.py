@@ -201,6 +201,11 @@ SCHEMAS: Mapping[str, Schema] = {
         data=_list(_ref("Model")),
         models=_list(_ref("ModelRow")),
     ),
+    "Proposals": _object(("proposals",), proposals=_list(_ANY)),
+    "Channels": _object(("channels",), channels=_list(_ANY)),
+    "ChannelTested": _object(("channels",), channels=_list(_ANY)),
+    "ChannelNew": _object(("name", "address"), closed=True, name=_TEXT, address=_TEXT),
+    "ChannelTest": _object(closed=True, name=_maybe("string")),
     "Health": _object(
         ("status", "providers", "uptime", "requestsToday", "child"),
         status={"enum": ["healthy", "degraded", "down"]},

@@ -63,7 +63,7 @@ async def answer_json(
         async with asyncio.timeout(longest_seconds):
             while not await run.first(longest_seconds):
                 pass
-            whole = await _collect(run)
+            whole = await collect(run)
         finished = True
     except TimeoutError as error:
         raise too_long(longest_seconds) from error
@@ -80,7 +80,8 @@ async def answer_json(
     )
 
 
-async def _collect(run: Run) -> Whole:
+async def collect(run: Run) -> Whole:
+    """The JSON answer of a run that is ready. Raises FreeloaderError."""
     data: dict[str, Any] | None = None
     usage: Usage | None = None
     async for event in run.events():

@@ -1,0 +1,68 @@
+"""Questions that the daemon asks for itself, through the same pipeline as everybody's.
+
+Budgets, quotas, gates and the journal hold for them as for any request; the caller
+is named after what asked. What is done with the answer is the asker's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from freeloader.core.model import Caller, Profile
+from freeloader.errors import UpstreamFailed
+from freeloader.gateway.surfaces.answer import Run, collect, too_long
+from freeloader.gateway.surfaces.chat import parse_chat
+
+
+class PipelinePort(Protocol):
+    async def prepare(self, profile: Profile, caller: Caller) -> Profile: ...
+
+    def begin(self, profile: Profile, caller: Caller, request_id: str) -> Run: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer: its text, and how it came about (``routing``, and ``usage`` with its cost)."""
+
+    text: str
+    routing: Mapping[str, Any]
+    usage: Mapping[str, Any]
+
+
+class Asking:
+    """One per daemon."""
+
+    def __init__(self, pipeline: PipelinePort, new_id: Callable[[], str]) -> None:
+        self._pipeline = pipeline
+        self._new_id = new_id
+
+    async def ask(self, body: Mapping[str, Any], caller: Caller, seconds: float) -> Said:
+        """The answer to a chat body (contract §5, not streamed). Raises FreeloaderError."""
+        profile = await self._pipeline.prepare(parse_chat(body, {}, caller), caller)
+        run = self._pipeline.begin(profile, caller, self._new_id())
+        done = False
+        try:
+            async with asyncio.timeout(seconds):
+                await run.first(seconds)
+                whole = await collect(run)
+            done = True
+        except TimeoutError:
+            raise too_long(seconds) from None
+        finally:
+            if not done:
+                run.abandon()
+        return Said(_text(whole.data), run.routing(), run.accounting())
+
+
+def _text(data: Mapping[str, Any]) -> str:
+    """The first choice's words. Raises UpstreamFailed where there are none."""
+    try:
+        text = data["choices"][0]["message"]["content"]
+    except (KeyError, IndexError, TypeError):
+        text = None
+    if not isinstance(text, str) or not text.strip():
+        raise UpstreamFailed("The model answered with nothing that could be read.")
+    return text
