@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from conftest import Facts, Said, Site, drip, huge
+from discovery_kit import Facts, Said, Site, drip, huge
 
 from freeloader.discovery import signing
 from freeloader.discovery.feed import MEMORY, Feed, FeedRules, newer, signature_url

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 import pytest
-from conftest import Site, bomb, drip, huge, redirect
+from discovery_kit import Site, bomb, drip, huge, redirect
 
 from freeloader.discovery.fetching import REDIRECTS_MAX, Web, public
 from freeloader.errors import UpstreamFailed

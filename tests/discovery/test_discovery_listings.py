@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shapes import LISTS
+from discovery_shapes import LISTS
 
 from freeloader import catalog as catalogs
 from freeloader.discovery.listings import Listed, NotAList, holds, read, value_at

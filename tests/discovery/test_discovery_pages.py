@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from conftest import Said, Site
+from discovery_kit import Said, Site
 
 from freeloader import catalog as catalogs
 from freeloader.discovery import awesome, pages

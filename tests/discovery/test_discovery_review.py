@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from conftest import FakeClock
+from discovery_kit import FakeClock
 
 from freeloader import catalog as catalogs
 from freeloader.discovery.proposals import Proposal

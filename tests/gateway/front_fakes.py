@@ -360,6 +360,33 @@ class Recorder:
             raise NotFound(f"there is no job {name}")
         return self._done("run_now", name)
 
+    async def listing(self, state: str | None = None, limit: int = 200) -> list[dict[str, Any]]:
+        return [self._done("listing", state, limit)]
+
+    async def show(self, number: int) -> dict[str, Any]:
+        return self._done("show", number)
+
+    async def approve(self, number: int, actor: str) -> dict[str, Any]:
+        return self._done("approve", number, actor)
+
+    async def reject(self, number: int, actor: str) -> dict[str, Any]:
+        return self._done("reject", number, actor)
+
+    async def undo(self, number: int, actor: str) -> dict[str, Any]:
+        return self._done("undo", number, actor)
+
+    async def add(self, name: str, address: str, actor: str) -> dict[str, Any]:
+        return self._done("add_channel", name, address, actor)
+
+    async def remove(self, name: str, actor: str) -> dict[str, Any]:
+        return self._done("remove_channel", name, actor)
+
+    def states(self) -> list[dict[str, Any]]:
+        return [{"name": "desk", "sent": 0, "lastSent": None, "problem": None}]
+
+    async def test(self, name: str | None = None) -> list[dict[str, Any]]:
+        return [self._done("test_channel", name)]
+
     def status(self) -> dict[str, Any]:
         return {"state": self.child_state, "pid": 7, "rssBytes": 1, "restarts": 0, "lastExit": None,
                 "problem": "no certificate", "log": ["line of the child"]}  # fmt: skip
@@ -390,6 +417,9 @@ class House:
             journal=self.owner,
             desk=self.owner,
             jobs=self.owner,
+            proposals=self.owner,
+            channels=self.owner,
+            notifier=self.owner,
             child=self.owner,
             clock=StillClock(),
             settings=lambda: self.server,

@@ -50,6 +50,7 @@ def run(sources: tuple[str, ...], as_json: bool) -> None:
     type=click.Choice(["pending", "applied", "noted", "rejected", "superseded", "undone", "all"]),
     default="pending",
     show_default=True,
+    help="Only proposals in this state.",
 )
 @json_option
 def list_proposals(state: str, as_json: bool) -> None:
