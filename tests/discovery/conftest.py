@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from discovery_kit import FakeClock, Facts, Said, Site
+from discovery_kit import Facts, FakeClock, Said, Site
 
 
 @pytest_asyncio.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from discovery_shapes import LISTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from discovery_shapes import LISTS
 
 from freeloader import catalog as catalogs
 from freeloader.discovery.listings import Listed, NotAList, holds, read, value_at
