@@ -124,7 +124,7 @@ def policy_shown(policy: Policy) -> dict[str, Any]:
         for name in type(gates).__slots__
         if (value := getattr(gates, name)) not in (None, False, frozenset())
     }
-    return {
+    out: dict[str, Any] = {
         "strategy": policy.strategy,
         "load": policy.load,
         "weights": {"cost": weights.cost, "speed": weights.speed, "quality": weights.quality},
@@ -137,6 +137,10 @@ def policy_shown(policy: Policy) -> dict[str, Any]:
         "maxCostUsd": None if policy.max_cost is None else usd_from_pico(policy.max_cost),
         "origins": {_camel(k): v for k, v in policy.origins.items()},
     }
+    if policy.strategy == "multi-cast":
+        cast = ("targets", "selection", "aggregation")
+        out |= {name: getattr(policy, name) for name in cast}
+    return out
 
 
 def _strongest(terms: Sequence[Term]) -> str:

@@ -326,6 +326,7 @@ class Level:
     """What one level (request, rule, key, project, settings) says of policy.
 
     ``None`` means that the level says nothing of it. ``max_cost`` is picodollars.
+    ``targets``, ``selection`` and ``aggregation`` speak of multi-cast alone.
     """
 
     name: str
@@ -337,6 +338,9 @@ class Level:
     max_wait_ms: int | None = None
     gates: Gates = Gates()
     max_cost: int | None = None
+    targets: int | None = None
+    selection: str | None = None
+    aggregation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +350,9 @@ class Policy:
     ``origins`` names, per part, the level it came from. ``order`` and ``above`` are a
     fallback's: another order than the strategy's (``price | latency``), and the
     intelligence above which candidates are preferred. ``load`` is the state that bent the
-    weights, ``skip_slow`` puts slow and local ones back.
+    weights, ``skip_slow`` puts slow and local ones back. Of multi-cast: how many
+    ``targets`` at different providers, their ``selection`` (``diverse | best |
+    cheapest``), and the ``aggregation`` of answers (``first | all | consensus | best``).
     """
 
     strategy: str = "balanced"
@@ -357,6 +363,9 @@ class Policy:
     max_wait_ms: int = 5000
     gates: Gates = Gates()
     max_cost: int | None = None
+    targets: int = 3
+    selection: str = "diverse"
+    aggregation: str = "first"
     origins: Mapping[str, str] = EMPTY
     order: str | None = None
     above: float | None = None

@@ -44,8 +44,12 @@ PRESETS: Mapping[str, Level] = MappingProxyType(
         ),
         "local-first": Level("preset", weights=Weights(0.4, 0.4, 0.2), prefer_local=True),
         "priority": Level("preset", weights=Weights(0.4, 0.4, 0.2)),
+        "multi-cast": Level("preset", weights=Weights(0.4, 0.4, 0.2)),
     }
 )
+
+#: Contract §3: what multi-cast does where no level says otherwise.
+CAST = Level("preset", targets=3, selection="diverse", aggregation="first")
 
 _NO_GATES = Gates()
 _LARGER_IS_TIGHTER = ("min_intelligence", "min_speed", "min_success_rate", "min_context")
@@ -59,6 +63,8 @@ _PREFERENCES = (
     "fallback",
     "max_wait_ms",
 )
+#: Nothing but multi-cast reads these, so no preset stands before the settings' own.
+_OF_CAST = ("targets", "selection", "aggregation")
 
 
 def combine(levels: Sequence[Level]) -> Policy:
@@ -99,6 +105,11 @@ def _combine(levels: tuple[Level, ...]) -> Policy:
                 chosen[name] = value
                 origins[name] = level.name
                 break
+    for name in _OF_CAST:
+        stated = next(lv for lv in (*levels, CAST) if getattr(lv, name) is not None)
+        chosen[name] = getattr(stated, name)
+        if strategy == "multi-cast":
+            origins[name] = stated.name
     gates = tighten(_with_preset(levels, strategy, preset), origins)
     return Policy(
         **chosen,

@@ -158,7 +158,7 @@ def judge(ask: Ask, snapshot: Snapshot) -> Callable[[Deployment], Verdict | None
         upper = upper_meters(profile, deployment)
         verdict = paused(deployment, now) or quota(deployment, upper, now)
         if verdict is None and deployment.billable:
-            return _money(ask, ask.profile, snapshot, deployment)
+            return money(ask, ask.profile, snapshot, deployment)
         return verdict
 
     return refusal
@@ -294,10 +294,15 @@ def _substitute(resolution: Resolution, deployment: Deployment) -> Verdict | Non
     return None
 
 
-def _money(
-    ask: Ask, profile: Profile, snapshot: Snapshot, deployment: Deployment
+def money(
+    ask: Ask, profile: Profile, snapshot: Snapshot, deployment: Deployment, besides: int = 0
 ) -> Verdict | None:
-    """Of a deployment that can be billed: the request's own limit, and all budgets."""
+    """Of a deployment that can be billed: the request's own limit, and all budgets.
+
+    ``besides``: picodollars that other attempts of the same request hold at the same time.
+    """
+    if not deployment.billable:
+        return None
     if ask.no_paid is not None:
         return ask.no_paid
     cost = hold_for(profile, deployment)
@@ -305,6 +310,7 @@ def _money(
     if policy.max_cost is not None and cost is None:
         return Verdict("price", "price_unknown", "its price is unknown and the request has a limit")
     if cost is not None:
+        cost = cost + besides if cost else cost
         capped = budget.admit_request(policy.max_cost, 0, cost, "request's own")
         if capped is not None:
             return capped._replace(gate="maxCost")
@@ -324,7 +330,7 @@ def _lowered(
     profile = ask.profile
 
     def with_bound(output: int) -> Verdict | None:
-        return _money(ask, bounded(profile, output), snapshot, deployment)
+        return money(ask, bounded(profile, output), snapshot, deployment)
 
     fits, never = LEAST_OUTPUT, answer_bound(profile, deployment)
     if never <= fits or _never(found := with_bound(fits)):

@@ -14,6 +14,8 @@ quality-first  by intelligence for the task, then score; see ``StepDown``
 local-first    local ones by score; then provider after provider, beginning with the one
                after that which had the last turn
 priority       the accounts' given order, then score
+multi-cast     by its selection: ``diverse`` by score, ``best`` as quality-first, ``cheapest``
+               as cost-first; who is asked besides the first is ``core.cast``'s
 """
 
 from __future__ import annotations
@@ -45,7 +47,10 @@ Key = tuple[int | str, float, float, int, str]
 
 def rank_of(policy: Policy, profile: Profile) -> Rank:
     """The order that a request goes by. Equal requests share one, and the books keep few."""
-    by = policy.order or _BY.get(policy.strategy, "score")
+    by = _BY.get(policy.strategy, "score")
+    if policy.strategy == "multi-cast":
+        by = _BY_SELECTION.get(policy.selection, "score")
+    by = policy.order or by
     weights = TIES if by in ("price", "intelligence", "latency") else policy.weights
     shares = scoring.shares(weights, policy.prefer_local)
     mix = _mix(profile) if by == "price" else 0
@@ -119,6 +124,7 @@ _BY: Mapping[str, str] = {
     "local-first": "provider",
     "priority": "priority",
 }
+_BY_SELECTION: Mapping[str, str] = {"best": "intelligence", "cheapest": "price"}
 
 
 def latency_of(deployment: Deployment, health: Health) -> tuple[float, str]:

@@ -14,8 +14,10 @@ from typing import Any
 from freeloader.core import explain, load, relax, routing, task
 from freeloader.core.model import Caller, Level, Policy, Profile
 from freeloader.core.policy import PRESETS, combine, patient
-from freeloader.errors import Forbidden, InvalidRequest, NotImplementedYet, Unavailable
+from freeloader.errors import Forbidden, InvalidRequest, Unavailable
 from freeloader.gateway import guarding, refusal
+from freeloader.gateway.cast.assembly import dry_run
+from freeloader.gateway.cast.run import CastRun
 from freeloader.gateway.owners_rules import OwnersRules
 from freeloader.gateway.reading import Reader
 from freeloader.gateway.run import Plan, Run
@@ -23,8 +25,6 @@ from freeloader.gateway.tools import Tools
 
 #: Requests in the house at once; more are shed at the door with 503 and a wait.
 IN_FLIGHT_MAX = 1024
-#: Strategies of the contract that a later release builds.
-_LATER = frozenset({"multi-cast"})
 
 
 class Pipeline:
@@ -55,7 +55,8 @@ class Pipeline:
         guarding.note(plan.profile, plan.project, caller, decision_id, self._tools)
         guarding.refuse(plan.profile, plan.project, caller, request_id, decision_id, self._tools)
         self._tools.retries.request(self._tools.clock.now().mono)
-        return Run(plan, request_id, decision_id, self._tools)
+        kind = CastRun if plan.policy.strategy == "multi-cast" else Run
+        return kind(plan, request_id, decision_id, self._tools)
 
     def explain(self, profile: Profile, caller: Caller) -> dict[str, Any]:
         """The decision that this request would get now: every candidate, terms, refusals, hold."""
@@ -104,6 +105,9 @@ class Pipeline:
         if winner is not None:
             out["winner"] = explain.shown(winner)
             out["reason"] = explain.reason(winner, plan.policy, plan.resolution, 1)
+            if plan.policy.strategy == "multi-cast":
+                out["multiCast"] = dry_run(ask, tools.books)
+                out["reason"] = out["multiCast"].pop("reason")
         else:
             found = relax.report(ask, tools.books, plan.outer()) if every else None
             problem = refusal.refused(every, plan.resolution.requested, now.wall, found)
@@ -127,6 +131,7 @@ class Pipeline:
         known = replace(known, output_ceiling=spending.output_ceiling)
         over = () if spending.level is None else (spending.level,)
         policy = _policy((*over, *levels))
+        _comparable(policy, profile)
         monitor = self._tools.load
         policy = load.loaded(policy, monitor.state.level, monitor.rules)
         if resolution.kind == "named":
@@ -135,18 +140,25 @@ class Pipeline:
 
 
 def _policy(levels: Sequence[Level]) -> Policy:
-    """All levels together. Raises for a strategy that is none, or is not built yet."""
+    """All levels together. Raises for a strategy that is none."""
     policy = combine(levels)
-    if policy.strategy in _LATER:
-        raise NotImplementedYet(
-            f"Strategy '{policy.strategy}' is not built yet. Use one of: {', '.join(PRESETS)}."
-        )
     if policy.strategy not in PRESETS:
         raise InvalidRequest(
             f"Unknown strategy '{policy.strategy}'. Use one of: {', '.join(PRESETS)}.",
             param="strategy",
         )
     return policy
+
+
+def _comparable(policy: Policy, profile: Profile) -> None:
+    """A vote or a judge compares one answer of each model."""
+    compares = policy.strategy == "multi-cast" and policy.aggregation in ("consensus", "best")
+    if compares and profile.choices > 1:
+        raise InvalidRequest(
+            f"n must be 1 with aggregation {policy.aggregation}: one answer of each model is "
+            "compared. Leave n out, or use aggregation all or first.",
+            param="n",
+        )
 
 
 def _project(profile: Profile, caller: Caller) -> str | None:

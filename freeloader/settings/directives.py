@@ -14,14 +14,12 @@ from freeloader.core.model import FallbackPlan, Gates, Level, Weights
 from freeloader.errors import InvalidRequest
 from freeloader.money import pico_from_usd
 from freeloader.settings import read
-from freeloader.settings.presets import STRATEGIES
+from freeloader.settings.presets import AGGREGATIONS, SELECTIONS, STRATEGIES, TARGETS_MAX
 from freeloader.settings.read import Wrong
 from freeloader.settings.spelling import camel, snake, unknown
 
 # Directives that are not policy: their surface reads them.
-CARRIED: frozenset[str] = frozenset(
-    {"project", "metadata", "session", "targets", "selection", "aggregation"}
-)
+CARRIED: frozenset[str] = frozenset({"project", "metadata", "session"})
 FALLBACK_MODES = ("quality", "local", "fail", "error")
 FALLBACK_STEPS = ("next-cheapest", "faster-model", "upgrade", "local", "retry", "error")
 _SHORT = tuple(dict.fromkeys((*FALLBACK_MODES, *FALLBACK_STEPS)))
@@ -201,7 +199,13 @@ _POLICY: Mapping[str, Callable[[Any], Any]] = {
     "max_cost": lambda value: pico_from_usd(read.money(value)),
     "priority": read.one_of(tuple(_PRIORITIES)),
     "latency_pref": read.one_of(("fast", "normal")),
+    "targets": read.integer(1, TARGETS_MAX),
+    "selection": read.one_of(SELECTIONS),
+    "aggregation": read.one_of(AGGREGATIONS),
 }
+_OF_CAST = ("targets", "selection", "aggregation")
+#: What a priority means where the strategy is multi-cast.
+_SELECTION_BY_PRIORITY = {"cheap": "cheapest", "best": "best"}
 # Every directive's canonical (snake_case) name, so that surfaces can lift them out of a body.
 DIRECTIVES: frozenset[str] = frozenset(_POLICY) | CARRIED
 
@@ -241,10 +245,18 @@ def _level(found: Mapping[str, Any], name: str) -> Level:
         waits.append(SLOW_MS)
     if len(waits) > 1:
         raise Wrong("the waiting time is given twice", "maxWait")
+    of_cast = next((key for key in _OF_CAST if key in found), None)
+    if name == "request" and of_cast and found.get("strategy") not in (None, "multi-cast"):
+        other = found["strategy"]
+        raise Wrong(f"belongs to strategy multi-cast, and the strategy is {other}", of_cast)
     costs = [found[key] for key in ("budget", "max_cost") if key in found]
+    strategy = found.get("strategy") or _implied(found, name) or _by_priority(found)
+    selection = found.get("selection")
+    if strategy == "multi-cast" and selection is None:
+        selection = _SELECTION_BY_PRIORITY.get(found.get("priority", ""))
     return Level(
         name,
-        strategy=found.get("strategy") or _by_priority(found),
+        strategy=strategy,
         weights=found.get("weights"),
         prefer_local=found.get("prefer_local"),
         cost_tolerance=found.get("cost_tolerance"),
@@ -252,7 +264,18 @@ def _level(found: Mapping[str, Any], name: str) -> Level:
         max_wait_ms=waits[0] if waits else None,
         gates=found.get("quality_gates") or found.get("gates") or Gates(),
         max_cost=min(costs) if costs else None,
+        targets=found.get("targets"),
+        selection=selection,
+        aggregation=found.get("aggregation"),
     )
+
+
+def _implied(found: Mapping[str, Any], name: str) -> str | None:
+    """A request that says how to multi-cast means multi-cast. Settings only say how, if ever."""
+    said = next((key for key in _OF_CAST if key in found), None)
+    if said is None or name != "request":
+        return None
+    return "multi-cast"
 
 
 def _by_priority(found: Mapping[str, Any]) -> str | None:

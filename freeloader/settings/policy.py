@@ -16,7 +16,7 @@ from freeloader.core import rules as core_rules
 from freeloader.core.model import Level
 from freeloader.core.task import TASKS
 from freeloader.settings import directives, read
-from freeloader.settings.presets import STRATEGIES, UNBUILT
+from freeloader.settings.presets import STRATEGIES, TARGETS_MAX
 from freeloader.settings.types import (
     Dollars,
     Lower,
@@ -163,6 +163,10 @@ class Routing(Section):
     max_wait_seconds: Annotated[Number, Field(ge=0, le=86_400)] = 5
     prefer_local: Switch | None = None
     cost_tolerance: Annotated[Number, Field(ge=1, le=1000)] | None = None
+    # How multi-cast asks, wherever it is chosen; None: as its preset says.
+    targets: Annotated[Whole, Field(ge=1, le=TARGETS_MAX)] | None = None
+    selection: Annotated[Literal["diverse", "best", "cheapest"], Lower] | None = None
+    aggregation: Annotated[Literal["first", "all", "consensus", "best"], Lower] | None = None
     weights: WeightsTable = Field(default_factory=dict)
     quality_gates: GatesTable = Field(default_factory=dict)
     fallback: FallbackTable = Field(default_factory=dict)
@@ -178,11 +182,13 @@ class Routing(Section):
     def level(self) -> Level:
         """What these settings say of policy; the rest is left to the strategy's preset."""
         said: dict[str, Any] = {
-            # A default that is not built yet would refuse every request that names none.
-            "strategy": None if self.strategy in UNBUILT else self.strategy,
+            "strategy": self.strategy,
             "maxWaitSeconds": self.max_wait_seconds,
             "preferLocal": self.prefer_local,
             "costTolerance": self.cost_tolerance,
+            "targets": self.targets,
+            "selection": self.selection,
+            "aggregation": self.aggregation,
             "weights": self.weights or None,
             "qualityGates": self.quality_gates or None,
             "fallback": self.fallback or None,

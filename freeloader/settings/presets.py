@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from freeloader.core.policy import PRESETS
 
-#: Those that are built, and those of the contract that a later release builds.
-UNBUILT = ("multi-cast",)
-STRATEGIES: tuple[str, ...] = (*PRESETS, *UNBUILT)
+STRATEGIES: tuple[str, ...] = tuple(PRESETS)
+#: Of multi-cast (contract §3): whom it asks, and what becomes of the answers.
+SELECTIONS = ("diverse", "best", "cheapest")
+AGGREGATIONS = ("first", "all", "consensus", "best")
+#: More answers than this to one question are a batch, not a multi-cast.
+TARGETS_MAX = 10

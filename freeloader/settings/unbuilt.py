@@ -6,14 +6,12 @@ A setting moves out of here with the release that builds it. Pure.
 from __future__ import annotations
 
 from freeloader.settings.model import Settings
-from freeloader.settings.presets import UNBUILT
 
 
 def unbuilt(settings: Settings) -> tuple[str, ...]:
     """One sentence per setting that differs from its default and has no effect yet."""
     defaults = Settings()
     said = {
-        f"routing.strategy {settings.routing.strategy}": settings.routing.strategy in UNBUILT,
         "classifier": settings.classifier != defaults.classifier,
         "benchmarking": settings.benchmarking != defaults.benchmarking,
     }

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloader.core.model import Profile
-from freeloader.errors import FreeloaderError, InvalidRequest, NotImplementedYet
+from freeloader.errors import FreeloaderError, InvalidRequest
 from freeloader.gateway.surfaces.chat import parse_chat
 from freeloader.gateway.surfaces.completions import parse_completion
 from freeloader.gateway.surfaces.fields import REFUSED
@@ -348,13 +348,43 @@ def test_the_same_directive_twice_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields",
-    [{"strategy": "multi-cast"}, {"targets": 3}, {"selection": "diverse"}, {"aggregation": "all"},
-     {"model": "auto:multi-cast"}, {"freeloader": {"targets": 2}}],
+    ("fields", "headers"),
+    [({"strategy": "multi-cast"}, {}), ({"targets": 3}, {}), ({"selection": "diverse"}, {}),
+     ({"aggregation": "all"}, {}), ({"freeloader": {"targets": 2}}, {}),
+     ({}, {"X-Freeloader-Targets": "2"}), ({}, {"X-Freeloader-Aggregation": "consensus"})],
 )  # fmt: skip
-def test_what_is_not_built_is_said_not_ignored(fields: dict[str, Any]) -> None:
-    with pytest.raises(NotImplementedYet):
+def test_who_says_how_to_multi_cast_means_multi_cast(
+    fields: dict[str, Any], headers: dict[str, str]
+) -> None:
+    assert chat(headers, **fields).level.strategy == "multi-cast"
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [({"targets": 0}, "targets"), ({"targets": 11}, "targets"), ({"targets": "many"}, "targets"),
+     ({"selection": "cheap"}, "selection"), ({"aggregation": "vote"}, "aggregation"),
+     ({"strategy": "balanced", "targets": 2}, "targets")],
+)  # fmt: skip
+def test_wrong_multi_cast_directives_are_refused(fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
         chat(**fields)
+    assert refused.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("fields", "strategy", "selection"),
+    [({"priority": "cheap"}, "cost-first", None), ({"priority": "best"}, "quality-first", None),
+     ({"priority": "balanced"}, "balanced", None), ({"latency_pref": "fast"}, "speed-first", None),
+     ({"priority": "best", "latency_pref": "fast"}, "quality-first", None),
+     ({"latency_pref": "normal"}, None, None),
+     ({"priority": "cheap", "targets": 2}, "multi-cast", "cheapest"),
+     ({"priority": "best", "strategy": "multi-cast"}, "multi-cast", "best")],
+)  # fmt: skip
+def test_priority_and_latency_pref_name_a_strategy(
+    fields: dict[str, Any], strategy: str | None, selection: str | None
+) -> None:
+    level = chat(**fields).level
+    assert (level.strategy, level.selection) == (strategy, selection)
 
 
 @pytest.mark.parametrize(

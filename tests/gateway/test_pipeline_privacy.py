@@ -28,7 +28,7 @@ def local() -> Any:
     )
 
 
-@pytest.mark.parametrize("strategy", [name for name in PRESETS if name != "multi-cast"])
+@pytest.mark.parametrize("strategy", list(PRESETS))
 @pytest.mark.parametrize("failing", [False, True])
 async def test_local_only_reaches_no_cloud_under_any_strategy_or_failure(
     strategy: str, failing: bool

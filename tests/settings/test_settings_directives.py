@@ -50,7 +50,8 @@ from freeloader.settings.spelling import camel, snake
         ({"latency_pref": "fast"}, Level("request", strategy="speed-first")),
         ({"latency_pref": "normal"}, Level("request")),
         ({"priority": "best", "strategy": "balanced"}, Level("request", strategy="balanced")),
-        ({"project": "a", "session": "s", "metadata": {}, "targets": 3}, Level("request")),
+        ({"project": "a", "session": "s", "metadata": {}}, Level("request")),
+        ({"targets": 3}, Level("request", strategy="multi-cast", targets=3)),
     ],
 )
 def test_what_a_request_says(said: dict[str, Any], level: Level) -> None:

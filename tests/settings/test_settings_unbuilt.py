@@ -11,7 +11,7 @@ from freeloader.settings.unbuilt import unbuilt
 @pytest.mark.parametrize(
     ("values", "name"),
     [
-        ({"routing": {"strategy": "multi-cast"}}, "routing.strategy multi-cast"),
+        ({"discovery": {"enabled": False}}, "discovery"),
     ],
 )
 def test_a_setting_without_effect_is_named(values: dict[str, object], name: str) -> None:
@@ -21,7 +21,3 @@ def test_a_setting_without_effect_is_named(values: dict[str, object], name: str)
 
 def test_defaults_and_working_settings_say_nothing() -> None:
     assert unbuilt(from_mapping({"routing": {"strategy": "cost-first"}, "server": {}})) == ()
-
-
-def test_a_default_strategy_that_is_not_built_refuses_nobody() -> None:
-    assert from_mapping({"routing": {"strategy": "multi-cast"}}).level().strategy is None

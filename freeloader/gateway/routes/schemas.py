@@ -51,6 +51,9 @@ _DIRECTIVES: Schema = {
     "session": _TEXT,
     "priority": {"enum": ["cheap", "balanced", "best"]},
     "latency_pref": {"enum": ["fast", "normal"]},
+    "targets": {"type": "integer", "minimum": 1, "maximum": 10},
+    "selection": {"enum": ["diverse", "best", "cheapest"]},
+    "aggregation": {"enum": ["first", "all", "consensus", "best"]},
     "freeloader": _ANY,
 }
 _SAMPLING: Schema = {

@@ -13,7 +13,7 @@ from freeloader.core.model import Caller, Profile
 from freeloader.core.task import task_of
 from freeloader.core.tokens import EXPECTED_OUTPUT, expected_tokens, upper_tokens
 from freeloader.gateway.surfaces.counted import multiplier, passed_on, surcharge
-from freeloader.gateway.surfaces.directives import not_yet, read_directives
+from freeloader.gateway.surfaces.directives import read_directives
 from freeloader.gateway.surfaces.fields import CHAT, Sorted, sort_fields
 from freeloader.gateway.surfaces.messages import Conversation, read_messages
 from freeloader.gateway.surfaces.params import check_params, flag, output_bound, wrong
@@ -26,7 +26,7 @@ _HEADER_MAX = 1_000
 
 
 def parse_chat(body: Mapping[str, Any], headers: Mapping[str, str], caller: Caller) -> Profile:
-    """A chat body as a Profile. Raises InvalidRequest, Forbidden, NotImplementedYet."""
+    """A chat body as a Profile. Raises InvalidRequest, Forbidden."""
     fields = sort_fields(body, CHAT)
     if "messages" not in fields.passed:
         raise wrong("messages", "must be a list with at least one message")
@@ -110,10 +110,7 @@ def read_model(value: Any) -> str:
         raise wrong("model", "must name one model: a comma is not accepted")
     if not value.isprintable():
         raise wrong("model", "must be printable text")
-    name = value.strip()
-    if name == "auto:multi-cast":
-        raise not_yet("strategy multi-cast", "model")
-    return name
+    return value.strip()
 
 
 def read_stream(consumed: Mapping[str, Any]) -> tuple[bool, bool]:

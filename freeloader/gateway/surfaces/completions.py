@@ -29,7 +29,7 @@ class Completion:
 def parse_completion(
     body: Mapping[str, Any], headers: Mapping[str, str], caller: Caller
 ) -> Completion:
-    """A completion body. Raises InvalidRequest, Forbidden, NotImplementedYet."""
+    """A completion body. Raises InvalidRequest, Forbidden."""
     fields = sort_fields(body, COMPLETIONS)
     prompt = read_prompt(fields.passed.pop("prompt", None))
     if fields.consumed.get("suffix"):

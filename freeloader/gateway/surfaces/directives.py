@@ -1,8 +1,7 @@
 """Collects a request's directives from body, ``freeloader`` object and headers into one level.
 
 The body is nearer than the headers for preferences; constraints of both hold
-together. What a later release builds (multi-cast) is refused with 501, never
-ignored. Which keys exist and what they mean is ``settings.directives``' business.
+together. Which keys exist and what they mean is ``settings.directives``' business.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import orjson
 from freeloader.core.model import Caller, Level
 from freeloader.core.policy import tighten
 from freeloader.core.task import TASKS
-from freeloader.errors import Forbidden, InvalidRequest, NotImplementedYet
+from freeloader.errors import Forbidden, InvalidRequest
 from freeloader.gateway.surfaces.fields import safe_name, words
 from freeloader.gateway.surfaces.params import text, wrong
 from freeloader.settings.directives import parse_level
@@ -29,10 +28,12 @@ _HEADERS = {
     "X-Freeloader-Gates": "quality_gates",
     "X-Freeloader-Max-Cost": "max_cost",
     "X-Freeloader-Session": "session",
+    "X-Freeloader-Targets": "targets",
+    "X-Freeloader-Selection": "selection",
+    "X-Freeloader-Aggregation": "aggregation",
 }
 _PREFIX = "x-freeloader-"
 _KNOWN = frozenset(name.lower() for name in _HEADERS)
-_LATER = ("targets", "selection", "aggregation")
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 #: In ``metadata`` these would be orders to LiteLLM, were it ever passed on.
 _STEERING = words(
@@ -65,14 +66,11 @@ def read_directives(
     """One level from all places that may carry directives.
 
     ``user`` (OpenAI's field) names the session where no directive does. Raises
-    InvalidRequest, Forbidden (another project than the key's), NotImplementedYet.
+    InvalidRequest, Forbidden (another project than the key's).
     """
     body = _merge(top, nested)
     head = _from_headers(headers)
-    _refuse_later(body)
     level = _both(parse_level(body, "request"), parse_level(head, "request"))
-    if level.strategy == "multi-cast":
-        raise not_yet("strategy multi-cast", "strategy")
     by_name = {snake(key): value for key, value in (*head.items(), *body.items())}
     task, dropped = _metadata(by_name.get("metadata"))
     if user is not None:
@@ -85,11 +83,6 @@ def read_directives(
         task=task,
         dropped=dropped,
     )
-
-
-def not_yet(what: str, param: str | None = None) -> NotImplementedYet:
-    """The 501 for something that a later release builds."""
-    return NotImplementedYet(f"{what} is not built yet; leave it out for now.", param=param)
 
 
 def _merge(top: Mapping[str, Any], nested: Any) -> dict[str, Any]:
@@ -126,13 +119,9 @@ def _from_headers(headers: Mapping[str, str]) -> dict[str, Any]:
             found["max_cost"] = float(found["max_cost"])
         except ValueError as error:
             raise wrong("X-Freeloader-Max-Cost", "must be an amount in dollars") from error
+    if "targets" in found and found["targets"].isascii() and found["targets"].isdigit():
+        found["targets"] = int(found["targets"][:9])
     return found
-
-
-def _refuse_later(body: Mapping[str, Any]) -> None:
-    for key, value in body.items():
-        if snake(key) in _LATER and value is not None:
-            raise not_yet(f"{safe_name(key)} (multi-cast)", safe_name(key))
 
 
 def _both(body: Level, head: Level) -> Level:
@@ -142,6 +131,9 @@ def _both(body: Level, head: Level) -> Level:
         strategy=body.strategy or head.strategy,
         gates=tighten((body, head)),
         max_cost=min(costs, default=None),
+        targets=body.targets or head.targets,
+        selection=body.selection or head.selection,
+        aggregation=body.aggregation or head.aggregation,
     )
 
 

@@ -13,6 +13,8 @@ from typing import Any
 from freeloader.core.events import Usage
 
 _INT_MAX = 2**53
+#: What a choice carries where several models answered: whose it is, what it cost and took.
+_OF_MEMBERS = ("model", "provider", "costUsd", "latencyMs", "usage")
 #: LiteLLM's own additions, of no meaning outside.
 _INTERNAL = ("provider_specific_fields", "_hidden_params", "litellm_model_id")
 
@@ -152,12 +154,13 @@ def _says_something(choice: Mapping[str, Any]) -> bool:
 
 
 def _text_choice(choice: Mapping[str, Any], text: str) -> dict[str, Any]:
-    return {
+    out = {
         "index": choice.get("index", 0),
         "text": text,
         "logprobs": _old_logprobs(choice.get("logprobs")),
         "finish_reason": choice.get("finish_reason"),
     }
+    return out | {name: choice[name] for name in _OF_MEMBERS if name in choice}
 
 
 def _old_logprobs(value: Any) -> dict[str, Any] | None:

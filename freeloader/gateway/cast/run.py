@@ -1,0 +1,300 @@
+"""A multi-cast request's life: hold for all, send to all, take what the aggregation wants.
+
+A ``Run`` to every surface; what is different is between decision and answer. The holds
+of all members, and of the judge, are made before anything is sent, or none is kept. A
+member that fails is not the request failing; one that is no longer needed is cancelled
+upstream, and what it used is settled. Nobody's answer is given before the outcome
+is known, except the first one's of ``first`` in a stream.
+
+The parts: ``assembly`` holds, ``member`` sends, ``answering`` makes the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import Any
+
+from freeloader.core.cast import progress, telling, voting
+from freeloader.core.events import Delta, End, Event, Fault, Usage
+from freeloader.core.fallback import Stop
+from freeloader.core.model import EMPTY
+from freeloader.gateway import refusal
+from freeloader.gateway.cast import answering, burst
+from freeloader.gateway.cast.assembly import Assembly
+from freeloader.gateway.cast.member import Member
+from freeloader.gateway.run import Plan, Run
+from freeloader.gateway.settling import Settled
+from freeloader.gateway.tools import Tools
+from freeloader.money import Meters
+from freeloader.store.rows import DecisionRow
+
+#: Of the request's time so much is kept for making an answer of what is there, in seconds
+#: and as a share; a judge is heard within it.
+_MARGIN_S, _MARGIN_SHARE = 45.0, 0.2
+
+_log = logging.getLogger(__name__)
+
+
+class CastRun(Run):
+    """One request to several providers at once."""
+
+    def __init__(self, plan: Plan, request_id: str, decision_id: str, tools: Tools) -> None:
+        self._assembly = Assembly(plan, request_id, decision_id, tools)
+        self._members: list[Member] = []
+        self._good: list[Member] = []  # in the order in which their answers came
+        self._winner: Member | None = None
+        self._vote: voting.Vote | None = None
+        self._stopped = False  # the policy wants an error rather than a second try
+        self._verdict = answering.UNJUDGED
+        super().__init__(plan, request_id, decision_id, tools)
+
+    @property
+    def _racing(self) -> bool:
+        """The first content decides, and is given as it comes."""
+        return self._plan.policy.aggregation == "first" and self._plan.profile.stream
+
+    # ── what a surface uses ──────────────────────────────────────────────────
+
+    def routing(self) -> dict[str, Any]:
+        shown = super().routing()
+        if self._members:
+            shown["multiCast"] = self._told()
+        if self._winner is not None:
+            shown["reason"] = self._reason()
+        return shown
+
+    # ── the drive ────────────────────────────────────────────────────────────
+
+    async def _until_answered(self) -> None:
+        await self._tools.lane_ready(self._plan.resolution)
+        await self._assemble()
+        try:
+            for member in self._members:
+                member.start(self._take)
+            await self._gather()
+            await self._end(self._members)
+            if self._winner is None:
+                await self._answer()
+            await self._close()
+        finally:
+            await self._end([*self._members, *self._assembly.judges])
+            self._account()
+
+    async def _assemble(self) -> None:
+        """Holds the whole price; waits, or raises what refused everybody, as any run does."""
+        turn = self._turn()
+        try:
+            while True:
+                now = self._tools.clock.now()
+                ask, view = self._ask(now), turn.view(self._tools.books)
+                found = await self._assembly.hold(ask, view, now)
+                if found is None:
+                    await self._wait_or_refuse(ask, view, now, turn)
+                    continue
+                turn.taken()
+                self._members = found
+                return
+        finally:
+            turn.end()
+
+    async def _gather(self) -> None:
+        """Until the outcome is certain, nobody is left, or the time is up."""
+        heard: set[int] = set()
+        while True:
+            new = [m for m in self._members if m.number not in heard and not m.pending]
+            heard.update(member.number for member in new)
+            for _ in range(sum([self._hear(member) for member in new])):
+                await self._replace()
+            if self._over():
+                return
+            live = [m.task for m in self._members if m.pending and m.task is not None]
+            done, _ = await asyncio.wait(
+                live, timeout=self._time_left(), return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                return
+
+    def _hear(self, member: Member) -> bool:
+        """Takes one member's end into account; True where it failed."""
+        if member.fault() is None:
+            self._good.append(member)
+            if self._plan.policy.aggregation == "consensus":
+                self._vote = answering.vote(self._members, self._good)
+            return False
+        if member.cancelled or member is self._winner:
+            return False
+        self._plan.failures.append(member.failed())
+        return True
+
+    async def _replace(self) -> None:
+        """Asks somebody in the place of one that failed, where fallback and outcome allow it."""
+        if not progress.wants_another(self._standing()):
+            return
+        plan, step = self._plan, self._next_step()
+        if isinstance(step, Stop):
+            self._stopped = self._stopped or step.wanted
+            return
+        self._account()
+        plan.policy, plan.tried = step.policy, step.tried
+        plan.notes.append(step.note)
+        now = self._tools.clock.now()
+        beside = [m for m in self._members if m.pending or m in self._good]
+        successor = await self._assembly.another(self._ask(now), beside, now)
+        if successor is None:
+            return
+        self._members.append(successor)
+        near = step.provider in (None, successor.candidate.deployment.provider.id)
+        successor.start(self._take, step.delay if near else 0.0)
+
+    async def _take(self, member: Member, event: Event) -> None:
+        """One event of one member. In a race the first content wins and ends the others."""
+        if not self._racing:
+            member.keep(event)
+            return
+        if self._winner is None and isinstance(event, Delta):
+            self._won(member)
+            for other in self._members:
+                if other is not member:
+                    other.cancel()
+        if self._winner is not member:
+            return
+        if isinstance(event, Delta):
+            await self._give(event, member.name)
+        elif isinstance(event, Fault):
+            await self._queue.put(event)
+
+    async def _answer(self) -> None:
+        """Whose answer it is, or all of them; nothing has gone to the client yet."""
+        if not self._good and not self._make_do_with_flaws():
+            self._account()
+            if self._plan.failures:
+                raise self._failed()
+            raise refusal.overtime(self._attempts)
+        ranked = sorted(self._good, key=self._members.index)
+        if self._plan.policy.aggregation == "best":
+            self._verdict = await answering.judged(
+                self._assembly, ranked, self._plan, self._time_left(final=True)
+            )
+        self._won(self._pick(ranked))
+        body = answering.body(self._plan.policy.aggregation, ranked, self._winner)
+        self._account()
+        parts = burst.chunks(body) if self._plan.profile.stream else (body,)
+        for part in parts:
+            await self._queue.put(Delta(part, content=True))
+            self._ready.set()
+
+    def _make_do_with_flaws(self) -> bool:
+        """As any run: an answer with a flaw before none, and that is said; unless errors are
+        what the policy wants."""
+        if not self._stopped:
+            self._good = [m for m in self._members if m.watch.flaw is not None and m.make_do()]
+        if self._plan.policy.aggregation == "consensus" and self._good:
+            self._vote = answering.vote(self._members, self._good)
+        return bool(self._good)
+
+    def _pick(self, ranked: list[Member]) -> Member:
+        if self._plan.policy.aggregation == "best":
+            return self._verdict.winner or answering.strongest(ranked)
+        if self._vote is not None:
+            return self._members[self._vote.spokesman]
+        return self._good[0] if self._plan.policy.aggregation == "first" else ranked[0]
+
+    async def _close(self) -> None:
+        """What was used, and the end; after a broken stream the fault was the end."""
+        self._account()
+        watch, settled = self._watch, self._settled
+        if watch is None or settled is None or watch.fault is not None:
+            return
+        every = self._plan.policy.aggregation == "all"
+        raw = watch.usage.raw if watch.usage is not None and not every else EMPTY
+        await self._queue.put(Usage(settled.used, settled.basis == "reported", raw))
+        await self._queue.put(End())
+
+    # ── parts ────────────────────────────────────────────────────────────────
+
+    def _won(self, member: Member) -> None:
+        self._winner, self._watch = member, member.watch
+        self._chosen = member.candidate
+        self._alternatives = self._assembly.alternatives()
+
+    async def _end(self, members: list[Member]) -> None:
+        """Cancels who is still at it, and waits until everything is settled."""
+        for member in members:
+            member.cancel()
+        for member in members:
+            await member.ended()
+
+    def _standing(self) -> progress.Standing:
+        pending = sum(m.pending for m in self._members)
+        return progress.Standing(
+            self._plan.policy.aggregation, len(self._good), pending, self._vote
+        )
+
+    def _over(self) -> bool:
+        if self._winner is not None:
+            return not self._winner.pending
+        return progress.over(self._standing())
+
+    def _time_left(self, *, final: bool = False) -> float | None:
+        """Seconds until an answer has to be made of what is there; ``final``: until it is late."""
+        when = self._deadline.when() if self._deadline is not None else None
+        if when is None or (self._racing and self._winner is not None):
+            return None
+        left = when - asyncio.get_running_loop().time()
+        total = self._tools.rules.timeouts().total
+        margin = min(_MARGIN_S, _MARGIN_SHARE * total)
+        return max(0.0, left - (margin / 10 if final else margin))
+
+    def _account(self) -> None:
+        """Everything settled so far, as one: meters and money are sums."""
+        asked = self._assembly.sent(self._members)
+        self._attempts = [answering.shown(member) for member in asked]
+        done = [member.settled for member in asked if member.settled is not None]
+        self._plan.spent_pico = sum(one.cost for one in done)
+        if not done or len(done) < len(asked):
+            return
+        used = sum((one.used for one in done), Meters())
+        exact = all(one.basis in ("reported", "released") for one in done)
+        self._settled = Settled(
+            None,
+            used,
+            "reported" if exact else "counted",
+            self._plan.spent_pico,
+            {},
+            answering.premium(self._plan.policy.aggregation, self._good, self._winner),
+        )
+
+    def _told(self) -> dict[str, Any]:
+        judge = answering.judge_told(self._assembly, self._verdict)
+        vote = answering.vote_told(self._vote, self._members, self._good)
+        parts = [self._part(member) for member in self._members]
+        return telling.told(self._assembly.party, self._plan.policy, parts, vote, judge)
+
+    def _part(self, member: Member) -> telling.Part:
+        return answering.part(
+            member,
+            won=member is self._winner,
+            good=member in self._good,
+            score=self._verdict.scores.get(member.number),
+        )
+
+    def _reason(self) -> str:
+        parts = [self._part(member) for member in self._members]
+        return telling.reason(self._plan.policy, parts, self._told())
+
+    def _lowered(self) -> int | None:
+        return self._winner.candidate.output if self._winner is not None else None
+
+    def _free(self) -> bool:
+        return not any(member.candidate.deployment.billable for member in self._members)
+
+    def _row(self, status: str, error: Any) -> DecisionRow:
+        """The journal keeps who said it, never what was said."""
+        row = super()._row(status, error)
+        routing = row.detail.get("routing", {})
+        if "multiCast" not in routing:
+            return row
+        kept = {**routing, "multiCast": telling.kept(routing["multiCast"])}
+        return replace(row, detail={**row.detail, "routing": kept})
