@@ -446,7 +446,8 @@ class Run:
         plan = self._plan
         found = relax.report(ask, self._tools.books, plan.outer()) if every else None
         error = refusal.refused(every, plan.resolution.requested, now.wall, found)
-        for verdict in {c.verdict for c in every if c.verdict is not None and c.verdict.facts}:
+        told = {c.verdict.reason: c.verdict for c in every if c.verdict and c.verdict.facts}
+        for verdict in told.values():
             self._tools.books.refused(verdict, now)
         return self._spread(error)
 
