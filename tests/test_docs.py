@@ -48,7 +48,7 @@ AGREED = [
     "ui",
 ]
 PARTS = {
-    "account": "add list test enable disable remove",
+    "account": "add list test enable disable set remove",
     "budget": "show set confirm",
     "config": "show get set import history rollback",
     "key": "create list revoke",

@@ -196,6 +196,28 @@ def child_finding(child: Mapping[str, Any]) -> Finding:
     return Finding("child", WARN, f"LiteLLM is {state}", "wait a moment; xswarm status")
 
 
+def check_accounts(patient: Patient) -> Iterator[Finding]:
+    """Several accounts at one provider, and quota warnings, as the running daemon sees them."""
+    if patient.record is None or not patient.record.address:
+        return
+    path = patient.home / "admin.key"
+    key = path.read_text(encoding="utf-8").strip() if path.is_file() else None
+    status, answer = Client(patient.record.address, key).probe("/v1/free-tiers")
+    if status != 200 or not isinstance(answer, Mapping):
+        return  # the checks of key and port say why
+    found = False
+    for warning in answer.get("warnings") or ():
+        found = True
+        remedy = "keep one account of yours per provider; xswarm account set --same-account-as"
+        yield Finding("accounts", WARN, str(warning), remedy)
+    for alert in answer.get("alerts") or ():
+        if isinstance(alert, Mapping) and alert.get("type") == "key_used_elsewhere":
+            found = True
+            yield Finding("accounts", WARN, str(alert.get("message")), "xswarm free")
+    if not found:
+        yield Finding("accounts", OK, "one account per provider")
+
+
 def check_litellm(patient: Patient) -> Iterator[Finding]:
     remedy = "scripts/setup installs the version in the lock"
     try:
@@ -293,6 +315,7 @@ CHECKS: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
     check_secrets,
     check_port,
     check_child,
+    check_accounts,
     check_litellm,
     check_databases,
     check_registry,

@@ -51,6 +51,10 @@ class BooksView(Protocol):
 
     def windows_view(self, now: Instant) -> list[Row]: ...
 
+    def quota_alerts(self, now: Instant) -> list[Row]:
+        """Windows nearly or wholly used, and keys that somebody else uses too."""
+        ...
+
     def reset(self, provider: str | None, idx: int | None, now: Instant) -> int:
         """Forgets quota counts and pauses; how many windows that were."""
         ...
@@ -58,6 +62,10 @@ class BooksView(Protocol):
 
 class AccountsManager(Protocol):
     async def list_accounts(self) -> list[Row]: ...
+
+    async def warnings(self) -> list[str]:
+        """Of several accounts at one provider."""
+        ...
 
     async def add_account(self, body: Mapping[str, Any], actor: str) -> Row: ...
 

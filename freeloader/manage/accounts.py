@@ -17,6 +17,7 @@ from freeloader.clock import Clock
 from freeloader.core.model import Account, Limit, Provider
 from freeloader.errors import Conflict, InvalidRequest, SecretStoreError
 from freeloader.manage import answers, forms
+from freeloader.manage import limits as own_limits
 from freeloader.manage.bodies import wanted
 from freeloader.manage.ports import (
     AccountLedger,
@@ -43,7 +44,7 @@ _ADD = {
     "endpoint": read.text,
     "fields": forms.read_parts,
     "params": forms.read_parts,
-    "limits": forms.parse_limits,
+    "limits": own_limits.parse_limits,
     "same_account_as": read.integer(0, 1_000_000),
     "enabled": read.flag,
 }
@@ -100,6 +101,10 @@ class Accounts:
             await self._audit(actor, "account.change", account, {"changed": sorted(changes)})
         await self._changed()
         return answers.shown(account, self._known(account))
+
+    async def warnings(self) -> list[str]:
+        """Of several accounts at one provider, with what its terms say of that."""
+        return answers.crowded(await self._ledger.accounts(), self._catalog().providers)
 
     async def list_accounts(self) -> list[Row]:
         return [
@@ -180,7 +185,7 @@ class Accounts:
             priority=priority,
             enabled=enabled,
             endpoint=forms.check_endpoint(known, where),
-            limits=limits,
+            limits=own_limits.like_published(limits, known.limits),
             same_account_as=same_account_as,
         )
         credentials, public = forms.split_fields(known, key, params)
@@ -227,9 +232,10 @@ class Accounts:
             there = await self._ledger.accounts()
             if len(there) >= ACCOUNTS_MAX:
                 raise Conflict(f"There are {ACCOUNTS_MAX} accounts already.")
-            if draft.same_account_as is not None:
-                forms.existing(there, draft.provider, draft.same_account_as)
             account = replace(draft, idx=forms.lowest_free(there, draft.provider))
+            if draft.same_account_as is not None:
+                root = forms.root_of(there, account, draft.same_account_as)
+                account = replace(account, same_account_as=root)
             pooled = answers.pooled(self._provider(account), account, there)
             if credentials:
                 account = replace(account, secret_backend=await self._store(account, credentials))
@@ -256,14 +262,13 @@ class Accounts:
             changes |= {"verified": False, "models": None}
         if "endpoint" in cleared and "endpoint" not in provider.auth_fields:
             changes["endpoint"] = None
+        if "limits" in changes:
+            changes["limits"] = own_limits.like_published(changes["limits"], provider.limits)
         if "limits" in cleared:
             changes["limits"] = ()
         if "same_account_as" in found:
-            other = found["same_account_as"]
-            if other == account.idx:
-                raise InvalidRequest("It is that account itself.", param="sameAccountAs")
-            forms.existing(await self._ledger.accounts(), account.provider, other)
-            changes["same_account_as"] = other
+            there = await self._ledger.accounts()
+            changes["same_account_as"] = forms.root_of(there, account, found["same_account_as"])
         if cleared & {"sameAccountAs", "same_account_as"}:
             changes["same_account_as"] = None
         key = forms.check_key(_one(found, "key", "api_key"))

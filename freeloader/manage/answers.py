@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from freeloader.core.model import Account, Provider
-from freeloader.manage import forms
+from freeloader.manage import forms, limits
 from freeloader.manage.models import known_of
 from freeloader.manage.ports import Listing
 
@@ -34,7 +34,7 @@ def shown(account: Account, known: Sequence[str]) -> Row:
         "modelsAvailable": list(available(account, known)),
         "secretBackend": account.secret_backend,
         "sameAccountAs": account.same_account_as,
-        "limits": [forms.limit_row(limit) for limit in account.limits],
+        "limits": [limits.limit_row(limit) for limit in account.limits],
         "fields": dict(account.params),
     }
 
@@ -76,6 +76,28 @@ def pooled(provider: Provider, account: Account, there: Iterable[Account]) -> li
     others = [a.name for a in there if a.provider == account.provider]
     if not others or account.same_account_as is not None or provider.local:
         return []
+    head = f"{provider.display_name} has {', '.join(others)} already"
+    return [_pooling(provider, head)]
+
+
+def crowded(accounts: Iterable[Account], providers: Mapping[str, Provider]) -> list[str]:
+    """A warning per provider at which there are several accounts that are not said to be one."""
+    by_provider: dict[str, list[str]] = {}
+    for account in accounts:
+        if account.enabled and account.same_account_as is None:
+            by_provider.setdefault(account.provider, []).append(account.name)
+    found = []
+    for name, names in sorted(by_provider.items()):
+        provider = providers.get(name)
+        if provider is None or len(names) < 2 or provider.kind in ("local", "simulated"):
+            continue
+        head = f"{provider.display_name} has {len(names)} accounts ({', '.join(names)})"
+        found.append(_pooling(provider, head))
+    return found
+
+
+def _pooling(provider: Provider, head: str) -> str:
+    """What its terms say of several accounts, with their source."""
     terms = provider.terms
     rule = str(terms.get("pooling") or "unknown")
     notes, source = str(terms.get("notes") or ""), str(terms.get("source") or "")
@@ -85,9 +107,9 @@ def pooled(provider: Provider, account: Account, there: Iterable[Account]) -> li
         "allowed": "its terms allow that",
     }.get(rule, "whether its terms allow that is not known; read them first")
     parts = [
-        f"{provider.display_name} has {', '.join(others)} already: {said}.",
+        f"{head}: {said}.",
         notes,
         f"Source: {source}." if source else "",
-        "Two keys of one account share its limits: say --same-account-as IDX.",
+        "Two keys of one account share its limits: say so with --same-account-as IDX.",
     ]
-    return [" ".join(part for part in parts if part)]
+    return " ".join(part for part in parts if part)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from freeloader.core.model import Account, Limit, Provider
+from freeloader.core.model import Account, Provider
 from freeloader.errors import InvalidRequest, NotFound
 from freeloader.manage.ports import Catalog
-from freeloader.money import METERS, pico_from_usd, usd_from_pico
 from freeloader.settings import read
 from freeloader.settings.read import Wrong
 from freeloader.settings.spelling import snake
@@ -208,8 +207,28 @@ def key_field(provider: Provider) -> str:
 
 
 def lowest_free(accounts: Iterable[Account], provider: str) -> int:
-    taken = {account.idx for account in accounts if account.provider == provider}
+    """A number that nobody has, nor anybody's key shares the limits of."""
+    mine = [account for account in accounts if account.provider == provider]
+    taken = {n for a in mine for n in (a.idx, a.same_account_as) if n is not None}
     return next(idx for idx in range(1, len(taken) + 2) if idx not in taken)
+
+
+def root_of(accounts: Iterable[Account], account: Account, other: int) -> int:
+    """Whose limits ``account`` shares where it is said to be the same as ``other``.
+
+    Raises NotFound, and InvalidRequest for itself: sharing goes one way, one step.
+    """
+    known = list(accounts)
+    found = existing(known, account.provider, other)
+    root = found.idx if found.same_account_as is None else found.same_account_as
+    if root == account.idx:
+        raise InvalidRequest("It is that account itself.", param="sameAccountAs")
+    if any(a.provider == account.provider and a.same_account_as == account.idx for a in known):
+        raise InvalidRequest(
+            f"Other keys share the limits of {account.name}; change those first.",
+            param="sameAccountAs",
+        )
+    return root
 
 
 def existing(accounts: Iterable[Account], provider: str, idx: int) -> Account:
@@ -220,72 +239,3 @@ def existing(accounts: Iterable[Account], provider: str, idx: int) -> Account:
             return account
     names = ", ".join(a.name for a in found[:20]) or "none yet"
     raise NotFound(f"There is no account {provider}@{idx}. Accounts: {names}.", param="provider")
-
-
-_METRICS = frozenset({*METERS, "tokens", "concurrency"})
-_WINDOW = re.compile(r"[1-9]\d{0,4}[smhd]|month|once")
-
-
-def parse_limits(value: Any) -> tuple[Limit, ...]:
-    """An account's own limits: a list in the registry's form. Raises InvalidRequest."""
-    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > 50:
-        raise InvalidRequest("limits must be a list of at most 50.", param="limits")
-    limits: list[Limit] = []
-    for number, entry in enumerate(value):
-        try:
-            limits.append(_limit(entry))
-        except Wrong as wrong:
-            place = f"limits.{number}" + (f".{wrong.key}" if wrong.key else "")
-            raise InvalidRequest(f"{place}: {wrong.reason}", param=place) from wrong
-    return tuple(limits)
-
-
-def _limit(entry: Any) -> Limit:
-    found = read.fields(
-        entry,
-        {
-            "metric": read.text,
-            "amount": lambda v: v,
-            "window": read.text,
-            "reset": read.one_of(("refill", "rolling", "calendar", "unknown")),
-            "scope": read.one_of(("account", "model", "ip", "ip+model")),
-            "timezone": read.text,
-            "applies_to": read.names,
-            "charged_on": read.one_of(("accepted", "sent")),
-            "excludes": read.names,
-            "per_request_ceiling": read.flag,
-        },
-    )
-    metric = snake(found.get("metric", ""))
-    if metric not in _METRICS:
-        raise Wrong(f"must be one of {', '.join(sorted(_METRICS))}", "metric")
-    if not _WINDOW.fullmatch(found.get("window", "")):
-        raise Wrong("must be a number and s, m, h or d, or month, or once", "window")
-    with read.within("amount"):
-        raw = found.get("amount")
-        amount = pico_from_usd(read.money(raw)) if metric == "usd" else read.integer(0, 10**15)(raw)
-    for name in ("applies_to", "excludes"):
-        if name in found:
-            found[name] = tuple(sorted(found[name]))
-    return Limit(
-        **{**found, "metric": metric, "amount": amount, "confidence": "high", "source": "own"}
-    )
-
-
-def limit_row(limit: Limit) -> dict[str, Any]:
-    """A limit as ``parse_limits`` reads it."""
-    amount = usd_from_pico(limit.amount) if limit.metric == "usd" else limit.amount
-    row: dict[str, Any] = {
-        "metric": limit.metric,
-        "amount": amount,
-        "window": limit.window,
-        "reset": limit.reset,
-        "scope": limit.scope,
-    }
-    if limit.reset == "calendar":
-        row["timezone"] = limit.timezone
-    if limit.applies_to:
-        row["appliesTo"] = list(limit.applies_to)
-    if limit.excludes:
-        row["excludes"] = list(limit.excludes)
-    return row

@@ -224,6 +224,10 @@ class FakeBooks:
     resets: list[tuple[str | None, int | None]] = field(default_factory=list)
     stopped: bool = True
 
+    def quota_alerts(self, now: Instant) -> list[dict[str, Any]]:
+        return [{"type": "quota_near", "message": "requests per 1d: 9 of 10 used", "at": "",
+                 "window": "groq@0|requests|1d|"}]  # fmt: skip
+
     def reset(self, provider: str | None, idx: int | None, now: Instant) -> int:
         self.resets.append((provider, idx))
         return 3
@@ -281,6 +285,9 @@ class Recorder:
 
     def rate_limit(self, key_id: str) -> int | None:
         return self.limits.get(key_id)
+
+    async def warnings(self) -> list[str]:
+        return ["Groq has 2 accounts (groq@1, groq@2)"]
 
     async def list_accounts(self) -> list[dict[str, Any]]:
         return [{"provider": "groq", "idx": 0, "enabled": True},

@@ -16,6 +16,22 @@ if TYPE_CHECKING:
 
 WINDOW = re.compile(
     r"(?P<metric>[A-Za-z]+)=(?P<amount>[0-9]+(?:[.][0-9]+)?)/(?P<window>[0-9]+[smhd]|month|once)"
+    r"(?P<more>(?:,[A-Za-z]+=[^,]+)*)"
+)
+limit_option = click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="METRIC=AMOUNT/WINDOW",
+    help="A limit of its own, e.g. requests=1000/1d or "
+    "requests=20/1d,reset=calendar,timezone=America/Los_Angeles,scope=model; "
+    "they replace the registry's.",
+)
+same_account_option = click.option(
+    "--same-account-as",
+    type=click.IntRange(0),
+    metavar="IDX",
+    help="A second key of that account: they share its limits.",
 )
 
 
@@ -36,19 +52,8 @@ def account() -> None:
     metavar="NAME=VALUE",
     help="Another part of the credential, e.g. api_version=…; VALUE - asks for it.",
 )
-@click.option(
-    "--limit",
-    "limits",
-    multiple=True,
-    metavar="METRIC=AMOUNT/WINDOW",
-    help="A limit of its own, e.g. requests=1000/1d; they replace the registry's.",
-)
-@click.option(
-    "--same-account-as",
-    type=click.IntRange(0),
-    metavar="IDX",
-    help="A second key of that account: they share its limits.",
-)
+@limit_option
+@same_account_option
 @json_option
 def add(
     words: tuple[str, ...],
@@ -142,6 +147,42 @@ def disable(name: str, as_json: bool) -> None:
     _change(name, {"enabled": False}, "off", as_json)
 
 
+@account.command("set")
+@click.argument("name", metavar="PROVIDER[@IDX]")
+@click.option("--tier", metavar="NAME", help="free, paid, pro …: whose limits and prices hold.")
+@click.option("--priority", type=int, metavar="N", help="Smaller goes first.")
+@limit_option
+@click.option("--no-limits", is_flag=True, help="Take its own limits away: the registry's hold.")
+@same_account_option
+@click.option("--own-account", is_flag=True, help="It is an account of its own again.")
+@json_option
+def change(
+    name: str,
+    tier: str | None,
+    priority: int | None,
+    limits: tuple[str, ...],
+    no_limits: bool,
+    same_account_as: int | None,
+    own_account: bool,
+    as_json: bool,
+) -> None:
+    """Change an account's tier, priority, own limits, or whose limits it shares."""
+    if (limits and no_limits) or (same_account_as is not None and own_account):
+        raise click.UsageError("the two say opposite things; give one of them.")
+    changes: dict[str, Any] = {
+        "tier": tier,
+        "priority": priority,
+        "limits": [_limit(text) for text in limits] or None,
+        "sameAccountAs": same_account_as,
+    }
+    changes = {key: value for key, value in changes.items() if value is not None}
+    changes |= {"limits": None} if no_limits else {}
+    changes |= {"sameAccountAs": None} if own_account else {}
+    if not changes:
+        raise click.UsageError("say what to change: --tier, --priority, --limit, --same-account-as")
+    _change(name, changes, "changed", as_json)
+
+
 @account.command("remove")
 @click.argument("name", metavar="PROVIDER[@IDX]")
 @json_option
@@ -208,8 +249,13 @@ def _limit(text: str) -> dict[str, Any]:
         raise click.UsageError(
             f"--limit {text} is not METRIC=AMOUNT/WINDOW, e.g. requests=1000/1d."
         )
+    row: dict[str, Any] = {name: found[name] for name in ("metric", "window")}
     amount = found["amount"]
-    return {**found.groupdict(), "amount": float(amount) if "." in amount else int(amount)}
+    row["amount"] = float(amount) if "." in amount else int(amount)
+    for part in filter(None, found["more"].split(",")):
+        key, _, value = part.partition("=")
+        row[key] = int(value) if value.isdecimal() else value
+    return row
 
 
 def _which(backend: Backend, name: str) -> tuple[str, int]:

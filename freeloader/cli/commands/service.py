@@ -320,6 +320,8 @@ def _print_status(shown: Mapping[str, Any]) -> None:
         click.echo(f"in force   {one.get('action')}: {one.get('reason')}")
     for alert in shown.get("alerts") or ():
         click.echo(f"alert      {alert.get('type')}: {alert.get('message')}")
+    for warning in shown.get("warnings") or ():
+        click.echo(f"warning    {warning}")
     providers = shown.get("providers") or {}
     if providers:
         click.echo("")

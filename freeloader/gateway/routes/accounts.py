@@ -36,7 +36,9 @@ class Accounts:
         self._services = services
 
     async def all(self, request: web.Request) -> web.Response:
-        return json_response({"accounts": await self._services.accounts.list_accounts()})
+        accounts = self._services.accounts
+        listed, warnings = await accounts.list_accounts(), await accounts.warnings()
+        return json_response({"accounts": listed, "warnings": warnings})
 
     async def add(self, request: web.Request) -> web.Response:
         body = await self._body(request)

@@ -69,8 +69,9 @@ class Health:
         }
         if admin:
             body["problems"] = list(services.problems())
-            body["alerts"] = money.get("alerts", [])
+            body["alerts"] = [*money.get("alerts", []), *services.books.quota_alerts(now)]
             body["budgetActions"] = money.get("actions", [])
+            body["warnings"] = await services.accounts.warnings()
             body["jobs"] = [
                 {name: job.get(name) for name in _JOB} for job in services.jobs.list_jobs()
             ]

@@ -9,18 +9,22 @@ from freeloader.gateway.guards.body import read_json
 from freeloader.gateway.keys import ADMIN, INFO
 from freeloader.gateway.routes.table import (
     CALLER,
+    Query,
     Route,
     json_response,
     known_query,
+    text_query,
 )
 from freeloader.gateway.services import Services
+
+_PROVIDER = (Query("provider", {"type": "string"}, "Only this provider's windows"),)
 
 
 def routes(services: Services) -> list[Route]:
     noun = Quota(services)
     return [
         Route("GET", "/v1/free-tiers", noun.windows, INFO, "Every free window", "quota",
-              answer="#Windows"),
+              answer="#Windows", query=_PROVIDER),
         Route("POST", "/v1/free-tiers/reset", noun.reset, ADMIN,
               "Forget counts and pauses: all, a provider's or an account's", "quota",
               "#WindowsReset", "#Object"),
@@ -32,9 +36,18 @@ class Quota:
         self._services = services
 
     async def windows(self, request: web.Request) -> web.Response:
-        known_query(request, ())
-        rows = self._services.books.windows_view(self._services.clock.now())
-        return json_response({"windows": rows})
+        """Every window; what is nearly used or used elsewhere; several accounts at a provider."""
+        known_query(request, _PROVIDER)
+        services, now = self._services, self._services.clock.now()
+        wanted = text_query(request, "provider")
+        rows = services.books.windows_view(now)
+        return json_response(
+            {
+                "windows": [row for row in rows if wanted in (None, row["provider"])],
+                "alerts": services.books.quota_alerts(now),
+                "warnings": await services.accounts.warnings(),
+            }
+        )
 
     async def reset(self, request: web.Request) -> web.Response:
         """For an owner who knows better than our counts."""

@@ -238,7 +238,12 @@ SCHEMAS: Mapping[str, Schema] = {
         actions=_list(_ANY),
     ),
     "Confirmed": _object(("confirmed",), confirmed=_FLAG),
-    "Windows": _object(("windows",), windows=_list(_ANY)),
+    "Windows": _object(
+        ("windows", "alerts", "warnings"),
+        windows=_list(_ANY),
+        alerts=_list(_ANY),
+        warnings=_list(_TEXT),
+    ),
     "WindowsReset": _object(closed=True, provider=_maybe("string"), idx=_maybe("integer")),
     "Decisions": _object(("decisions",), decisions=_list(_ANY), before=_maybe("string")),
     "Analytics": _object(
@@ -296,7 +301,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "Config": _object(("config",), config=_ANY),
     "ConfigChanged": _object(("updated", "config"), updated=_FLAG, config=_ANY, appliesAt=_TEXT),
     "Rollback": _object(("version",), version=_WHOLE, closed=True),
-    "Accounts": _object(("accounts",), accounts=_list(_ANY)),
+    "Accounts": _object(("accounts",), accounts=_list(_ANY), warnings=_list(_TEXT)),
     "AccountAdd": _object(("provider",), provider=_TEXT, key=_TEXT, tier=_TEXT, endpoint=_TEXT),
     "AccountAdded": _object(
         ("added", "provider", "idx"),
@@ -310,7 +315,8 @@ SCHEMAS: Mapping[str, Schema] = {
         enabled=_FLAG,
         tier=_TEXT,
         priority=_WHOLE,
-        limits=_list(_ANY),
+        limits={"type": ["array", "null"], "items": _ANY},
+        sameAccountAs=_maybe("integer"),
         endpoint=_maybe("string"),
     ),
     "Keys": _object(("keys",), keys=_list(_ANY)),

@@ -1,0 +1,105 @@
+"""`xswarm free` and `xswarm account set`: what is left, until when, and the owner's own limits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from freeloader.clock import SystemClock, iso
+
+
+def window(**fields):
+    row = {
+        "key": "groq@1/m|requests|1d|", "provider": "groq", "account": 1, "model": "m",
+        "appliesTo": [], "scope": "model", "metric": "requests", "window": "1d", "reset": "refill",
+        "limit": 1000, "used": 800, "held": 1, "remaining": 199, "resetsAt": None,
+        "refusedUntil": None, "perHour": 0, "lastsUntil": None, "learnt": [], "confidence": "high",
+        "source": "Groq docs rate-limits snapshots, with a long name that goes on and on",
+        "verifiedDate": "2026-10-06",
+    }  # fmt: skip
+    return row | fields
+
+
+def show(xswarm, daemon, *rows, **more):
+    answer = {"windows": list(rows), "alerts": [], "warnings": [], **more}
+    daemon.on("GET", "/v1/free-tiers", answer)
+    return xswarm("free")
+
+
+def test_a_window_has_a_bar_what_is_left_its_reset_and_its_source(xswarm, daemon):
+    now = SystemClock().now().wall
+    ran = show(xswarm, daemon, window(resetsAt=iso(now + 3 * 3600 + 90), perHour=40))
+    assert ran.code == 0
+    assert "████████░░" in ran.out
+    assert "800 of 1,000" in ran.out
+    assert "199" in ran.out
+    assert "3 h 1 min" in ran.out
+    assert "high" in ran.out
+    assert "(2026-10-06)" in ran.out
+    assert xswarm("free", "--json").json["windows"][0]["limit"] == 1000
+
+
+def test_it_says_until_when_it_lasts_at_this_rate(xswarm, daemon):
+    noon = datetime.now().astimezone().replace(hour=12, minute=0, second=0, microsecond=0)
+    soon = noon.replace(hour=16, minute=40)
+    ran = show(xswarm, daemon, window(lastsUntil=soon.astimezone(UTC).isoformat(), perHour=99))
+    assert "lasts until 16:40" in ran.out
+    later = soon + timedelta(days=3)
+    ran = show(xswarm, daemon, window(lastsUntil=later.astimezone(UTC).isoformat(), perHour=9))
+    assert f"lasts until {later:%Y-%m-%d} 16:40" in ran.out
+
+
+def test_what_nobody_publishes_is_unknown_with_what_was_learnt(xswarm, daemon):
+    learnt = {"metric": "requests", "window": "1h", "scope": "account", "atLeast": 40,
+              "atMost": 52, "refusals": 1, "confidence": "low"}  # fmt: skip
+    ran = show(xswarm, daemon, window(limit=None, window=None, reset="unknown", learnt=[learnt]))
+    assert "unknown" in ran.out
+    assert "at least 40, refused at 52" in ran.out
+    assert "unlimited" not in ran.out
+
+
+def test_alerts_and_second_accounts_are_said(xswarm, daemon):
+    alert = {"type": "key_used_elsewhere", "message": "five requests did not come from here"}
+    ran = show(
+        xswarm, daemon, window(), alerts=[alert], warnings=["Groq has 2 accounts. Source: x"]
+    )
+    assert "key_used_elsewhere: five requests" in ran.err
+    assert "Source: x" in ran.err
+
+
+def test_one_providers_windows(xswarm, daemon):
+    show(xswarm, daemon, window())
+    assert xswarm("free", "--provider", "groq").code == 0
+    assert daemon.asked[-1]["query"] == "provider=groq"
+
+
+@pytest.mark.parametrize(
+    ("words", "body"),
+    [
+        (["--tier", "paid", "--priority", "3"], {"tier": "paid", "priority": 3}),
+        (["--limit", "requests=20/1d,reset=calendar,timezone=America/Los_Angeles,scope=model"],
+         {"limits": [{"metric": "requests", "amount": 20, "window": "1d", "reset": "calendar",
+                      "timezone": "America/Los_Angeles", "scope": "model"}]}),
+        (["--limit", "tokens=100/1m", "--limit", "usd=0.5/month"],
+         {"limits": [{"metric": "tokens", "amount": 100, "window": "1m"},
+                     {"metric": "usd", "amount": 0.5, "window": "month"}]}),
+        (["--no-limits"], {"limits": None}),
+        (["--same-account-as", "1"], {"sameAccountAs": 1}),
+        (["--own-account"], {"sameAccountAs": None}),
+    ],
+)  # fmt: skip
+def test_an_account_is_changed(xswarm, daemon, words, body):
+    daemon.on("PATCH", "/v1/accounts/groq/2", {"provider": "groq", "idx": 2})
+    ran = xswarm("account", "set", "groq@2", *words)
+    assert (ran.code, ran.out) == (0, "groq@2 is changed\n")
+    assert daemon.asked[-1]["body"] == body
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["--limit", "20 a day"], ["--no-limits", "--limit", "requests=1/1d"],
+              ["--own-account", "--same-account-as", "1"]],
+)  # fmt: skip
+def test_what_says_nothing_or_two_things_is_refused(xswarm, daemon, words):
+    assert xswarm("account", "set", "groq@2", *words).code == 2
+    assert daemon.asked == []
