@@ -34,6 +34,7 @@ from freeloader.gateway.load import LoadMonitor
 from freeloader.gateway.pipeline import Pipeline
 from freeloader.gateway.server import HTTP_LIMITS, Running, build_app, serve
 from freeloader.gateway.services import Services
+from freeloader.gateway.sessions import Sessions
 from freeloader.gateway.tools import Tasks, Tools
 from freeloader.gateway.waiting import Room
 from freeloader.logs import Logs, Redactor
@@ -319,6 +320,7 @@ class Daemon:
             lane_wanted=self.upstream.wanted,
             lane_out=self.upstream.out,
             load=load,
+            sessions=Sessions(lambda: self.settings.routing.sessions),
             roll=spread.random,
         )
         pipeline = Pipeline(tools)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from freeloader.core.model import Policy, Profile, Resolution, Term
+from freeloader.core.model import Policy, Profile, Resolution, Term, Verdict
 from freeloader.core.routing import Candidate
 from freeloader.money import usd_from_pico
 
@@ -33,6 +33,10 @@ def reason(candidate: Candidate, policy: Policy, resolution: Resolution, attempt
     money = "free" if not deployment.billable else _price_words(candidate)
     place = "local" if deployment.local else money
     parts = [head, place, _strongest(candidate.terms)]
+    if candidate.stays:
+        parts.append("it answered this conversation so far")
+    if candidate.soft is not None:
+        parts.append(f"nobody else could, although it {_although(candidate.soft.verdict)}")
     if resolution.rule is not None:
         parts.append(f"by the rule '{resolution.rule}'")
     if attempts > 1:
@@ -141,6 +145,12 @@ def policy_shown(policy: Policy) -> dict[str, Any]:
         cast = ("targets", "selection", "aggregation")
         out |= {name: getattr(policy, name) for name in cast}
     return out
+
+
+def _although(verdict: Verdict) -> str:
+    """A reason that begins with a verb reads on; any other is put after a dash."""
+    said = verdict.reason
+    return said if said.startswith(("is ", "has ", "was ")) else f"was put back ({said})"
 
 
 def _strongest(terms: Sequence[Term]) -> str:

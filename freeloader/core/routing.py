@@ -46,7 +46,8 @@ UNBOUNDED_QUOTA_OUTPUT = 2_048
 class Ask:
     """One question to the decider. ``now`` is wall seconds; ``tried`` are deployment ids.
 
-    ``after``: the provider that had the last turn, where a strategy takes turns.
+    ``after``: the provider that had the last turn, where a strategy takes turns. ``stay``:
+    the deployment that answered the conversation so far.
     """
 
     profile: Profile
@@ -58,6 +59,7 @@ class Ask:
     #: Whose budget of its own is asked as well.
     key_id: str | None = None
     after: str | None = None
+    stay: str | None = None
     #: Why nothing that can be billed may serve, where that is so.
     no_paid: Verdict | None = None
 
@@ -77,6 +79,8 @@ class Candidate(NamedTuple):
     soft: Soft | None = None
     #: The bound on one answer's tokens that lets its hold fit, where it had to be lowered.
     output: int | None = None
+    #: It answered the conversation so far, and goes on.
+    stays: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,19 +170,44 @@ def judge(ask: Ask, snapshot: Snapshot) -> Callable[[Deployment], Verdict | None
 
 def judged(ask: Ask, snapshot: Snapshot) -> Iterator[Candidate]:
     """Every candidate in the strategy's order, with its verdict: what deciding walks along."""
-    refusal, avoid = judge(ask, snapshot), ask.avoid or {}
-    put_back = soft.reasons(ask.profile, ask.policy, snapshot, ask.now)
     limit = None
     if ask.policy.strategy == "quality-first" and ask.policy.order is None:
         limit = strategies.StepDown(ask.profile.task)
-    for deployment in in_order(ask, snapshot):
+    return map(_judging(ask, snapshot, limit), in_order(ask, snapshot))
+
+
+def _judging(
+    ask: Ask, snapshot: Snapshot, limit: strategies.StepDown | None
+) -> Callable[[Deployment], Candidate]:
+    """What makes a candidate of a deployment: verdict, lowered bound, and who is put back."""
+    refusal, avoid = judge(ask, snapshot), ask.avoid or {}
+    put_back = soft.reasons(ask.profile, ask.policy, snapshot, ask.now)
+
+    def judged_one(deployment: Deployment) -> Candidate:
         verdict, output = refusal(deployment), None
         if verdict is not None and verdict.code == "budget_exceeded" and deployment.id not in avoid:
             verdict, output = _lowered(ask, snapshot, deployment, verdict)
         if limit is not None:
             verdict = limit(deployment, verdict)
         spared = put_back(deployment) if verdict is None and put_back is not None else None
-        yield Candidate(deployment, verdict, soft=spared, output=output)
+        return Candidate(deployment, verdict, soft=spared, output=output)
+
+    return judged_one
+
+
+def _staying(ask: Ask, snapshot: Snapshot, winner: Deployment) -> Candidate | None:
+    """The conversation's own deployment, where it passes and giving it up gains nothing."""
+    stay = snapshot.deployments.get(ask.stay or "")
+    only = ask.resolution.deployments
+    if stay is None or (only and stay.id not in only):
+        return None
+    candidate = _judging(ask, snapshot, None)(stay)
+    if candidate.verdict is not None:
+        return None
+    passing = Passing(stay, candidate.soft)
+    if stay is not winner and not strategies.may_stay(passing, winner, ask.policy, ask.profile):
+        return None
+    return candidate._replace(stays=True)
 
 
 def decide(ask: Ask, snapshot: Snapshot) -> Decision:
@@ -211,7 +240,9 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
         return Decision(None, (), tuple(refused), counts)
     output = outputs[found.deployment.id]
     winner = Candidate(found.deployment, None, soft=found.soft, output=output)
-    others = [c for c in passing if c.deployment is not found.deployment]
+    if ask.stay is not None:
+        winner = _staying(ask, snapshot, found.deployment) or winner
+    others = [c for c in passing if c.deployment is not winner.deployment]
     return Decision(winner, tuple(others[:ALTERNATIVES]), tuple(refused), counts)
 
 
@@ -223,9 +254,12 @@ def explain(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
         (serving if candidate.verdict is None else refused).append(candidate)
     passing = (Passing(c.deployment, c.soft) for c in serving)
     taken = strategies.first(passing, ask.policy, ask.profile)
-    if taken is not None and serving[0].deployment is not taken.deployment:
-        serving.sort(key=lambda c: c.deployment is not taken.deployment)  # stable
-    return (*serving, *refused)
+    if taken is None:
+        return tuple(refused)
+    first = next(c for c in serving if c.deployment is taken.deployment)
+    if ask.stay is not None:
+        first = _staying(ask, snapshot, taken.deployment) or first
+    return (first, *(c for c in serving if c.deployment is not first.deployment), *refused)
 
 
 def refusals(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:

@@ -255,6 +255,33 @@ class Pick:
         return next(one for one, cost in pairs if cost is not None and cost <= most)
 
 
+def may_stay(stay: Passing, winner: Deployment, policy: Policy, profile: Profile) -> bool:
+    """Whether a conversation keeps its deployment rather than going to the ``winner``.
+
+    Caches and tone speak for it; never against what the strategy is about: nothing is paid
+    where somebody serves for nothing, or more than the cheapest under cost-first; nobody
+    weaker stays under quality-first, nobody behind in the given order, nobody far.
+    """
+    held = stay.deployment
+    if stay.soft is not None and not stay.soft.only_free:
+        return False
+    if held.billable and not winner.billable:
+        return False
+    match policy.strategy:
+        case "cost-first":
+            mine, other = likely_cost(profile, held), likely_cost(profile, winner)
+            return mine is not None and other is not None and mine <= other
+        case "quality-first":
+            task = profile.task
+            best = scoring.intelligence(winner, task) or 0.0
+            return (scoring.intelligence(held, task) or 0.0) >= best
+        case "priority":
+            return held.account.priority <= winner.account.priority
+        case "local-first":
+            return held.local or not winner.local
+    return True
+
+
 def likely_cost(profile: Profile, deployment: Deployment) -> int | None:
     """Picodollars that the request likely costs there; 0: nothing can be billed, None: unknown."""
     if not deployment.billable:

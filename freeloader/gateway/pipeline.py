@@ -21,6 +21,7 @@ from freeloader.gateway.cast.run import CastRun
 from freeloader.gateway.owners_rules import OwnersRules
 from freeloader.gateway.reading import Reader
 from freeloader.gateway.run import Plan, Run
+from freeloader.gateway.sessions import conversation
 from freeloader.gateway.tools import Tools
 
 #: Requests in the house at once; more are shed at the door with 503 and a wait.
@@ -70,6 +71,8 @@ class Pipeline:
             now.wall,
             avoid=tools.lane_out(),
             key_id=caller.key_id,
+            after=tools.sessions.after,
+            stay=plan.stay,
         )
         every = routing.explain(ask, tools.books)
         if not any(c.verdict is None for c in every[:1]) and plan.give_way(every):
@@ -136,7 +139,11 @@ class Pipeline:
         policy = load.loaded(policy, monitor.state.level, monitor.rules)
         if resolution.kind == "named":
             policy = patient(policy) or policy
-        return Plan(known, caller, policy, resolution, project, levels, over, spending.found)
+        plan = Plan(known, caller, policy, resolution, project, levels, over, spending.found)
+        plan.session, further = conversation(known, caller, project, policy, resolution)
+        sessions, now = self._tools.sessions, self._tools.clock.now().mono
+        plan.stay = sessions.find(plan.session, further, now)
+        return plan
 
 
 def _policy(levels: Sequence[Level]) -> Policy:

@@ -84,6 +84,9 @@ class Plan:
     #: What each failure changed, in words.
     notes: list[str] = field(default_factory=list)
     spent_pico: int = 0
+    #: The conversation's name, and the deployment that answered it last.
+    session: str | None = None
+    stay: str | None = None
 
     def outer(self) -> Policy:
         """The policy in force were the request to state no gate of its own."""
@@ -279,6 +282,9 @@ class Run:
         else:
             broken = self._watch is not None and self._watch.fault is not None
             status = "abandoned" if self._left else "broken" if broken else "answered"
+            if status == "answered" and self._chosen is not None:
+                now = self._tools.clock.now().mono
+                self._tools.sessions.keep(self._plan.session, self._chosen.deployment.id, now)
             self._conclude(status, None)
         # A reader that stopped reading calls abandon(), which cancels this wait.
         await self._queue.put(_CLOSED)
@@ -466,12 +472,17 @@ class Run:
             plan.tried,
             {**plan.avoid, **out} if out else plan.avoid,
             plan.caller.key_id,
+            after=self._tools.sessions.after,
+            stay=plan.stay,
             no_paid=plan.no_paid,
         )
 
     def _choose(self, decision: deciding.Decision, ask: deciding.Ask) -> None:
         assert decision.winner is not None
         books = self._tools.books
+        deployment = decision.winner.deployment
+        if not deployment.local and self._plan.policy.strategy == "local-first":
+            self._tools.sessions.after = deployment.provider.id
         if _coming(decision.refused):
             self._tools.lane_wanted()
         self._chosen = deciding.scored(decision.winner, ask, books)

@@ -14,6 +14,7 @@ from freeloader.core.model import EMPTY, Deployment, Resolution, Verdict
 from freeloader.gateway.load import LoadMonitor
 from freeloader.gateway.ports import BooksPort, JournalPort, LanePort, Rules
 from freeloader.gateway.retries import RetryBudget
+from freeloader.gateway.sessions import Sessions
 from freeloader.gateway.waiting import Room
 from freeloader.store.rows import AuditRow
 
@@ -86,6 +87,7 @@ class Tools:
     #: Appends to the owner's audit; None: nobody keeps one.
     audit: Callable[[AuditRow], Coroutine[Any, Any, None]] | None = None
     load: LoadMonitor = field(default_factory=lambda: LoadMonitor(SystemClock()))
+    sessions: Sessions = field(default_factory=Sessions)
     retries: RetryBudget = field(default_factory=RetryBudget)
     roll: Callable[[], float] = random.random
     lane_up: Callable[[], Awaitable[None]] = _nothing

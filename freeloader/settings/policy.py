@@ -171,6 +171,8 @@ class Routing(Section):
     quality_gates: GatesTable = Field(default_factory=dict)
     fallback: FallbackTable = Field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
+    # Turns of one conversation stay with their model while it passes the gates.
+    sessions: Switch = True
 
     @field_validator("weights")
     @classmethod

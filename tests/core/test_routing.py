@@ -53,7 +53,8 @@ def worlds(draw: st.DrawFn) -> tuple[PlainSnapshot, routing.Ask]:
         strategy=draw(st.sampled_from(STRATEGIES)),
         gates=Gates(min_intelligence=draw(st.none() | st.floats(1, 10))),
     )
-    ask = routing.Ask(profile(), combine([level]), AUTO, 1e9, draw(some))
+    stay = draw(st.none() | st.sampled_from(ids))
+    ask = routing.Ask(profile(), combine([level]), AUTO, 1e9, draw(some), stay=stay)
     return snapshot, ask
 
 

@@ -46,6 +46,7 @@ from freeloader.errors import (
 from freeloader.gateway.pipeline import Pipeline
 from freeloader.gateway.ports import Keep
 from freeloader.gateway.retries import RetryBudget
+from freeloader.gateway.sessions import Sessions
 from freeloader.gateway.tools import Tasks, Tools
 from freeloader.money import Meters, Price
 
@@ -235,6 +236,7 @@ class World:
         self.audits.append(row)
 
     retries: RetryBudget = field(default_factory=RetryBudget)
+    sessions: Sessions = field(default_factory=Sessions)
 
     def begin(self, **asked: Any) -> Any:
 
@@ -255,6 +257,7 @@ class World:
             audit=self.audit,
             retries=self.retries,
             leave_seconds=self.leave_seconds,
+            sessions=self.sessions,
         )
         return Pipeline(tools).begin(profile(**asked), OWNER, "r")
 
