@@ -31,6 +31,7 @@ from freeloader.errors import Unavailable
 from freeloader.gateway.asking import Asking
 from freeloader.gateway.lanes.direct.lane import DirectLane
 from freeloader.gateway.load import LoadMonitor
+from freeloader.gateway.once.repeats import Repeats
 from freeloader.gateway.pipeline import Pipeline
 from freeloader.gateway.server import HTTP_LIMITS, Running, build_app, serve
 from freeloader.gateway.services import Services
@@ -48,6 +49,7 @@ from freeloader.manage.onboard import Onboarding, Report
 from freeloader.manage.reports import Desk
 from freeloader.notify import Notifier, Wishes, by_apprise, told_by
 from freeloader.secrets import SecretStore
+from freeloader.secrets.box import Box
 from freeloader.settings import Home, Settings
 from freeloader.settings.unbuilt import unbuilt
 from freeloader.store import Store
@@ -87,6 +89,8 @@ class Daemon:
         self._running: Running | None = None
         self._asking: Asking | None = None
         self.store = Store.open(home.ledger, home.journal, self._clock)
+        box, boot = Box(home.path / "idempotency.key"), entropy.token_hex(8)
+        self.repeats = Repeats(self.store.replays, box, self._clock, self._tasks, boot)
         self.store.journal.saved_bytes_max = settings.logging.saved_mb_max * 2**20
         self.secrets = SecretStore(home, settings.secrets.backend, on_secret=redactor.add)
         ledger = self.store.ledger
@@ -355,6 +359,7 @@ class Daemon:
             simulated=lambda: self.world.simulation.url is not None,
             problems=self.problems,
             lane=self.upstream.shown,
+            once=self.repeats.once,
             load=load.shown,
         )
 

@@ -148,6 +148,6 @@ def _plain(value: object) -> object:
 def _retry_helps(status: int, wait: float | None) -> bool:
     if status in (408, 500, 502, 504):
         return wait is None or wait <= LONGEST_RETRY_SECONDS
-    if status in (429, 503):
+    if status in (409, 429, 503):
         return wait is not None and wait <= LONGEST_RETRY_SECONDS
     return False

@@ -6,9 +6,11 @@ Bodies and answers of the managers are the JSON of contract §7 and §10.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from aiohttp import web
 
 from freeloader.clock import Clock, Instant
 from freeloader.core.model import Caller, Deployment, Profile, Verdict
@@ -212,6 +214,26 @@ class ServerSettings(Protocol):
     def request_seconds_max(self) -> float: ...
 
 
+class Once(Protocol):
+    def __call__(
+        self,
+        request: web.Request,
+        caller: Caller,
+        body: Mapping[str, Any],
+        work: Callable[[], Awaitable[web.StreamResponse]],
+    ) -> Awaitable[web.StreamResponse]: ...
+
+
+async def _plainly(
+    request: web.Request,
+    caller: Caller,
+    body: Mapping[str, Any],
+    work: Callable[[], Awaitable[web.StreamResponse]],
+) -> web.StreamResponse:
+    """Nothing is kept: every request is done."""
+    return await work()
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything the front works with.
@@ -220,7 +242,8 @@ class Services:
     anew for each request, so that a reload is seen at once; ``new_id`` makes
     request ids; ``started`` is when the daemon started; ``simulated`` says whether
     pretend providers answer, ``problems`` what of the owner's files is not in force;
-    ``lane`` how providers are called, and whether a child is needed for that.
+    ``lane`` how providers are called, and whether a child is needed for that; ``once``
+    answers a request with an ``Idempotency-Key`` that was answered before (``gateway.once``).
     """
 
     pipeline: PipelinePort
@@ -244,6 +267,7 @@ class Services:
     simulated: Callable[[], bool] = bool
     problems: Callable[[], Sequence[str]] = tuple
     lane: Callable[[], Row] = dict
+    once: Once = _plainly
     load: Callable[[], Mapping[str, Any]] = dict
     body_limits: BodyLimits = field(default_factory=BodyLimits)
     stream_limits: StreamLimits = field(default_factory=StreamLimits)

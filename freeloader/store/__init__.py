@@ -22,6 +22,7 @@ from freeloader.store.file import DatabaseFile
 from freeloader.store.journal import Journal
 from freeloader.store.ledger import Ledger
 from freeloader.store.proposals import Proposals
+from freeloader.store.replays import Replay, Replays
 from freeloader.store.reports.analytics import Reports
 from freeloader.store.reports.export import Exporter
 from freeloader.store.rows import (
@@ -53,6 +54,8 @@ __all__ = [
     "Ledger",
     "ProposalRow",
     "Proposals",
+    "Replay",
+    "Replays",
     "Reports",
     "Settled",
     "Store",
@@ -74,6 +77,7 @@ class Store:
         self._clock = clock
         self.ledger = Ledger(ledger)
         self.journal = Journal(journal)
+        self.replays = Replays(journal)
         self.reports = Reports(ledger)
         self.exporter = Exporter(ledger, journal)
         self.proposals = Proposals(ledger)

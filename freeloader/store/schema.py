@@ -328,6 +328,12 @@ def _measured(db: Database) -> None:
     db["prompts"].create_index(["at", "decision_id", "bytes"])
 
 
+def _replays(db: Database) -> None:
+    columns = {"name": str, "print": str, "at": float, "boot": str, "state": str, "bytes": int}
+    optional = {"answer": bytes}
+    _create(db, "replays", {**columns, **optional}, "name", optional=("answer",), indexes=[("at",)])
+
+
 @dataclass(frozen=True, slots=True)
 class Schema:
     """One kind of file: its name for people, its mark, its history, its durability."""
@@ -343,4 +349,4 @@ class Schema:
 
 
 LEDGER = Schema("the ledger", 0x58534C47, (_money, _owner, _rolled), "FULL")
-JOURNAL = Schema("the journal", 0x58534A4E, (_journal, _measured), "NORMAL")
+JOURNAL = Schema("the journal", 0x58534A4E, (_journal, _measured, _replays), "NORMAL")

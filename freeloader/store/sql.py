@@ -139,6 +139,28 @@ DELETE FROM prompts WHERE decision_id IN (
         FROM prompts)
     WHERE newer > :bytes ORDER BY at LIMIT 500)
 """
+# ── first answers ────────────────────────────────────────────────────────────
+
+REPLAY_TAKE = """
+INSERT INTO replays(name, print, at, boot, state, bytes)
+VALUES (:name, :print, :at, :boot, 'running', 0) ON CONFLICT(name) DO NOTHING
+"""
+REPLAY_GET = "SELECT * FROM replays WHERE name = :name"
+REPLAY_KEEP = """
+UPDATE replays SET state = 'kept', answer = :answer, bytes = :bytes
+WHERE name = :name AND boot = :boot
+"""
+REPLAY_FREE = "DELETE FROM replays WHERE name = :name AND boot = :boot AND state = 'running'"
+REPLAYS_OLD = """
+DELETE FROM replays WHERE name IN (SELECT name FROM replays WHERE at < :since LIMIT 500)
+"""
+REPLAYS_TOO_MANY = """
+DELETE FROM replays WHERE name IN (
+    SELECT name FROM (
+        SELECT name, at, sum(bytes) OVER (ORDER BY at DESC, name) AS newer
+        FROM replays WHERE state = 'kept')
+    WHERE newer > :bytes ORDER BY at LIMIT 500)
+"""
 DECISIONS_TRIM = """
 DELETE FROM decisions WHERE id IN (SELECT id FROM decisions WHERE at < :before LIMIT :slice)
 """

@@ -67,7 +67,11 @@ class Inference:
         body = await self._body(request)
         profile = parse_chat(body, request.headers, request[CALLER])
         stream = StreamShape(_chat_chunk, _usage_of("chat.completion.chunk"), profile.include_usage)
-        return await self._answer(request, profile, _chat_body, stream)
+
+        async def work() -> web.StreamResponse:
+            return await self._answer(request, profile, _chat_body, stream)
+
+        return await self._services.once(request, request[CALLER], body, work)
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         body = await self._body(request)
@@ -81,7 +85,11 @@ class Inference:
             return shapes.completion_chunk(data, asked.echo if first else "")
 
         stream = StreamShape(chunk, _usage_of("text_completion"), asked.profile.include_usage)
-        return await self._answer(request, asked.profile, whole, stream)
+
+        async def work() -> web.StreamResponse:
+            return await self._answer(request, asked.profile, whole, stream)
+
+        return await self._services.once(request, request[CALLER], body, work)
 
     async def debug(self, request: web.Request) -> web.StreamResponse:
         body = await self._body(request)

@@ -18,6 +18,7 @@ from aiohttp import web
 from freeloader.core.events import Delta, Fault, Usage
 from freeloader.errors import FreeloaderError, UpstreamFailed
 from freeloader.gateway.errors_http import dumps, error_object
+from freeloader.gateway.once.recorder import RECORDER
 from freeloader.gateway.surfaces.answer import Run, answer_headers, fault_error, too_long
 from freeloader.money import Meters
 
@@ -58,6 +59,7 @@ class Stream:
         self._run = run
         self._dropped = dropped
         self._limits = limits
+        self._recorder = request.get(RECORDER)
         self.response: web.StreamResponse | None = None
 
     async def open(self) -> web.StreamResponse:
@@ -71,11 +73,30 @@ class Stream:
                     **answer_headers(self._run, self._dropped),
                 }
             )
+            if self._recorder is not None:
+                self._recorder.head(200, self.response.headers)
             await self.response.prepare(self._request)
         return self.response
 
     async def write(self, data: bytes) -> None:
-        """Raises ConnectionResetError where the client is gone or reads too slowly."""
+        """Raises ConnectionResetError where the client is gone or reads too slowly.
+
+        A stream that is written down goes on without its client.
+        """
+        recorder = self._recorder
+        if recorder is None:
+            await self._send(data)
+            return
+        if data != COMMENT:
+            recorder.write(data)
+        if recorder.gone:
+            return
+        try:
+            await self._send(data)
+        except ConnectionResetError:
+            recorder.gone = True
+
+    async def _send(self, data: bytes) -> None:
         response = await self.open()
         try:
             async with asyncio.timeout(self._limits.write_seconds):

@@ -1,0 +1,1 @@
+"""Done once: a request that carries an ``Idempotency-Key`` and is sent again is not done again."""
