@@ -7,7 +7,9 @@ sent, ranked by quota, or written in SQL here; the parts are in the modules besi
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -59,6 +61,7 @@ class Books:
         self._open: dict[str, Hold] = {}
         self._durable = Durable(ledger, self._quotas)
         self._loaded = False
+        self._reading = asyncio.Lock()
         self._watchers: list[Callable[[], None]] = []
         self._meanwhile: list[tuple[Hold, int]] | None = None  # settled while a ledger was read
 
@@ -155,6 +158,12 @@ class Books:
         if not self._loaded:  # nothing was read and nothing paid for yet
             self._purse = Purse(rules)
             return
+        async with self._reading:
+            await self._read_again(rules)
+        self._changed()
+
+    async def _read_again(self, rules: BudgetRules) -> None:
+        """Every sum from the ledger, for the periods of now. Raises Unavailable."""
         now, self._meanwhile = self._clock.now(), []
         try:
             fresh = Purse(rules)
@@ -163,7 +172,17 @@ class Books:
         finally:
             self._meanwhile = None
         self._purse = fresh
-        self._changed()
+
+    async def _know(self, now: float) -> None:
+        """Sums of a period that this run has not read, as after a clock was set: read them.
+
+        Raises Unavailable. Without this a clock set back would find an empty budget.
+        """
+        if self._purse.knows(now):
+            return
+        async with self._reading:
+            if not self._purse.knows(now):
+                await self._read_again(self._purse.rules)
 
     def reset(self, provider: str | None, idx: int | None, now: Instant) -> int:
         """Forgets pauses and quota counts of everything, a provider or an account; how many."""
@@ -199,6 +218,13 @@ class Books:
         cost = hold_cost(deployment, upper, surcharge)
         if deployment.billable and not self._loaded:
             return Verdict("budget", "ledger_unavailable", "what was spent is not known yet")
+        if deployment.billable and not self._purse.knows(now.wall):
+            try:
+                await self._know(now.wall)
+            except (Unavailable, OSError) as problem:
+                return Verdict("budget", "ledger_unavailable", f"paid calls wait: {problem}")
+            if attempt_id in self._open:
+                return self._open[attempt_id]
         refused = (
             self.paused(deployment, now.wall)
             or self._quotas.check(deployment, upper, now.wall)
@@ -421,6 +447,9 @@ class Books:
         self._ranking.touch(self._health.fade(now.mono))
         await self._write_alerts()
         self._watcher.save()
+        if self._loaded:
+            with suppress(Unavailable, OSError):  # paid calls find out by themselves
+                await self._know(now.wall)
         return await self._durable.save(now.wall, wait=False)
 
     async def _write_alerts(self) -> None:

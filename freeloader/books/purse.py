@@ -21,6 +21,8 @@ from freeloader.money import LIST, Meters, Surcharge
 HOLD_MAX = 10**18
 #: Requests whose earlier attempts are remembered for the limit per request.
 _REQUESTS_KEPT = 4096
+#: Wall seconds beyond every clock: the year 9999.
+_FAR = 253_000_000_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Spent:
 
     day: Mapping[str, tuple[int, int]]
     month: Mapping[str, tuple[int, int]]
+    #: True where the ledger has charges of later days: a clock had been ahead.
+    later: bool = False
 
 
 class Purse:
@@ -40,6 +44,8 @@ class Purse:
         self.stop: actions.InForce | None = None
         self.balances = Balances(rules.timezone)
         self._requests: dict[str, Balance] = {}
+        self._known_from = self._newest = float("-inf")
+        self._later = False
 
     def check(
         self,
@@ -107,8 +113,21 @@ class Purse:
         budget.hold(found, cost)
         return found
 
+    def knows(self, now: float) -> bool:
+        """False where the sums of now's day and month were never read, and may not be empty.
+
+        Periods after the one that was read begin empty: the ledger had nothing later.
+        """
+        day = self.balances.days.at(now).start
+        if day < self._known_from or (self.balances.forgotten and day < self._newest):
+            return False
+        self._newest = max(self._newest, day)
+        return not self._later or day == self._known_from
+
     def add(self, spent: Spent, now: float) -> None:
         """What the ledger says was spent in the current day and month."""
+        self._known_from = self._newest = self.balances.days.at(now).start
+        self._later = spent.later
         for pick, sums in ((self.balances.day, spent.day), (self.balances.month, spent.month)):
             for scope, (amount, requests) in sums.items():
                 balance = pick(scope, now)
@@ -173,8 +192,10 @@ def charge(
 
 async def read_spent(ledger: LedgerPort, balances: Balances, now: Instant) -> Spent:
     """The ledger's sums for the current periods. Raises Unavailable where it cannot be read."""
-    day = await _sums(ledger, balances.days.at(now.wall))
-    return Spent(day, await _sums(ledger, balances.months.at(now.wall)))
+    today = balances.days.at(now.wall)
+    later = await ledger.requests_since(today.end, _FAR)
+    day = await _sums(ledger, today)
+    return Spent(day, await _sums(ledger, balances.months.at(now.wall)), later > 0)
 
 
 async def _sums(ledger: LedgerPort, span: Period) -> dict[str, tuple[int, int]]:

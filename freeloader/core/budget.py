@@ -91,12 +91,14 @@ class Balance:
 class Balances:
     """All sums of money, by scope and period. ``day`` and ``month`` give the current ones."""
 
-    __slots__ = ("_kept", "days", "months")
+    __slots__ = ("_kept", "days", "forgotten", "months")
 
     def __init__(self, timezone: str) -> None:
         """Raises ValueError for a time zone that does not exist."""
         self.days = Calendar("1d", timezone)
         self.months = Calendar("month", timezone)
+        #: True once the sums of an earlier period were dropped: coming back they must be read.
+        self.forgotten = False
         self.days.at(0.0)
         self._kept: dict[tuple[str, str], dict[float, Balance]] = {}
 
@@ -124,6 +126,7 @@ class Balances:
         if balance is None:
             balance = periods[start] = Balance()
             if len(periods) > _PERIODS_KEPT:
+                self.forgotten = True
                 _forget(periods, start)
         return balance
 

@@ -7,6 +7,7 @@ Pure text and choice; it sends nothing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -214,9 +215,16 @@ def _budget(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> F
 
 
 def _price(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> FreeloaderError:
+    """With the overlay that would set the price: only the two numbers are the owner's to find."""
+    first = some[0].deployment
+    model = {"family": first.model.family, "pricing": {"input": 1.0, "output": 2.0}}
+    overlay = {"providers": {first.provider.id: {"models": {first.model.id: model}}}}
+    details["overlay"] = overlay
+    details["overlayFile"] = "registry/prices.json"
     return PriceUnknown(
         f"A price is unknown while a hard budget applies: {_why(some)} "
-        "Set it in an overlay under registry/ in the home.",
+        f"Write {json.dumps(overlay)} with its true dollars per million tokens into "
+        "registry/prices.json in the home, then: xswarm restart",
         details=details,
     )
 

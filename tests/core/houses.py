@@ -120,5 +120,5 @@ class PlainSnapshot:
         if cost is None:
             return Verdict("price", "price_unknown", "price unknown")
         if cost > self.budget_left:
-            return Verdict("budget", "budget_exceeded", "daily budget")
+            return Verdict("budget", "budget_exceeded", "daily budget", facts={"budget": "daily"})
         return None

@@ -36,6 +36,7 @@ from freeloader.core.routing import upper_meters
 from freeloader.core.rules import Rule
 from freeloader.core.snapshot import Health
 from freeloader.errors import (
+    BudgetExceeded,
     FreeloaderError,
     InvalidRequest,
     NoModelPassesGates,
@@ -815,3 +816,12 @@ async def test_what_costs_nothing_is_not_waited_for() -> None:
     run.abandon()
     assert await house.tasks.drain(5) == 0
     assert lane.closed == [FIRST.id]
+
+
+async def test_a_budget_that_refuses_is_told_to_the_books() -> None:
+    paid = deployment("a", "m", tier="paid", price=PAID)
+    house = world({}, paid)
+    house.books.budget_left = 0
+    with pytest.raises(BudgetExceeded):
+        await house.begin().first(5)
+    assert house.books.said("refused") == [("budget_exceeded",)]

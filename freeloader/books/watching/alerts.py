@@ -82,7 +82,7 @@ class Alerts:
             return
         span, balance = purse.balances.current(str(scope), str(kind), now)
         said = _words("hard", str(scope), str(kind), balance.spent, limit)
-        period = f"{kind} {iso(span.start)}"
+        period = _period(str(kind), span.start, limit)
         message = f"{said}; nothing that costs fits any more"
         self.say("hard_limit", str(scope), period, message, now, until=span.end, limit=limit)
 
@@ -106,7 +106,7 @@ class Alerts:
             f"{projection.ordinal(when.day)} ({when.isoformat()}); "
             f"{budget.dollars(found.month)} by the end of the month"
         )
-        period = f"monthly {iso(span.start)}"
+        period = _period("monthly", span.start, limit)
         self.say("projected", budget.GLOBAL, period, message, now, until=span.end, limit=limit)
 
     def current(self, purse: Purse, project: str | None, now: float) -> list[dict[str, Any]]:
@@ -141,16 +141,21 @@ def _due(purse: Purse, scope: str, now: float) -> Iterator[tuple[str, str, str, 
         if soft is None and purse.limit_of(scope, kind) is None:
             continue
         span, balance = purse.balances.current(scope, kind, now)
-        spent, period = balance.spent, f"{kind} {iso(span.start)}"
+        spent = balance.spent
         for name, limit in (("hard", purse.limit_of(scope, kind)), ("soft", soft)):
             if limit is None or not spent:
                 continue
             data = {"until": span.end, "limit": limit}
-            said = _words(name, scope, kind, spent, limit)
+            said, period = _words(name, scope, kind, spent, limit), _period(kind, span.start, limit)
             if spent >= limit:
                 yield f"{name}_limit", period, said, data
             if name == "hard" and spent >= limit * purse.rules.alert_at:
                 yield "near_limit", period, said, data
+
+
+def _period(kind: str, start: float, limit: int) -> str:
+    """A limit that was changed is another one, and may be told in the same day again."""
+    return f"{kind} {iso(start)} {limit}"
 
 
 def _words(name: str, scope: str, kind: str, spent: int, limit: int) -> str:
