@@ -188,7 +188,13 @@ def fits_behind(window: Window, amount: int, ahead: int, now: float) -> float | 
         return free
     if window.kind == "concurrency":
         return now + RECHECK
-    return (now if free is None else free) + rounds * window_seconds(window.limit.window)
+    span = window_seconds(window.limit.window)
+    if window.kind == "refill":  # what comes back, comes back evenly
+        over = window.counter.used(now) + window.held + ahead + amount - window.amount
+        return now + over * span / window.amount
+    if window.kind == "calendar" and free is None:
+        return reset_at(window, now) + (rounds - 1) * span
+    return (now if free is None else free) + rounds * span
 
 
 def _after_holds(window: Window, amount: int, used: float, now: float) -> float:
