@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 import secrets as entropy
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -63,6 +63,8 @@ _log = logging.getLogger(__name__)
 FLUSH_S = 0.25
 #: A local model may take so long for one part of a page.
 _LOCAL_ANSWER_S = 300.0
+#: A ledger that cannot be used is looked at again so soon, and ever less often, in seconds.
+LEDGER_FIRST_S, LEDGER_AGAIN_S = 0.5, 5.0
 
 
 class Daemon:
@@ -88,7 +90,7 @@ class Daemon:
         self._background: set[asyncio.Task[None]] = set()
         self._running: Running | None = None
         self._asking: Asking | None = None
-        self.store = Store.open(home.ledger, home.journal, self._clock)
+        self.store = Store.open(home.ledger, home.journal, self._clock, strict=False)
         box, boot = Box(home.path / "idempotency.key"), entropy.token_hex(8)
         self.repeats = Repeats(self.store.replays, box, self._clock, self._tasks, boot)
         self.store.journal.saved_bytes_max = settings.logging.saved_mb_max * 2**20
@@ -169,25 +171,27 @@ class Daemon:
     async def start(self) -> Banner:
         """Everything up, the front listening; the child is still on its way."""
         ledger = self.store.ledger
-        await ledger.boot(self._clock.now().wall)
-        await self.keys.ensure_files(self.home)
-        await self.keys.load()
-        await self._take_over_budgets()
-        await self.books.load()
-        found = await Onboarding(
-            self.accounts,
-            ledger,
-            lambda: self.world.catalog,
-            self._environ,
-            self.discovering.fetch,
-        ).run()
-        self.world.attach(self.books, self.keeper, self.discovering.review.cautions)
+        found = Report()
+        try:
+            await self._read_ledger()
+            found = await Onboarding(
+                self.accounts,
+                ledger,
+                lambda: self.world.catalog,
+                self._environ,
+                self.discovering.fetch,
+            ).run()
+        except Unavailable as problem:
+            _log.error("paid calls wait: %s", problem.message)
+            await self.keys.load()  # as the journal remembers them
+            await self._take_over_budgets()
+            self._keep(self._until_ledger())
+        self.world.attach(self.books, self.keeper, self._cautions)
         # What waits for approval counts from the first request on.
-        cautious = bool(await self.discovering.review.cautions())
+        cautious = bool(await self._cautions())
         await (self.world.reread() if cautious else self.world.refresh())
         self._log_overlays()
         await self.jobs.load()
-        await self.notifier.load()
         await self.notifier.check()
         teller = Teller(ledger, self.keeper.status, self.jobs.listing, self.notifier.tell)
         waking = Waking(self._clock, self.upstream.woke)
@@ -205,6 +209,37 @@ class Daemon:
         self._running = await serve(build_app(self._services()), server.host, server.port, limits)
         await self.upstream.start()
         return self._banner(found)
+
+    async def _read_ledger(self) -> None:
+        """A new epoch, and what was spent so far. Raises Unavailable; nothing is paid before."""
+        await self.store.reopen()
+        await self.store.ledger.boot(self._clock.now().wall)
+        await self.keys.ensure_files(self.home)
+        await self.keys.load()
+        await self._take_over_budgets()
+        await self.books.load()
+        await self.notifier.load()
+
+    async def _cautions(self) -> Sequence[Mapping[str, Any]]:
+        """What waits for approval. None while the ledger cannot be read: nothing is paid then."""
+        try:
+            return await self.discovering.review.cautions()
+        except Unavailable:
+            return ()
+
+    async def _until_ledger(self) -> None:
+        """Free models answer meanwhile; the moment the ledger can be used, so does the rest."""
+        wait = LEDGER_FIRST_S
+        while not self.books.spent_known:
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LEDGER_AGAIN_S)
+            try:
+                await self._read_ledger()
+            except Unavailable as problem:
+                _log.warning("paid calls wait: %s", problem.message)
+        _log.warning("the ledger was read: paid calls go on")
+        await self.jobs.load()
+        await self.world.reread()
 
     async def stop(self) -> None:
         """Drains what runs, settles it, ends the child and closes the files."""

@@ -80,6 +80,11 @@ class Books:
         return self._purse.rules
 
     @property
+    def spent_known(self) -> bool:
+        """False until the ledger was read: nothing is paid for, and no sum means anything."""
+        return self._loaded
+
+    @property
     def open_holds(self) -> Sequence[Hold]:
         """Attempts that are neither settled nor released."""
         return tuple(self._open.values())
@@ -217,7 +222,9 @@ class Books:
         upper = _counted(upper)
         cost = hold_cost(deployment, upper, surcharge)
         if deployment.billable and not self._loaded:
-            return Verdict("budget", "ledger_unavailable", "what was spent is not known yet")
+            why = self._ledger.problem or "it is not read yet"
+            reason = f"paid calls wait: what was spent is not known: {why}"
+            return Verdict("budget", "ledger_unavailable", reason)
         if deployment.billable and not self._purse.knows(now.wall):
             try:
                 await self._know(now.wall)
@@ -433,9 +440,13 @@ class Books:
         self._see(now)
         windows = await self._ledger.load_windows()
         spent = await read_spent(self._ledger, self._purse.balances, now)
-        await self._watcher.load(self._purse, now.wall)
+        # Free calls may have been made before: they are in the ledger's sums, too.
+        fresh = Purse(self._purse.rules)
         self._quotas.take(windows)
-        self._purse.add(spent, now.wall)
+        fresh.add(spent, now.wall)
+        fresh.inherit(self._purse, self._open.values(), ())
+        await self._watcher.load(fresh, now.wall)
+        self._purse = fresh
         self._loaded = True
 
     async def flush_dirty(self) -> int:

@@ -86,6 +86,11 @@ class LedgerPort(Protocol):
     """The durable side. Writes raise ``errors.Unavailable`` (or OSError) while it has a problem;
     ``settle`` and ``release`` stay queued then, so that the caller need not repeat them."""
 
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with it just now, for people."""
+        ...
+
     async def hold(self, rows: Sequence[HoldRow]) -> None:
         """Places all or none; on disk when it returns. After a cancelled wait they may be there."""
         ...

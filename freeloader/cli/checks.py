@@ -11,21 +11,19 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freeloader.cli import daemon, ports
+from freeloader.cli import ports
 from freeloader.cli.client import Client
-from freeloader.cli.lifecycle import Record, RunFiles
+from freeloader.cli.database_checks import check_databases, check_problems
+from freeloader.cli.patient import FAIL, OK, WARN, Finding, Patient, health_of
 from freeloader.clock import Clock, iso
-from freeloader.errors import ConfigError, FreeloaderError
+from freeloader.errors import FreeloaderError
 
 if TYPE_CHECKING:
-    from freeloader.settings import Settings
-
-OK, WARN, FAIL = "ok", "warn", "fail"
+    pass
 
 LITELLM = "1.106.2"
 TROJANED = ("1.82.7", "1.82.8")
@@ -34,31 +32,6 @@ DISK_FAIL_BYTES = 100 * 1024**2
 # No machine that can run this release is older; a clock before it was never set.
 OLDEST_WALL = 1_790_000_000.0
 FUTURE_SECONDS = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the doctor's report. ``state``: ``ok | warn | fail``; no remedy where ok."""
-
-    check: str
-    state: str
-    found: str
-    remedy: str = ""
-
-
-class Patient:
-    """The home that is looked at, and what several checks share."""
-
-    def __init__(self, home: Path, clock: Clock) -> None:
-        self.home = home
-        self.clock = clock
-        self.record: Record | None = RunFiles(home).running()
-        self.problem: ConfigError | None = None
-        self.settings: Settings | None = None
-        try:
-            self.settings = daemon.settings_of(home)
-        except ConfigError as error:
-            self.problem = error
 
 
 def examine(home: Path, clock: Clock) -> list[Finding]:
@@ -165,11 +138,9 @@ def check_child(patient: Patient) -> Iterator[Finding]:
     if patient.record is None or not patient.record.address:
         yield Finding("child", OK, "not running, like the daemon")
         return
-    path = patient.home / "admin.key"
-    key = path.read_text(encoding="utf-8").strip() if path.is_file() else None
-    status, health = Client(patient.record.address, key).probe("/v1/health", 10.0)
-    child = health.get("child") if isinstance(health, Mapping) else None
-    if status != 200 or not isinstance(child, Mapping):
+    health = health_of(patient)
+    child = health.get("child") if health is not None else None
+    if not isinstance(child, Mapping):
         yield Finding("child", WARN, "the daemon does not say how it is", "xswarm status")
         return
     yield child_finding(child)
@@ -239,22 +210,6 @@ def check_litellm(patient: Patient) -> Iterator[Finding]:
         yield Finding("litellm", OK, version)
 
 
-def check_databases(patient: Patient) -> Iterator[Finding]:
-    from freeloader.store.integrity import journal_integrity, ledger_integrity
-
-    looks = {"freeloader.db": ledger_integrity, "journal.db": journal_integrity}
-    for name, look in looks.items():
-        path = patient.home / name
-        if not path.exists():
-            yield Finding(name, OK, "not there yet; made at the first start")
-            continue
-        found = look(path)
-        if found:
-            yield Finding(name, FAIL, found, f"restore a copy of {path} with the daemon stopped")
-        else:
-            yield Finding(name, OK, f"sound, {path.stat().st_size / 2**20:.1f} MB")
-
-
 def check_clock(patient: Patient) -> Iterator[Finding]:
     wall = patient.clock.now().wall
     if wall < OLDEST_WALL:
@@ -318,6 +273,7 @@ CHECKS: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
     check_accounts,
     check_litellm,
     check_databases,
+    check_problems,
     check_registry,
     check_clock,
     check_disk,

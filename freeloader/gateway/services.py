@@ -45,6 +45,11 @@ class BooksView(Protocol):
 
     def quota(self, deployment: Deployment, upper: Meters, now: float) -> Verdict | None: ...
 
+    @property
+    def spent_known(self) -> bool:
+        """False while the ledger could not be read: the sums of ``budget_view`` mean nothing."""
+        ...
+
     def budget_view(self, project: str | None, now: Instant) -> Row: ...
 
     async def confirm_spike(self, now: Instant) -> bool:

@@ -21,6 +21,7 @@ from freeloader.store import opening
 from freeloader.store.file import DatabaseFile
 from freeloader.store.journal import Journal
 from freeloader.store.ledger import Ledger
+from freeloader.store.memory import Memory
 from freeloader.store.proposals import Proposals
 from freeloader.store.replays import Replay, Replays
 from freeloader.store.reports.analytics import Reports
@@ -75,7 +76,7 @@ class Store:
     def __init__(self, ledger: DatabaseFile, journal: DatabaseFile, clock: Clock) -> None:
         self._files = (ledger, journal)
         self._clock = clock
-        self.ledger = Ledger(ledger)
+        self.ledger = Ledger(ledger, Memory(journal))
         self.journal = Journal(journal)
         self.replays = Replays(journal)
         self.reports = Reports(ledger)
@@ -83,23 +84,32 @@ class Store:
         self.proposals = Proposals(ledger)
 
     @classmethod
-    def open(cls, ledger_path: Path, journal_path: Path, clock: Clock) -> Store:
+    def open(
+        cls, ledger_path: Path, journal_path: Path, clock: Clock, *, strict: bool = True
+    ) -> Store:
         """Open both files, making or upgrading them as needed. Blocks for a moment.
 
-        Raises Unavailable (``ledger_unavailable``) if the ledger is damaged, newer
-        than this program, or cannot be made. A journal that cannot be used stops
+        Raises Unavailable (``ledger_unavailable``) if the ledger is damaged, newer than
+        this program, or cannot be made; unless ``strict``, it stays closed then, and
+        ``ledger.problem`` says why (see ``reopen``). A journal that cannot be used stops
         nobody: it stays closed, and ``journal.problem`` says why.
         """
-        opening.prepare(ledger_path, LEDGER)
-        unusable = None
-        try:
-            opening.prepare(journal_path, JOURNAL)
-        except Unavailable as error:
-            unusable = str(error.details["problem"])
-            log.error("the journal is not written: %s", unusable)
-        ledger = _file(ledger_path, LEDGER, LEDGER_QUEUE_MAX, False)
-        journal = _file(journal_path, JOURNAL, JOURNAL_QUEUE_MAX, True, unusable)
+        unusable: dict[Path, str] = {}
+        for path, schema in ((ledger_path, LEDGER), (journal_path, JOURNAL)):
+            try:
+                opening.prepare(path, schema)
+            except Unavailable as error:
+                if schema is LEDGER and strict:
+                    raise
+                unusable[path] = str(error.details["problem"])
+                log.error("%s is not written: %s", schema.name, unusable[path])
+        ledger = _file(ledger_path, LEDGER, LEDGER_QUEUE_MAX, False, unusable.get(ledger_path))
+        journal = _file(journal_path, JOURNAL, JOURNAL_QUEUE_MAX, True, unusable.get(journal_path))
         return cls(ledger, journal, clock)
+
+    async def reopen(self) -> None:
+        """Look again at a ledger that could not be opened. Raises Unavailable while it cannot."""
+        await self._files[0].reopen()
 
     @property
     def problems(self) -> list[str]:
@@ -112,7 +122,8 @@ class Store:
                 found.append(f"{file.path.name}: {file.writer.counters.lost} rows were not written")
             if file.writer.last_error:
                 found.append(file.writer.last_error)
-        return found
+        doubt = self.ledger.problem
+        return found if doubt is None or doubt in found else [doubt, *found]
 
     def stats(self) -> dict[str, dict[str, int]]:
         """Counters of each file's writer since the start, and how many writes wait."""

@@ -78,7 +78,7 @@ def release(conn: sqlite3.Connection, hold_id: str, now: float) -> Settled:
 
 def record(conn: sqlite3.Connection, usage: UsageRow) -> Settled:
     """Charge an attempt that has no hold, once."""
-    params = _usage_params(usage)
+    params = usage_params(usage)
     # All of it is read: a statement that is left unfinished would go on into the commit.
     fresh = conn.execute(sql.USAGE_INSERT, params).fetchall()
     if not fresh:
@@ -229,7 +229,8 @@ def _hold_params(row: HoldRow, epoch: int) -> dict[str, Any]:
     }
 
 
-def _usage_params(row: UsageRow) -> dict[str, Any]:
+def usage_params(row: UsageRow) -> dict[str, Any]:
+    """The columns of a usage row. Raises ValueError for what no row may hold."""
     check_pico("cost_pico", row.cost_pico)
     names = ("cost_pico", "premium_pico", "basis", "latency_ms", "first_ms", "outcome")
     values = {name: getattr(row, name) for name in names}

@@ -12,6 +12,10 @@ import sqlite3
 
 from freeloader.errors import Unavailable
 
+FileError = sqlite3.Error | OSError | UnicodeDecodeError
+FILE_ERRORS = (sqlite3.Error, OSError, UnicodeDecodeError)
+"""What a file's faults are raised as. Of a damaged one not even SQLite's message is text."""
+
 _FILE_FAULTS = {
     sqlite3.SQLITE_BUSY: "is locked by another program",
     sqlite3.SQLITE_LOCKED: "is locked by another program",
@@ -31,8 +35,8 @@ _REMEDIES = {
     sqlite3.SQLITE_BUSY: "end the program that holds it",
     sqlite3.SQLITE_FULL: "free some disk space",
     sqlite3.SQLITE_READONLY: "make it and its folder writable for you",
-    sqlite3.SQLITE_CORRUPT: "restore a backup, or run `xswarm doctor`",
-    sqlite3.SQLITE_NOTADB: "restore a backup, or run `xswarm doctor`",
+    sqlite3.SQLITE_CORRUPT: "run `xswarm doctor --repair`, or restore a backup",
+    sqlite3.SQLITE_NOTADB: "run `xswarm doctor --repair`, or restore a backup",
 }
 
 
@@ -46,12 +50,14 @@ def file_fault(error: BaseException, name: str) -> str | None:
     """One phrase naming file ``name`` and its fault; None if the statement is to blame."""
     if isinstance(error, OSError):
         return f"{name} cannot be used: {error.strerror or type(error).__name__}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"{name} is damaged: text in it is no text"
     if not isinstance(error, sqlite3.Error):
         return None
     code = primary_code(error)
     if code is None:
         # Errors without a code come from the driver: a value it cannot bind, a closed connection.
-        damaged = type(error) is sqlite3.DatabaseError
+        damaged = type(error) is sqlite3.DatabaseError or "Could not decode" in str(error)
         return f"{name} is damaged" if damaged else None
     what = _FILE_FAULTS.get(code)
     if what is None:
@@ -62,7 +68,10 @@ def file_fault(error: BaseException, name: str) -> str | None:
 
 def is_damage(error: BaseException) -> bool:
     """True if ``error`` says that the file's content is broken, which no waiting mends."""
-    return primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return isinstance(error, UnicodeDecodeError) or primary_code(error) in (
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    )
 
 
 def unavailable(problem: str, *, retry_after: float | None = 1.0) -> Unavailable:

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from freeloader.errors import Conflict, Unavailable
 from freeloader.store import opening
-from freeloader.store.faults import file_fault, is_damage, unavailable
+from freeloader.store.faults import FILE_ERRORS, FileError, file_fault, is_damage, unavailable
 from freeloader.store.schema import Schema
 from freeloader.store.writer import Piece, Writer
 
@@ -45,6 +45,7 @@ class DatabaseFile:
         self.schema = schema
         self.writer = writer
         self._unusable = unusable
+        self._closed = False
         self._reads = 0
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
@@ -53,6 +54,20 @@ class DatabaseFile:
     @property
     def problem(self) -> str | None:
         return self._unusable or self.writer.problem
+
+    async def reopen(self) -> None:
+        """Look again at a file that could not be used when it was opened.
+
+        Raises Unavailable with what is wrong with it now. Damage found while running stands.
+        """
+        if self._unusable is None or self._closed:
+            return
+        try:
+            await asyncio.to_thread(opening.prepare, self.path, self.schema)
+        except Unavailable as error:
+            self._unusable = str(error.details.get("problem", error.message))
+            raise
+        self._unusable = None
 
     async def submit(self, piece: Piece[T], *, keep: bool = False) -> T:
         """See ``Writer.submit``."""
@@ -141,6 +156,7 @@ class DatabaseFile:
     def close(self) -> int:
         """Flush and close; how many writes were lost. Blocks."""
         self._unusable = self._unusable or f"{self.path.name} is closed"
+        self._closed = True
         self._pool.shutdown(wait=True)
         for conn in self._opened:
             conn.close()
@@ -169,7 +185,7 @@ class DatabaseFile:
             finally:
                 if conn.in_transaction:
                     conn.execute("ROLLBACK")
-        except (sqlite3.Error, OSError) as error:
+        except FILE_ERRORS as error:
             self._read_fault(error)
             raise
 
@@ -187,11 +203,11 @@ class DatabaseFile:
         try:
             with opening.connection(self.path, self.schema, writable=False) as conn:
                 return run(conn)
-        except (sqlite3.Error, OSError) as error:
+        except FILE_ERRORS as error:
             self._read_fault(error)
             raise
 
-    def _read_fault(self, error: sqlite3.Error | OSError) -> None:
+    def _read_fault(self, error: FileError) -> None:
         """Raise Unavailable if the file is at fault. Damage found once stands until a restart."""
         fault = file_fault(error, self.path.name)
         if fault is None:

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
-from freeloader.store.faults import file_fault
+from freeloader.store import sql
+from freeloader.store.faults import FILE_ERRORS, file_fault
 from freeloader.store.opening import connection, damage
 from freeloader.store.schema import JOURNAL, LEDGER, Schema
 
 
 def ledger_integrity(path: Path) -> str | None:
     """One phrase saying what is wrong with the ledger at ``path``; None if it is sound."""
-    return _look(path, LEDGER)
+    return look(path, LEDGER)
 
 
 def journal_integrity(path: Path) -> str | None:
     """The same of the journal."""
-    return _look(path, JOURNAL)
+    return look(path, JOURNAL)
 
 
-def _look(path: Path, schema: Schema) -> str | None:
+def ledger_doubt(path: Path) -> str | None:
+    """Why paid calls wait for a word of the owner after a repair; None: they do not."""
+    try:
+        with connection(path, LEDGER, writable=False) as conn:
+            row = conn.execute(sql.META_GET, {"key": "doubt"}).fetchone()
+            return None if row is None else str(row["value"])
+    except FILE_ERRORS:
+        return None
+
+
+def lock_problem(path: Path) -> str | None:
+    """One phrase where another program keeps ``path`` locked; only while no daemon runs."""
+    try:
+        with connection(path, LEDGER, writable=True) as conn:
+            conn.execute("BEGIN IMMEDIATE")
+            conn.execute("ROLLBACK")
+    except FILE_ERRORS as error:
+        return file_fault(error, str(path))
+    return None
+
+
+def look(path: Path, schema: Schema) -> str | None:
+    """One phrase saying what is wrong with a file of ``schema``; None if it is sound."""
     try:
         with connection(path, schema, writable=False) as conn:
             (kind,) = conn.execute("PRAGMA application_id").fetchone()
@@ -30,6 +52,6 @@ def _look(path: Path, schema: Schema) -> str | None:
             if version > schema.version:
                 return f"{path} was written by a newer version of this program (schema {version})"
             found = damage(conn, thorough=True)
-    except (sqlite3.Error, OSError) as error:
+    except FILE_ERRORS as error:
         return file_fault(error, str(path)) or f"{path} cannot be read ({type(error).__name__})"
     return f"{path} is damaged ({found[0][:200]})" if found else None

@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from freeloader.store import charges, sql
+from freeloader.store.faults import unavailable
 from freeloader.store.file import PAUSE_S, SLICE, DatabaseFile
+from freeloader.store.memory import Memory
 from freeloader.store.records import Records
 from freeloader.store.reports import analytics
 from freeloader.store.rows import HoldRow, Settled, UsageRow, WindowRow, check_pico
@@ -30,14 +32,18 @@ class Ledger(Records):
     and are done when the fault ends; calling them again is harmless.
     """
 
-    def __init__(self, file: DatabaseFile) -> None:
-        super().__init__(file)
+    def __init__(self, file: DatabaseFile, memory: Memory | None = None) -> None:
+        super().__init__(file, memory)
         self._epoch: int | None = None
+        self._doubt: str | None = None
 
     @property
     def problem(self) -> str | None:
-        """What is wrong with the file just now, for people; None: nothing."""
-        return self._file.problem
+        """What is wrong with the file just now, for people; None: nothing.
+
+        Also that after a repair it is not known what was spent (see ``mending``).
+        """
+        return self._file.problem or self._doubt
 
     @property
     def epoch(self) -> int:
@@ -53,13 +59,15 @@ class Ledger(Records):
         ``expired`` shows what was charged.
         """
 
-        def piece(conn: sqlite3.Connection) -> int:
+        def piece(conn: sqlite3.Connection) -> tuple[int, str | None]:
             epoch = int(conn.execute(sql.META_NEXT, {"key": "epoch"}).fetchone()[0])
             charges.bury(conn, epoch, now)
-            return epoch
+            doubt = conn.execute(sql.META_GET, {"key": "doubt"}).fetchone()
+            return epoch, None if doubt is None else str(doubt["value"])
 
-        self._epoch = await self._file.submit(piece)
-        return self._epoch
+        epoch, self._doubt = await self._file.submit(piece)
+        self._epoch = epoch
+        return epoch
 
     # ── holds and charges ────────────────────────────────────────────────────
 
@@ -70,6 +78,8 @@ class Ledger(Records):
         Raises Conflict if one of the holds or attempts has one.
         """
         epoch = self.epoch
+        if self._doubt is not None:
+            raise unavailable(self._doubt, retry_after=None)
         await self._file.submit(lambda conn: charges.place(conn, rows, epoch))
 
     async def settle(
@@ -97,7 +107,9 @@ class Ledger(Records):
 
     async def settle_dead(self, now: float) -> list[HoldRow]:
         """Charge in full what earlier epochs hold; normally nothing is left of them after boot."""
-        epoch = self.epoch
+        if self._epoch is None:
+            raise unavailable(self._file.problem or "the ledger has not been opened yet")
+        epoch = self._epoch
         return await self._file.submit(lambda conn: charges.bury(conn, epoch, now))
 
     async def open_holds(self) -> list[HoldRow]:

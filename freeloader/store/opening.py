@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freeloader.errors import Unavailable
-from freeloader.store.faults import file_fault, unavailable
+from freeloader.store.faults import FILE_ERRORS, file_fault, unavailable
 from freeloader.store.schema import Schema
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def prepare(path: Path, schema: Schema) -> None:
         else:
             _restrict(path)
             _check(path, schema)
-    except (sqlite3.Error, OSError) as error:
+    except FILE_ERRORS as error:
         fault = file_fault(error, str(path)) or f"{path} cannot be used: {type(error).__name__}"
         raise unavailable(fault, retry_after=None) from error
 
@@ -113,13 +113,20 @@ def copy(source: sqlite3.Connection, target: Path) -> None:
         conn.execute("PRAGMA journal_mode = DELETE")
     finally:
         conn.close()
-    _publish(part, target)
+    publish(part, target)
 
 
 def damage(conn: sqlite3.Connection, *, thorough: bool) -> list[str]:
     """What SQLite's own check finds, at most 20 lines; empty if the file is sound."""
     check = "integrity_check" if thorough else "quick_check"
-    lines = [str(row[0]) for row in conn.execute(f"PRAGMA {check}(20)")]
+    # Of a damaged schema even the names may be no text.
+    conn.text_factory = lambda text: text.decode("utf-8", "replace")
+    try:
+        lines = [str(row[0]) for row in conn.execute(f"PRAGMA {check}(20)")]
+    except UnicodeDecodeError:
+        lines = ["text in it is no text"]
+    finally:
+        conn.text_factory = str
     return [] if lines == ["ok"] else lines
 
 
@@ -141,7 +148,7 @@ def _create(path: Path, schema: Schema) -> None:
         conn.execute("PRAGMA journal_mode = WAL")
     finally:
         conn.close()
-    _publish(part, path)
+    publish(part, path)
 
 
 def _check(path: Path, schema: Schema) -> None:
@@ -159,7 +166,8 @@ def _check(path: Path, schema: Schema) -> None:
             raise _newer(path, version, schema)
         if path.stat().st_size <= CHECK_BYTES_MAX and (found := damage(conn, thorough=False)):
             raise unavailable(
-                f"{path} is damaged ({found[0][:200]}); restore a backup, or run `xswarm doctor`",
+                f"{path} is damaged ({found[0][:200]}); run `xswarm doctor --repair`, "
+                "or restore a backup",
                 retry_after=None,
             )
     if version < schema.version:
@@ -207,7 +215,7 @@ def _restrict(path: Path) -> None:
         path.chmod(MODE)
 
 
-def _publish(part: Path, path: Path) -> None:
+def publish(part: Path, path: Path) -> None:
     """Move a finished file to its place, and make both survive a power cut."""
     _sync(part)
     part.replace(path)

@@ -14,9 +14,10 @@ from typing import Any
 
 from freeloader.core.model import Account, Limit
 from freeloader.core.rows import AlertRow
-from freeloader.errors import Conflict, NotFound
+from freeloader.errors import Conflict, NotFound, Unavailable
 from freeloader.store import sql
 from freeloader.store.file import DatabaseFile
+from freeloader.store.memory import Memory
 from freeloader.store.rows import AuditRow, ConfigRow, JobState, KeyRow
 
 
@@ -26,18 +27,18 @@ class Records:
     ``now`` is always wall seconds.
     """
 
-    def __init__(self, file: DatabaseFile) -> None:
+    def __init__(self, file: DatabaseFile, memory: Memory | None = None) -> None:
+        """``memory`` answers for accounts and keys while the file cannot be read."""
         self._file = file
+        self._memory = memory
 
     # ── accounts ─────────────────────────────────────────────────────────────
 
     async def accounts(self) -> list[Account]:
         """All accounts, by provider and index."""
 
-        def query(conn: sqlite3.Connection) -> list[Account]:
-            return [_account_from(row["data"]) for row in conn.execute(sql.ACCOUNTS)]
-
-        return await self._file.read(query)
+        rows = await self._remembered("accounts", sql.ACCOUNTS)
+        return [_account_from(row["data"]) for row in rows]
 
     async def put_account(self, account: Account, now: float, *, fresh: bool = False) -> None:
         """Write an account over what was there; with ``fresh``, Conflict if it exists."""
@@ -81,10 +82,7 @@ class Records:
     async def keys(self) -> list[KeyRow]:
         """All app keys, revoked ones too, oldest first."""
 
-        def query(conn: sqlite3.Connection) -> list[KeyRow]:
-            return [_key_from(row) for row in conn.execute(sql.KEYS)]
-
-        return await self._file.read(query)
+        return [_key_from(row) for row in await self._remembered("keys", sql.KEYS)]
 
     async def put_key(self, key: KeyRow) -> None:
         """Add an app key. Raises Conflict if its id or hash is known."""
@@ -108,6 +106,21 @@ class Records:
                 raise NotFound(f"No key {key_id} is in force; `xswarm key list` shows them.")
 
         await self._file.submit(piece)
+
+    async def _remembered(self, name: str, statement: str) -> list[dict[str, Any]]:
+        def query(conn: sqlite3.Connection) -> list[dict[str, Any]]:
+            return [dict(row) for row in conn.execute(statement)]
+
+        try:
+            rows = await self._file.read(query)
+        except Unavailable:
+            found = None if self._memory is None else await self._memory.recall(name)
+            if found is None:
+                raise
+            return found
+        if self._memory is not None:
+            self._memory.note(name, rows)
+        return rows
 
     # ── settings ─────────────────────────────────────────────────────────────
 
@@ -263,7 +276,7 @@ def _limit_from(data: Mapping[str, Any]) -> Limit:
     return Limit(**{**data, **lists})
 
 
-def _key_from(row: sqlite3.Row) -> KeyRow:
+def _key_from(row: Mapping[str, Any]) -> KeyRow:
     data = dict(row)
     data["rate_limit"] = json.loads(data["rate_limit"])
     data["budget"] = json.loads(data["budget"])

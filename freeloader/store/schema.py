@@ -334,6 +334,11 @@ def _replays(db: Database) -> None:
     _create(db, "replays", {**columns, **optional}, "name", optional=("answer",), indexes=[("at",)])
 
 
+def _remembering(db: Database) -> None:
+    # What the ledger says of accounts and keys, for when it cannot be read (see ``memory``).
+    _create(db, "remembered", {"name": str, "rows": str}, "name")
+
+
 @dataclass(frozen=True, slots=True)
 class Schema:
     """One kind of file: its name for people, its mark, its history, its durability."""
@@ -349,4 +354,4 @@ class Schema:
 
 
 LEDGER = Schema("the ledger", 0x58534C47, (_money, _owner, _rolled), "FULL")
-JOURNAL = Schema("the journal", 0x58534A4E, (_journal, _measured, _replays), "NORMAL")
+JOURNAL = Schema("the journal", 0x58534A4E, (_journal, _measured, _replays, _remembering), "NORMAL")

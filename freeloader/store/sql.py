@@ -306,3 +306,9 @@ DECISION_WHEN = "SELECT at FROM decisions WHERE id = :id"
 DECISION_GET = "SELECT * FROM decisions WHERE id = :id"
 ATTEMPTS_OF = "SELECT * FROM attempts WHERE decision_id = :id ORDER BY number, at"
 PROMPT_OF = "SELECT prompt, response FROM prompts WHERE decision_id = :id"
+
+REMEMBERED_PUT = """
+INSERT INTO remembered(name, rows) VALUES (:name, :rows)
+ON CONFLICT(name) DO UPDATE SET rows = excluded.rows
+"""
+REMEMBERED_GET = "SELECT rows FROM remembered WHERE name = :name"

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from freeloader.store.faults import file_fault, unavailable
+from freeloader.store.faults import FILE_ERRORS, FileError, file_fault, unavailable
 
 T = TypeVar("T")
 Piece = Callable[[sqlite3.Connection], T]
@@ -216,7 +216,7 @@ class Writer:
             if self._conn is None:
                 self._conn = self._connect()
             results = self._commit(self._conn, batch)
-        except (sqlite3.Error, OSError) as error:
+        except FILE_ERRORS as error:
             self._fault(batch, error)
             return False
         if self.problem is not None:
@@ -259,7 +259,7 @@ class Writer:
         conn.execute("RELEASE piece")
         return result
 
-    def _fault(self, batch: list[_Item], error: sqlite3.Error | OSError) -> None:
+    def _fault(self, batch: list[_Item], error: FileError) -> None:
         problem = file_fault(error, self._name) or f"{self._name} failed: {error}"
         if self.problem is None:
             log.error("%s", problem)

@@ -48,6 +48,10 @@ class FakeLedger:
     durable_saves: int = 0
     queued: list[tuple[str, UsageRow | None]] = field(default_factory=list)
 
+    @property
+    def problem(self) -> str | None:
+        return "disk full" if self.broken else None
+
     async def _write(self) -> None:
         if self.gate is not None:
             await self.gate.wait()

@@ -223,6 +223,7 @@ class FakeBooks:
     asked: list[str | None] = field(default_factory=list)
     resets: list[tuple[str | None, int | None]] = field(default_factory=list)
     stopped: bool = True
+    spent_known: bool = True
 
     def quota_alerts(self, now: Instant) -> list[dict[str, Any]]:
         return [{"type": "quota_near", "message": "requests per 1d: 9 of 10 used", "at": "",

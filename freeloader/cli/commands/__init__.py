@@ -7,6 +7,7 @@ import click
 from freeloader.cli.commands.account import account
 from freeloader.cli.commands.analytics import analytics, audit
 from freeloader.cli.commands.ask import ask, explain
+from freeloader.cli.commands.backup import backup
 from freeloader.cli.commands.budget import budget
 from freeloader.cli.commands.config import config
 from freeloader.cli.commands.decisions import decisions
@@ -46,6 +47,7 @@ COMMANDS: tuple[click.Command, ...] = (
     env,
     discover,
     notify,
+    backup,
     doctor,
     managed,
     *PLANNED,

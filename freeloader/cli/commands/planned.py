@@ -8,7 +8,6 @@ from freeloader.cli.shell import Failure
 
 # Name → what it will do. The one table; a command leaves it when it is built.
 TABLE: dict[str, str] = {
-    "backup": "Copy the home's databases while the daemon runs.",
     "bench": "Measure the models of your accounts: run, show.",
     "feedback": "Say how good an answer was.",
     "ui": "Open the dashboard.",

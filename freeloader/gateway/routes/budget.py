@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from freeloader.errors import InvalidRequest
+from freeloader.errors import InvalidRequest, Unavailable
 from freeloader.gateway.guards.body import read_json
 from freeloader.gateway.keys import ADMIN, INFO, own_project
 from freeloader.gateway.routes.table import (
@@ -37,6 +37,12 @@ class Budget:
     async def show(self, request: web.Request) -> web.Response:
         known_query(request, _PROJECT)
         project = own_project(request[CALLER], text_query(request, "project"))
+        if not self._services.books.spent_known:
+            raise Unavailable(
+                "What was spent is not known: the ledger cannot be read. `xswarm doctor` says why.",
+                code="ledger_unavailable",
+                retry_after=2.0,
+            )
         now = self._services.clock.now()
         return json_response(self._services.books.budget_view(project, now))
 

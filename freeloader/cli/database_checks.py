@@ -1,0 +1,60 @@
+"""What `doctor` says of the two databases: damaged, gone, newer, read-only, locked, in doubt."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from freeloader.cli.patient import FAIL, OK, Finding, Patient, health_of
+
+
+def check_databases(patient: Patient) -> Iterator[Finding]:
+    from freeloader.store.integrity import (
+        journal_integrity,
+        ledger_doubt,
+        ledger_integrity,
+        lock_problem,
+    )
+
+    looks = {"freeloader.db": ledger_integrity, "journal.db": journal_integrity}
+    for name, look in looks.items():
+        path = patient.home / name
+        if not path.exists():
+            yield _missing(path)
+            continue
+        found = look(path) or (None if patient.record else lock_problem(path))
+        if found:
+            yield Finding(name, FAIL, found, _database_remedy(found, path))
+        elif not os.access(path, os.W_OK) or not os.access(patient.home, os.W_OK):
+            remedy = f"chmod u+w {patient.home} {path}"
+            yield Finding(name, FAIL, f"{path} is read-only: paid calls are refused", remedy)
+        elif name == "freeloader.db" and (doubt := ledger_doubt(path)):
+            remedy = "xswarm stop; xswarm doctor --repair --accept-loss"
+            yield Finding(name, FAIL, doubt.partition(";")[0], remedy)
+        else:
+            yield Finding(name, OK, f"sound, {path.stat().st_size / 2**20:.1f} MB")
+
+
+def _missing(path: Path) -> Finding:
+    wal = path.with_name(path.name + "-wal")
+    if wal.exists() and wal.stat().st_size:
+        found = f"{path} is gone, but {wal.name} beside it holds writes of it"
+        return Finding(path.name, FAIL, found, "xswarm doctor --repair, or restore a backup")
+    return Finding(path.name, OK, "not there yet; made at the first start")
+
+
+def _database_remedy(found: str, path: Path) -> str:
+    if "newer version" in found:
+        return "install that version, or: xswarm backup --restore COPY"
+    if "locked" in found:
+        return f"end the program that holds {path}"
+    return "xswarm stop; xswarm doctor --repair (the original is kept)"
+
+
+def check_problems(patient: Patient) -> Iterator[Finding]:
+    """What a running daemon says is wrong: a full disk, a lock, rows that were not written."""
+    health = health_of(patient)
+    for problem in health.get("problems") or () if health is not None else ():
+        if ".db" in str(problem) or "ledger" in str(problem):
+            yield Finding("ledger", FAIL, str(problem), "paid calls wait until that is over")

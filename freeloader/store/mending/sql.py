@@ -1,0 +1,64 @@
+"""The statements that make a mended ledger's sums right again, by name.
+
+Of two sums the larger one stands: a sum that was kept may know rows that are lost, and
+rows that were saved may be missing in a sum.
+"""
+
+from __future__ import annotations
+
+SLOTS_AGAIN = """
+INSERT INTO budget_tracking(slot, project, key_id, cost_pico, requests)
+SELECT slot, project, key_id, sum(cost), sum(requests) FROM (
+    SELECT CAST(at / 900 AS INTEGER) AS slot, project, key_id, cost_pico AS cost, 1 AS requests
+    FROM usage
+    UNION ALL
+    SELECT CAST(at / 900 AS INTEGER), project, key_id, amount_pico, 0 FROM adjustments)
+WHERE true GROUP BY slot, project, key_id
+ON CONFLICT(slot, project, key_id) DO UPDATE SET
+    cost_pico = max(cost_pico, excluded.cost_pico), requests = max(requests, excluded.requests)
+"""
+DAYS_AGAIN = """
+INSERT INTO usage_daily(
+    day, provider, account, model, family, project, key_id, task, outcome, asked, attempts,
+    estimated, requests, input, cache_read, cache_write, output, images, seconds, units, usd,
+    cost_pico, premium_pico, latency_ms)
+SELECT date(u.at, 'unixepoch'), provider, account, model, family, u.project, u.key_id, task,
+    outcome, sum(asked), count(*), sum(estimated), sum(requests), sum(input), sum(cache_read),
+    sum(cache_write), sum(output), sum(images), sum(seconds), sum(units), sum(usd),
+    max(0, sum(cost_pico + coalesce(a.amount, 0))), sum(coalesce(premium_pico, 0)),
+    sum(coalesce(latency_ms, 0.0))
+FROM usage u LEFT JOIN (
+    SELECT attempt_id, sum(amount_pico) AS amount FROM adjustments GROUP BY attempt_id
+) a ON a.attempt_id = u.attempt_id
+WHERE true
+GROUP BY 1, provider, account, model, family, u.project, u.key_id, task, outcome
+ON CONFLICT(day, provider, account, model, family, project, key_id, task, outcome) DO UPDATE SET
+    asked = max(asked, excluded.asked), attempts = max(attempts, excluded.attempts),
+    estimated = max(estimated, excluded.estimated), requests = max(requests, excluded.requests),
+    input = max(input, excluded.input), cache_read = max(cache_read, excluded.cache_read),
+    cache_write = max(cache_write, excluded.cache_write), output = max(output, excluded.output),
+    images = max(images, excluded.images), cost_pico = max(cost_pico, excluded.cost_pico),
+    premium_pico = max(premium_pico, excluded.premium_pico),
+    latency_ms = max(latency_ms, excluded.latency_ms)
+"""
+ATTEMPTS_CHARGED = """
+SELECT a.id, a.decision_id, a.at, a.deployment, a.cost_pico, a.meters, a.outcome, a.latency_ms,
+    a.first_ms, coalesce(d.project, '') AS project, coalesce(d.key_id, '') AS key_id,
+    coalesce(d.task, '') AS task
+FROM attempts a LEFT JOIN decisions d ON d.id = a.decision_id
+WHERE a.cost_pico > 0 ORDER BY a.at LIMIT 1000000
+"""
+USAGE_THERE = "SELECT 1 FROM usage WHERE attempt_id = :attempt_id"
+HOLD_OF = "SELECT hold_id FROM holds WHERE attempt_id = :attempt_id AND state = 'held'"
+EPOCH_AT_LEAST = """
+INSERT INTO meta(key, value)
+SELECT 'epoch', CAST(coalesce(max(epoch), 0) AS TEXT) FROM holds WHERE true
+ON CONFLICT(key) DO UPDATE SET
+    value = CAST(max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER)) AS TEXT)
+"""
+DOUBT_END = "DELETE FROM meta WHERE key = 'doubt'"
+TABLES = """
+SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name
+"""
+META_ALL = "SELECT key, value FROM meta"
+META_CLEAR = "DELETE FROM meta"
