@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from freeloader.app.world import World
-from freeloader.catalog import layers
+from freeloader.catalog import Layers, layers
 from freeloader.clock import Clock
 from freeloader.core.model import Account, Provider
 from freeloader.discovery import deprecations
@@ -61,7 +61,7 @@ class Discovering:
             store.proposals,
             store.ledger,
             home.registry,
-            self._base,
+            self._layers,
             clock,
             self._automatic,
             world.reread,
@@ -85,9 +85,7 @@ class Discovering:
             self._clock,
         )
         sources = (self._feed, self._apis, self._awesome, self._pages)
-        self._discovery = Discovery(
-            sources, self.review, self._ledger, self._home.registry, self._told
-        )
+        self._discovery = Discovery(sources, self.review, self._ledger, self._told)
 
     def jobs(self) -> tuple[Job, ...]:
         """One per source, and one that looks for models whose day has come."""
@@ -121,12 +119,12 @@ class Discovering:
 
     # ── what the parts ask ───────────────────────────────────────────────────
 
-    async def _raw(self) -> tuple[str, Mapping[str, Any]]:
-        found = await asyncio.to_thread(layers, self._home.registry, OVERLAY)
-        return found.version, found.whole
+    async def _layers(self) -> Layers:
+        return await asyncio.to_thread(layers, self._home.registry, OVERLAY)
 
-    async def _base(self) -> Mapping[str, Any]:
-        return (await asyncio.to_thread(layers, self._home.registry, OVERLAY)).base
+    async def _raw(self) -> tuple[str, Mapping[str, Any]]:
+        found = await self._layers()
+        return found.version, found.whole
 
     def _feed_rules(self) -> FeedRules:
         registry = self._settings().discovery.registry

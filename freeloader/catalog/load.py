@@ -42,34 +42,29 @@ class _Draft:
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """Raw documents by provider: the bundled ones with the first overlays in (``base``), what
-    the rest of the overlays lays over that (``owner``), and all together (``whole``)."""
+    """Raw documents by provider: the bundled ones, what the owner's own overlays lay over them
+    (a patch), and all together with every overlay in."""
 
     version: str
-    base: Mapping[str, Any]
+    bundled: Mapping[str, Any]
     owner: Mapping[str, Any]
     whole: Mapping[str, Any]
 
 
-def layers(overlays: Path | None, first: str) -> Layers:
-    """The registry unchecked, as far as it loads. ``first`` names the overlay that counts as
-    part of the base."""
+def layers(overlays: Path | None, discovered: str) -> Layers:
+    """The registry unchecked, as far as it loads. ``discovered`` names the overlay that is not
+    the owner's."""
     draft = _Draft({}, {}, [])
     owner: dict[str, Any] = {}
     for path in _bundled():
         _take(draft, path)
-    extra = _overlays(overlays)
-    for path in extra:
-        if path.name == first:
-            _take(draft, path, hashlib.sha256())
-    base = dict(draft.raw)
-    for path in extra:
+    bundled = dict(draft.raw)
+    for path in _overlays(overlays):
         before = len(draft.problems)
-        if path.name != first:
-            _take(draft, path, hashlib.sha256())
-            if len(draft.problems) == before:
-                owner = merge(owner, camel(read_document(path).get("providers", {}), named=True))
-    return Layers(draft.version, base, owner, dict(draft.raw))
+        _take(draft, path, hashlib.sha256())
+        if path.name != discovered and len(draft.problems) == before:
+            owner = merge(owner, camel(read_document(path).get("providers", {}), named=True))
+    return Layers(draft.version, bundled, owner, dict(draft.raw))
 
 
 def load(

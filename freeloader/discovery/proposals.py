@@ -14,8 +14,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from freeloader.catalog.documents import merge
-
 KINDS = ("new_provider", "new_model", "pricing_change", "limit_change", "model_deprecated")
 #: Least sure first, as in the registry.
 CONFIDENCES = ("low", "medium", "high")
@@ -76,11 +74,6 @@ def _laid_over(base: Json, patch: Json) -> Json:
     for key, value in patch.items():
         out[key] = _laid_over(out.get(key), value) if isinstance(value, Mapping) else value
     return out
-
-
-def changes(base: Mapping[str, Json], patch: Mapping[str, Json]) -> bool:
-    """Whether merging the patch into these providers would change anything."""
-    return bool(merge(base, dict(patch)) != base)
 
 
 # ── the worse of two values ──────────────────────────────────────────────────

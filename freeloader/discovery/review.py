@@ -1,8 +1,9 @@
 """Proposals under review: kept, decided, applied as an overlay of their own, taken back.
 
 The overlay is always made anew from everything that is applied, in the order of the
-decisions, so that undoing is leaving out. It is the first of the home's overlays:
-what the owner wrote wins. Where proposals come from is not known here.
+decisions, so that undoing is leaving out. It is the last of the home's overlays: what
+the owner approves is the owner's latest word. Nothing is applied by itself over what
+the owner wrote. Where proposals come from is not known here.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from freeloader.catalog import Layers
+from freeloader.catalog.documents import merge
 from freeloader.clock import Clock, iso
 from freeloader.discovery import compare
-from freeloader.discovery.proposals import CONFIDENCES, KINDS, Proposal, cautious, changes, folded
+from freeloader.discovery.proposals import CONFIDENCES, KINDS, Proposal, cautious, folded
 from freeloader.errors import Conflict, InvalidRequest, NotFound
 from freeloader.store.rows import AuditRow, ProposalRow
 
-#: Sorts before the names that people give their files; later files win.
-OVERLAY = "00-discovered.json"
+#: Sorts behind the names that people give their files; later files win.
+OVERLAY = "zz-discovered.json"
 STATES = ("pending", "applied", "noted", "rejected", "superseded", "undone")
 #: More wait for nobody: what comes on top is found again at the next run.
 PENDING_MAX = 2000
@@ -65,8 +68,8 @@ class Taken:
     applied: tuple[ProposalRow, ...] = ()
 
 
-#: The registry without the discovered overlay, raw, by provider.
-Base = Callable[[], Awaitable[Mapping[str, Any]]]
+#: The registry in force, raw.
+Registry = Callable[[], Awaitable[Layers]]
 
 
 class Review:
@@ -77,14 +80,14 @@ class Review:
         log: ProposalLog,
         audit: Audit,
         overlays: Path,
-        base: Base,
+        registry: Registry,
         clock: Clock,
         automatic: Callable[[], Automatic],
         changed: Callable[[], Awaitable[None]],
     ) -> None:
         self._log, self._audit_log = log, audit
         self._overlay = overlays / OVERLAY
-        self._base, self._clock = base, clock
+        self._registry, self._clock = registry, clock
         self._automatic, self._changed = automatic, changed
         self._turn = asyncio.Lock()
 
@@ -108,7 +111,7 @@ class Review:
                 row = replace(row, id=await self._log.add(row))
                 waiting[_about(row)] = row
                 fresh.append(row)
-            automatic = [row for row in fresh if self._automatic().takes(proposal_of(row))]
+            automatic = await self._by_themselves(fresh)
             for row in automatic:
                 await self._decide(row, "applied", "auto_apply_updates")
             if automatic:
@@ -187,10 +190,17 @@ class Review:
         )
         return row
 
+    async def _by_themselves(self, rows: Sequence[ProposalRow]) -> list[ProposalRow]:
+        """Those that the owner's rules apply at once; never over what the owner wrote."""
+        rules = self._automatic()
+        found = [row for row in rows if rules.takes(proposal_of(row))]
+        known = await self._registry() if found else None
+        return [row for row in found if known and not written(known, proposal_of(row))]
+
     async def _require_fit(self, proposal: Proposal) -> None:
         """Raises Conflict where the registry has changed so that the patch does not load."""
-        base = await self._base()
-        checked = compare.checked({"providers": proposal.patch}, base)
+        known = await self._registry()
+        checked = compare.checked({"providers": proposal.patch}, known.whole)
         if checked.faults:
             raise Conflict(
                 f"It does not fit the registry any more ({checked.faults[0]}); reject it, "
@@ -290,6 +300,10 @@ def _replace_file(path: Path, document: Mapping[str, Any] | None) -> None:
     fresh.replace(path)
 
 
-def worth_telling(base: Mapping[str, Any], proposal: Proposal) -> bool:
-    """False where the owner's own files already decide what the proposal would change."""
-    return not proposal.applicable or changes(base, proposal.patch)
+def written(known: Layers, proposal: Proposal) -> bool:
+    """Whether the owner's own overlays decide what the proposal would change."""
+
+    def below(patch: Mapping[str, Any]) -> Any:
+        return merge(merge(dict(known.bundled), dict(patch)), dict(known.owner))
+
+    return bool(below(proposal.patch) == below({}))

@@ -44,12 +44,12 @@ class House:
         self.changes = 0
         self.automatic = Automatic()
         self.review = Review(
-            store.proposals, store.ledger, overlays, self.base, clock, lambda: self.automatic,
+            store.proposals, store.ledger, overlays, self.registry, clock, lambda: self.automatic,
             self.changed,
         )  # fmt: skip
 
-    async def base(self) -> Any:
-        return catalogs.layers(self.overlays, OVERLAY).base
+    async def registry(self) -> Any:
+        return catalogs.layers(self.overlays, OVERLAY)
 
     async def changed(self) -> None:
         self.changes += 1
@@ -156,13 +156,15 @@ async def test_what_does_not_fit_any_more_is_not_applied(house: House) -> None:
     assert (await house.review.show(row.id))["state"] == "pending"
 
 
-async def test_what_the_owner_wrote_wins(house: House) -> None:
+async def test_an_approval_is_the_owners_latest_word_automation_is_not(house: House) -> None:
     house.overlays.mkdir(exist_ok=True)
     mine = {"providers": {"groq": {"models": {MODEL: {"pricing": {"input": 4, "output": 4}}}}}}
     (house.overlays / "mine.json").write_text(json.dumps(mine))
+    house.automatic = Automatic(frozenset({"pricing_change"}), "low")
     (row,) = (await house.review.take([dearer()])).waiting
-    await house.review.approve(row.id, "me")
     assert house.price() == 4_000_000
+    await house.review.approve(row.id, "me")
+    assert house.price() == 9_000_000
 
 
 async def test_what_is_not_there_is_said(house: House) -> None:
