@@ -18,6 +18,7 @@ PARTS = {
     "decide": ("decide", "time of a decision and of an explanation, by strategy and size"),
     "start": ("start", "start to ready, and memory, against the child alone"),
     "overhead": ("overhead", "what the front adds over its child"),
+    "races": ("races", "a thousand requests at once against one dollar, a thousand times"),
     "traffic": ("traffic", "five minutes of requests while the configuration changes"),
 }
 #: What runs when nothing is named: what takes seconds, not minutes.
