@@ -176,7 +176,12 @@ class Run:
             return
         if self._watch is None or not self._watch.worth_waiting_for:
             self._task.cancel()
-        elif not self._left:
+        else:
+            self._wait_a_while()
+
+    def _wait_a_while(self) -> None:
+        """Nobody is there any more; what is under way may end by itself, but not for ever."""
+        if not self._left:
             self._left = True
             loop = asyncio.get_running_loop()
             end = loop.call_later(self._tools.leave_seconds, self._task.cancel)

@@ -27,6 +27,9 @@ from freeloader.store.rows import AuditRow
 _NEEDS_RESTART = ("server.host", "server.port", "secrets.backend", "upstream.workers")
 _SHORT = {
     "strategy": "routing.strategy",
+    "targets": "routing.targets",
+    "selection": "routing.selection",
+    "aggregation": "routing.aggregation",
     "weights": "routing.weights",
     "quality_gates": "routing.quality_gates",
     "fallback": "routing.fallback",

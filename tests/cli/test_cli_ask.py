@@ -131,3 +131,71 @@ def test_explain_lists_candidates_and_refusals(xswarm, daemon):
     assert "minIntelligence: 2 is below 7" in xswarm("explain", "--all", "hi").out
     assert xswarm("explain", "--json", "hi").json == answer
     assert {call["path"] for call in daemon.asked} == {"/v1/router/debug"}
+
+
+CAST = {
+    "model": "a/one",
+    "reason": "multi-cast to 3 (diverse): 2 answered",
+    "multiCast": {
+        "targets": 3,
+        "asked": 3,
+        "note": None,
+        "members": [
+            {"model": "a/one", "state": "won", "costUsd": 0.0, "latencyMs": 800},
+            {"model": "b/two", "state": "answered", "costUsd": 0.002, "latencyMs": 1500},
+            {"model": "c/three", "state": "failed", "costUsd": 0, "reason": "status 500"},
+        ],
+    },
+}
+
+
+def test_all_answers_of_a_multi_cast_are_printed_with_whose_they_are(xswarm, daemon):
+    answer = {
+        "routing": CAST,
+        "choices": [
+            {"message": {"content": "one"}, "model": "a/one", "costUsd": 0, "latencyMs": 800},
+            {"message": {"content": "two"}, "model": "b/two", "costUsd": 0.002, "latencyMs": 1500},
+        ],
+        "usage": {"tokensIn": 6, "tokensOut": 4, "costUsd": 0.002},
+    }
+    daemon.on("POST", "/v1/chat/completions", answer)
+    ran = xswarm("ask", "--targets", "3", "--aggregation", "all", "--max-cost", "0.5", "hi")
+    assert ran.code == 0
+    assert ran.out == "── a/one · $0 · 0.8 s ──\none\n\n── b/two · $0.002 · 1.5 s ──\ntwo\n"
+    assert "c/three  failed" in ran.err
+    assert "status 500" in ran.err
+    body = daemon.asked[0]["body"]
+    assert (body["targets"], body["aggregation"], body["max_cost"]) == (3, "all", 0.5)
+    assert "selection" not in body
+    assert xswarm("ask", "--targets", "3", "--json", "hi").json == answer
+
+
+def test_a_vote_and_a_judge_are_said(xswarm, daemon):
+    vote = {"agreed": True, "votes": 2, "of": 3, "by": "number"}
+    judge = {"model": "d/four", "costUsd": 0.001, "problem": None}
+    cast = {**CAST["multiCast"], "vote": vote, "judge": judge, "note": "3 of 5 targets"}
+    answer = {"routing": {**CAST, "multiCast": cast}, "choices": [{"message": {"content": "42"}}]}
+    daemon.on("POST", "/v1/chat/completions", answer)
+    ran = xswarm("ask", "--aggregation", "consensus", "6 x 7?")
+    assert ran.out == "42\n"
+    assert "vote: 2 of 3 agreed, by number" in ran.err
+    assert "judged by d/four · $0.001" in ran.err
+    assert "3 of 5 targets" in ran.err
+
+
+@pytest.mark.parametrize("command", [("ask", "--dry-run"), ("explain",)])
+def test_a_dry_run_shows_members_and_the_whole_hold(xswarm, daemon, command):
+    plan = {
+        "holdUsd": 0.0123,
+        "members": [{"model": "a/one", "holdUsd": 0}, {"model": "b/two", "holdUsd": 0.0023}],
+        "judge": {"model": "c/three", "holdUsd": 0.01},
+        "note": "2 of 3 targets: nobody else passes",
+    }
+    daemon.on("POST", "/v1/router/debug", {"candidates": [], "multiCast": plan, "winner": None})
+    ran = xswarm(*command, "--targets", "3", "hi")
+    assert ran.code == 0
+    assert "b/two  holds $0.0023" in ran.out
+    assert "c/three  judges, holds $0.01" in ran.out
+    assert "The whole request holds $0.0123" in ran.out
+    assert "2 of 3 targets" in ran.err
+    assert {call["path"] for call in daemon.asked} == {"/v1/router/debug"}

@@ -358,3 +358,39 @@ async def test_several_choices_are_not_compared() -> None:
     one = house({})
     with pytest.raises(InvalidRequest, match="n must be 1"):
         one.begin(level=asked("consensus"), choices=2)
+
+
+async def test_the_dry_run_is_what_would_be_held_and_touches_nothing() -> None:
+    rich = [deployment(p, "m", tier="paid", price=PAID, intelligence=7.0) for p in "abc"]
+    one = house({d.id: says(d.id) for d in rich}, *rich)
+    said = asked("best", targets=2)
+    shown = one.explain(level=said)
+    assert one.books.log == []
+    plan = shown["multiCast"]
+    assert [m["provider"] for m in plan["members"]] == ["a", "b"]
+    assert plan["judge"]["provider"] == "c"
+    assert plan["holdUsd"] == pytest.approx(sum(m["holdUsd"] for m in plan["members"])
+                                            + plan["judge"]["holdUsd"])  # fmt: skip
+    assert shown["policy"]["origins"]["aggregation"] == "request"
+    assert (shown["policy"]["targets"], shown["winner"]["provider"]) == (2, "a")
+    assert "a/m, b/m, judged by c/m" in shown["reason"]
+    run = one.begin(level=said)
+    await finished(run)
+    assert run.routing()["multiCast"]["holdUsd"] == plan["holdUsd"]
+    assert [row[0] for row in one.books.said("hold")] == [d.id for d in rich]
+
+
+async def test_a_client_that_leaves_waits_for_whole_answers_that_are_paid_for() -> None:
+    paid = deployment("b", "two", tier="paid", price=PAID, intelligence=6.0)
+    one = house({A.id: HANG, paid.id: says("b"), C.id: HANG}, A, paid, C)
+    run = one.begin(level=asked("all"))
+    while len(one.lane.sent) < 3:
+        await asyncio.sleep(0)
+    run.abandon()
+    await one.tasks.drain(5)
+    assert {row[:2] for row in one.books.said("settle")} == {
+        (A.id, "hold"), (paid.id, "reported"), (C.id, "hold")
+    }  # fmt: skip
+    (row,) = one.journal.decisions
+    assert row.outcome == "abandoned"
+    assert row.cost_pico == 20_000_000

@@ -240,6 +240,12 @@ class World:
     sessions: Sessions = field(default_factory=Sessions)
 
     def begin(self, **asked: Any) -> Any:
+        return self.pipeline().begin(profile(**asked), OWNER, "r")
+
+    def explain(self, **asked: Any) -> dict[str, Any]:
+        return self.pipeline().explain(profile(**asked), OWNER)
+
+    def pipeline(self) -> Pipeline:
 
         async def credentials(_: Deployment) -> Mapping[str, str]:
             return {"api_key": "hush-hush"}
@@ -260,7 +266,7 @@ class World:
             leave_seconds=self.leave_seconds,
             sessions=self.sessions,
         )
-        return Pipeline(tools).begin(profile(**asked), OWNER, "r")
+        return Pipeline(tools)
 
 
 FIRST = deployment("a", "m", speed=9.0)
@@ -506,18 +512,7 @@ async def test_a_requests_cap_bounds_the_sum_of_its_attempts() -> None:
 
 async def test_explain_sends_and_holds_nothing() -> None:
     house = world({})
-    tools = Tools(
-        house.books,  # type: ignore[arg-type]
-        house.lane,
-        house.rules,  # type: ignore[arg-type]
-        house.journal,
-        SystemClock(),
-        house.tasks,
-        lambda d: asyncio.sleep(0, {}),  # type: ignore[arg-type,return-value]
-        ready,
-        lambda kind: kind,
-    )
-    shown = Pipeline(tools).explain(profile(), OWNER)
+    shown = house.explain()
     assert shown["winner"]["deployment"] == FIRST.id
     assert [c["deployment"] for c in shown["candidates"]] == [FIRST.id, SECOND.id]
     assert house.lane.sent == []

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from manage_fakes import FakeAsker, FakeClock, FakeLedger
 
+from freeloader.core.model import Level
+from freeloader.core.policy import combine
 from freeloader.errors import ConfigError, NotFound
 from freeloader.manage.accounts import Accounts
 from freeloader.manage.config import Config, nest, reload
@@ -57,6 +59,10 @@ def test_short_and_dotted_names(changes: dict[str, Any], nested: dict[str, Any])
         ({"server": {"port": "many"}}, "server.port", "integer"),
         ({"apiKey": CANARY}, "apiKey", "unknown key"),
         ({"routing": {"strategy": "cheapest"}}, "routing.strategy", "must be one of"),
+        ({"routing": {"targets": 0}}, "routing.targets", "greater than or equal to 1"),
+        ({"routing": {"targets": 11}}, "routing.targets", "less than or equal to 10"),
+        ({"aggregation": "vote"}, "routing.aggregation", "'consensus'"),
+        ({"routing": {"selecton": "best"}}, "routing.selecton", "did you mean 'selection'"),
     ],
 )
 async def test_what_could_not_be_loaded_is_not_written(
@@ -70,6 +76,21 @@ async def test_what_could_not_be_loaded_is_not_written(
     assert CANARY not in str(caught.value)
     assert home.config.read_text() == "# mine\n[server]\nport = 3100\n"
     assert [row.what for row in ledger.configs] in ([], ["before the first change"])
+
+
+async def test_how_multi_cast_asks_is_a_setting(config: Config, home: Home) -> None:
+    said = {"strategy": "multi-cast", "targets": 5, "selection": "best", "aggregation": "consensus"}
+    answer = await config.change_config(said, "owner")
+    assert sorted(answer["changed"]) == [f"routing.{name}" for name in sorted(said)]
+    policy = combine([Level("request"), load(home, {}).routing.level()])
+    assert (policy.targets, policy.selection, policy.aggregation) == (5, "best", "consensus")
+    assert policy.origins["targets"] == "settings"
+    # What a request says is nearer, part by part; the strategy's own defaults stand behind both.
+    nearer = Level("request", strategy="multi-cast", targets=2)
+    policy = combine([nearer, load(home, {}).routing.level()])
+    assert (policy.targets, policy.selection, policy.aggregation) == (2, "best", "consensus")
+    assert policy.origins["targets"] == "request"
+    assert combine([nearer]).origins["aggregation"] == "preset"
 
 
 async def test_history_and_the_way_back(config: Config, home: Home, ledger: FakeLedger) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
+from freeloader.cli import casting
 from freeloader.cli.backend import online
 from freeloader.cli.shell import Failure, emit, json_option, money, note, rows_of, table
 
-STRATEGIES = "balanced, cost-first, speed-first, quality-first …"
+STRATEGIES = "balanced, cost-first, speed-first, quality-first, multi-cast …"
 PROMPT_BYTES_MAX = 16 * 1024 * 1024
 
 model_option = click.option(
@@ -35,31 +36,30 @@ max_tokens_option = click.option(
 @project_option
 @system_option
 @max_tokens_option
+@casting.options
 @click.option("--no-stream", is_flag=True, help="Print the answer when it is whole.")
+@click.option("--dry-run", is_flag=True, help="Only show who would be asked, and the price held.")
 @json_option
 def ask(
-    prompt: tuple[str, ...],
-    model: str,
-    strategy: str | None,
-    project: str | None,
-    system: str | None,
-    max_tokens: int | None,
-    no_stream: bool,
-    as_json: bool,
+    prompt: tuple[str, ...], no_stream: bool, dry_run: bool, as_json: bool, **asked: Any
 ) -> None:
-    """Ask a model; `-` reads the prompt from standard input.
+    """Ask a model, or several; `-` reads the prompt from standard input.
 
-    The answer goes to standard output, the chosen model, why, and the cost to standard error.
+    Answers go to standard output, the chosen model, why, and the cost to standard error.
     """
-    body = _body(prompt, model, strategy, project, system, max_tokens)
+    body = _body(prompt, **asked)
     client = online("client")
-    if no_stream or as_json:
+    if dry_run:
+        _show_decision(client.call("POST", "/v1/router/debug", body, seconds=60), False, as_json)
+        return
+    if no_stream or as_json or casting.whole(asked):
         answer = client.call("POST", "/v1/chat/completions", body, seconds=600)
         if as_json:
             emit(answer)
             return
         _show_routing(answer.get("routing"))
-        click.echo(_text(answer, "message"))
+        casting.show_answers(answer, lambda choice: _text({"choices": [choice]}, "message"))
+        casting.show_members(answer.get("routing"))
         _show_usage(answer.get("usage"))
         return
     body |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -85,6 +85,9 @@ class Shown:
         if event.get("usage"):
             self._usage = event["usage"]
         text = _text(event, "delta")
+        title = casting.heading((event.get("choices") or [{}])[0])
+        if title is not None:
+            click.echo(("\n\n" if self._last else "") + title)
         if text:
             self._last = text
             click.echo(text, nl=False)
@@ -94,6 +97,7 @@ class Shown:
         """After the last chunk. Raises Failure where nothing at all was answered."""
         if self._last and not self._last.endswith("\n"):
             click.echo("")
+        casting.show_members(self._routing)
         _show_usage(self._usage)
         if not self._last and self._usage is None:
             raise Failure("the answer was empty; `xswarm decisions` shows what happened.")
@@ -106,21 +110,17 @@ class Shown:
 @project_option
 @system_option
 @max_tokens_option
+@casting.options
 @click.option("--all", "everything", is_flag=True, help="Also every candidate that was refused.")
 @json_option
-def explain(
-    prompt: tuple[str, ...],
-    model: str,
-    strategy: str | None,
-    project: str | None,
-    system: str | None,
-    max_tokens: int | None,
-    everything: bool,
-    as_json: bool,
-) -> None:
+def explain(prompt: tuple[str, ...], everything: bool, as_json: bool, **asked: Any) -> None:
     """Show what the daemon would decide for a prompt; nothing is sent or spent."""
-    body = _body(prompt, model, strategy, project, system, max_tokens)
+    body = _body(prompt, **asked)
     answer = online("client").call("POST", "/v1/router/debug", body, seconds=60)
+    _show_decision(answer, everything, as_json)
+
+
+def _show_decision(answer: Mapping[str, Any], everything: bool, as_json: bool) -> None:
     if as_json:
         emit(answer)
         return
@@ -136,19 +136,14 @@ def explain(
         note(f"{refused} refused; --all shows why.")
     if isinstance(answer.get("winner"), Mapping):
         _show_routing({**answer["winner"], "reason": answer.get("reason")})
+    casting.show_plan(answer.get("multiCast"))
 
 
 def _body(
-    prompt: tuple[str, ...],
-    model: str,
-    strategy: str | None,
-    project: str | None,
-    system: str | None,
-    max_tokens: int | None,
+    prompt: tuple[str, ...], *, model: str, system: str | None, **given: Any
 ) -> dict[str, Any]:
     messages = [{"role": "system", "content": system}] if system else []
     messages.append({"role": "user", "content": _prompt(prompt)})
-    given = {"strategy": strategy, "project": project, "max_tokens": max_tokens}
     asked = {name: value for name, value in given.items() if value is not None}
     return {"model": model, "messages": messages, **asked}
 

@@ -51,6 +51,8 @@ class Assembly:
                 continue
             self.party = replace(found, members=tuple(self._scored(found.members, ask)))
             self._others = self._told_others(found, ask)
+            if any(c.verdict is not None and c.verdict.code == "starting" for c in found.refused):
+                self._tools.lane_wanted()
             members = [self._member(c, h) for c, h in zip(self.party.members, held, strict=False)]
             if found.judge is not None and found.judge_ask is not None:
                 judge = routing.scored(found.judge, found.judge_ask, self._tools.books)

@@ -57,6 +57,17 @@ class CastRun(Run):
 
     # ── what a surface uses ──────────────────────────────────────────────────
 
+    def abandon(self) -> None:
+        """As of any run: whole answers that are paid for are waited for, the rest ends now."""
+        worth = [m for m in self._members if m.pending and m.watch.worth_waiting_for]
+        if self._winner is not None or not worth or self._task.done():
+            super().abandon()
+            return
+        for member in self._members:
+            if member not in worth:
+                member.cancel()
+        self._wait_a_while()
+
     def routing(self) -> dict[str, Any]:
         shown = super().routing()
         if self._members:
@@ -75,6 +86,8 @@ class CastRun(Run):
                 member.start(self._take)
             await self._gather()
             await self._end(self._members)
+            if self._left:
+                raise asyncio.CancelledError  # nobody is there for an answer
             if self._winner is None:
                 await self._answer()
             await self._close()
@@ -130,7 +143,7 @@ class CastRun(Run):
 
     async def _replace(self) -> None:
         """Asks somebody in the place of one that failed, where fallback and outcome allow it."""
-        if not progress.wants_another(self._standing()):
+        if self._left or not progress.wants_another(self._standing()):
             return
         plan, step = self._plan, self._next_step()
         if isinstance(step, Stop):
@@ -182,6 +195,7 @@ class CastRun(Run):
         self._account()
         parts = burst.chunks(body) if self._plan.profile.stream else (body,)
         for part in parts:
+            self._texts.note(part)
             await self._queue.put(Delta(part, content=True))
             self._ready.set()
 
@@ -235,6 +249,8 @@ class CastRun(Run):
     def _over(self) -> bool:
         if self._winner is not None:
             return not self._winner.pending
+        if self._left:
+            return not any(member.pending for member in self._members)
         return progress.over(self._standing())
 
     def _time_left(self, *, final: bool = False) -> float | None:
