@@ -11,7 +11,7 @@ from freeloader.settings.unbuilt import unbuilt
 @pytest.mark.parametrize(
     ("values", "name"),
     [
-        ({"discovery": {"enabled": False}}, "discovery"),
+        ({"benchmarking": {"enabled": False}}, "benchmarking"),
     ],
 )
 def test_a_setting_without_effect_is_named(values: dict[str, object], name: str) -> None:
