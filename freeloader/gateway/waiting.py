@@ -179,7 +179,8 @@ class Room:
             if not self._timer.cancelled() and self._timer.when() <= loop.time() + seconds:
                 return
             self._timer.cancel()
-        self._timer = loop.call_later(seconds, self._due)
+        # Never quite at once: uvloop gives a handle without a time for a delay of nothing.
+        self._timer = loop.call_later(max(seconds, _SOONEST_S), self._due)
 
     def _due(self) -> None:
         self._timer = None

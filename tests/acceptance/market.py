@@ -58,17 +58,18 @@ def furnish(house: House, at: str) -> None:
 
 
 def rules(house: House, **budget: Any) -> None:
-    """These limits and no others, from the next request on."""
+    """These limits and actions and no others, from the next request on; shares stay."""
     nothing = {"daily": None, "monthly": None}
     whole: dict[str, Any] = {
         "hard": {**nothing, "per_request": None},
         "soft": nothing,
         "actions": {"on_soft_limit": None, "on_hard_limit": None, "on_project_limit": None},
-        "allocations": None,
     }
-    for changes in (whole, budget):
-        status, _, answer = house.call("POST", "/v1/config", {"budget": changes}, role="admin")
-        assert status == 200, answer
+    changes = {name: {**part, **budget.get(name, {})} for name, part in whole.items()}
+    status, _, answer = house.call(
+        "POST", "/v1/config", {"budget": {**budget, **changes}}, role="admin"
+    )
+    assert status == 200, answer
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,6 @@ class Race:
 def race(house: House, bank: Simulator, project: str, clients: int, ratio: int) -> Race:
     """``clients`` at once want the project's budget, which is enough for half of them; each
     retries until it is told 402. A hold is about ``ratio`` times the cost."""
-    rules(house)
     ask = {"model": PAID, "max_tokens": 100, "project": f"{project}-first"}
     status, _, body = house.chat("go", **ask)
     assert status == 200, body
@@ -99,7 +99,6 @@ def race(house: House, bank: Simulator, project: str, clients: int, ratio: int) 
     hold, calls = asyncio.run(_rush(house, _body(tokens, project), clients))
     day = house.get(f"/v1/budget?project={project}")["daily"]
     billed = (bank.bill()["totals"]["picodollars"] - before) / 1e12
-    rules(house)
     return Race(limit, hold, day["spent"], day["held"], billed, calls)
 
 
