@@ -1,0 +1,231 @@
+"""Every budget × action × exhaustion over HTTP, races for the last dollar, prices set by hand.
+
+One daemon, its real child and the simulator. Limits are changed while it runs, so each
+case also shows that a change takes effect on the next request.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from farm import House, Simulator, until
+from market import PAID, open_, race, rules
+
+ACTIONS = ("warn", "downgrade", "local-only", "block")
+_NUMBERS = itertools.count()
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Simulator]]:
+    with open_(tmp_path_factory.mktemp("market")) as found:
+        status, _, body = found[0].chat("first", model=PAID, max_tokens=50)
+        assert status == 200, body
+        yield found
+
+
+@pytest.fixture
+def house(market: tuple[House, Simulator]) -> House:
+    return market[0]
+
+
+@pytest.fixture
+def bank(market: tuple[House, Simulator]) -> Simulator:
+    return market[1]
+
+
+def spent(house: House, span: str) -> float:
+    return float(house.get("/v1/budget")[span]["spent"])
+
+
+def refused(status: int, headers: dict[str, str], body: Any, named: str, resets: bool) -> Any:
+    """The whole of a 402: code, type, the budget and its reset, what to do, no retries."""
+    assert status == 402, body
+    error = body["error"]
+    assert (error["code"], error["type"]) == ("budget_exceeded", "insufficient_quota")
+    assert error["decisionId"].startswith("dec_")
+    assert headers["x-should-retry"] == "false"
+    facts = error["details"]["budget"]
+    assert named in facts["budget"]
+    assert named in error["message"]
+    assert (facts["resetsAt"] is not None) == resets
+    if resets:
+        assert facts["resetsAt"] in error["message"]
+    assert re.search(r"xswarm config set budget\.|max_cost|key with a larger", error["message"])
+    return facts
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("span", ["daily", "monthly"])
+@pytest.mark.parametrize("kind", ["soft", "hard", "project"])
+def test_a_limit_and_its_action(house: House, kind: str, span: str, action: str) -> None:
+    project = f"p{next(_NUMBERS)}"
+    ask = {"model": "gold/ingot", "max_tokens": 50, "project": project}
+    best = {"model": "auto:quality-first", "max_tokens": 50, "project": project}
+
+    def limit(dollars: float) -> None:
+        actions = {f"on_{kind}_limit": action}
+        where = {"allocations": {project: {span: dollars}}} if kind == "project" else {
+            kind: {span: dollars}
+        }  # fmt: skip
+        rules(house, actions=actions, **where)
+
+    if kind == "project":
+        rules(house)  # a project of its own has to spend something first
+        status, headers, body = house.chat("before", **ask)
+        assert (status, "x-freeloader-budget-action" in headers) == (200, False), body
+    used = (
+        house.get(f"/v1/budget?project={project}")[span]["spent"]
+        if kind == "project"
+        else spent(house, span)
+    )
+    limit(used * 0.9)
+
+    goes_on = kind != "hard" and action in ("warn", "downgrade")
+    status, headers, body = house.chat("named and paid", **ask)
+    if goes_on:
+        assert status == 200, body
+        assert headers["x-freeloader-budget-action"].startswith(action)
+        (told,) = body["routing"]["budgetActions"]
+        assert (told["action"], span in told["budget"]) == (action, True)
+    else:
+        named = {"soft": f"{span} soft budget", "hard": f"{span} budget",
+                 "project": f"{span} budget of project {project}"}[kind]  # fmt: skip
+        facts = refused(status, headers, body, named, True)
+        assert facts["action"] == action
+
+    status, headers, body = house.chat("free", model="gift/ribbon", project=project)
+    assert status == 200, "a spent budget never blocks what costs nothing"
+    status, headers, body = house.chat("local", model="near/pebble", project=project)
+    assert status == 200, body
+
+    status, headers, body = house.chat("the best", **best)
+    if action == "local-only":
+        assert (status, headers["x-freeloader-provider"]) == (200, "near")
+    elif action == "downgrade":
+        assert status == 200, body
+        assert headers["x-freeloader-provider"] in ("gift", "near")
+        assert headers["x-freeloader-strategy"] == "cost-first"
+    elif goes_on:
+        assert (status, headers["x-freeloader-provider"]) == (200, "gold")
+    else:
+        refused(status, headers, body, "budget", True)
+    if status == 200:
+        assert headers["x-freeloader-budget-action"].startswith(action)
+    alerts = house.get("/v1/budget" + (f"?project={project}" if kind == "project" else ""))
+    wanted = "soft_limit" if kind == "soft" else "hard_limit"
+    assert wanted in [one["type"] for one in alerts["alerts"]]
+
+
+def test_a_limit_that_is_taken_away_holds_nobody(house: House) -> None:
+    rules(house, hard={"daily": 0})
+    assert house.chat("none", model=PAID)[0] == 402
+    rules(house)
+    assert house.chat("raised", model=PAID, max_tokens=50)[0] == 200
+
+
+@pytest.mark.parametrize("how", ["setting", "max_cost", "budget", "header"])
+def test_a_limit_per_request(house: House, how: str) -> None:
+    rules(house)
+    ask: dict[str, Any] = {"model": "gold/ingot", "max_tokens": 100}
+    headers = {"X-Freeloader-Max-Cost": "0.0000001"} if how == "header" else {}
+    if how == "setting":
+        rules(house, hard={"per_request": 0.0000001})
+    elif how == "max_cost":
+        ask["max_cost"] = 0.0000001
+    elif how == "budget":
+        ask["budget"] = {"perRequest": 0.0000001}
+    body = {"messages": [{"role": "user", "content": "hello"}], **ask}
+    answer = house.call("POST", "/v1/chat/completions", body, headers=headers)
+    refused(*answer, "per-request" if how == "setting" else "request's own", False)
+    free = {**body, "model": "gift/ribbon"}
+    assert house.call("POST", "/v1/chat/completions", free, headers=headers)[0] == 200
+    rules(house)
+
+
+@pytest.mark.parametrize("span", ["daily", "monthly"])
+def test_a_keys_own_budget(house: House, span: str) -> None:
+    rules(house)
+    made = house.call("POST", "/v1/keys", {"budget": {span: 0.0000001}}, role="admin")[2]
+    auth = {"Authorization": f"Bearer {made['key']}"}
+    body = {"model": "gold/ingot", "max_tokens": 50, "messages": [{"role": "user", "content": "x"}]}
+    answer = house.call("POST", "/v1/chat/completions", body, headers=auth)
+    refused(*answer, f"{span} budget of key", True)
+    free = {**body, "model": "gift/ribbon"}
+    assert house.call("POST", "/v1/chat/completions", free, headers=auth)[0] == 200
+    assert house.call("POST", "/v1/chat/completions", body)[0] == 200, "other keys go on"
+
+
+@pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens", None])
+def test_what_would_never_fit_is_lowered_said_and_sent(
+    house: House, bank: Simulator, field: str | None
+) -> None:
+    rules(house, hard={"per_request": 0.003})
+    asked = {field: 4000} if field else {}
+    status, headers, body = house.chat("lower", model="gold/ingot", **asked)
+    assert status == 200, body
+    lowered = int(headers["x-freeloader-max-tokens"])
+    assert 256 <= lowered < 1500
+    sent = json.loads(_last_body(bank))
+    assert sent.get(field or "max_tokens", sent.get("max_tokens")) == lowered
+    status, headers, _ = house.chat("fits", model="gold/ingot", max_tokens=100)
+    assert (status, "x-freeloader-max-tokens" in headers) == (200, False)
+    rules(house)
+
+
+def _last_body(bank: Simulator) -> str:
+    found = bank.requests()
+    rows = found["requests"] if isinstance(found, dict) else found
+    last = rows[-1]
+    body = last["body"]
+    return body if isinstance(body, str) else json.dumps(body)
+
+
+def test_an_unknown_price_is_refused_with_the_overlay_that_sets_it(house: House) -> None:
+    rules(house, hard={"daily": 1000.0})
+    status, _, body = house.chat("dust", model="gold/dust", max_tokens=50)
+    error = body["error"]
+    assert (status, error["code"]) == (402, "price_unknown")
+    assert "registry/prices.json" in error["message"]
+    details = error["details"]
+    (house.home / details["overlayFile"]).write_text(json.dumps(details["overlay"]))
+    assert house.daemon is not None
+    house.daemon.send_signal(signal.SIGHUP)
+    ask = {"model": "gold/dust", "max_tokens": 50}
+    until(lambda: house.chat("dust", **ask)[0] == 200, 60, "the price is taken over")
+    rules(house)
+
+
+@pytest.mark.parametrize("ratio", [3, 10, 20])
+def test_a_race_for_the_last_of_a_budget_never_passes_it(
+    house: House, bank: Simulator, ratio: int
+) -> None:
+    """R4 over HTTP: holds far above the cost; clients retry until nothing fits."""
+    found = race(house, bank, f"race{ratio}", 40, ratio)
+    assert found.held == 0
+    assert found.spent <= found.limit
+    assert found.billed <= found.spent + 1e-12, "the bill is within the ledger"
+    assert found.spent >= found.limit - found.hold, "nothing that fits was refused"
+
+
+def test_budgets_are_set_and_shown_by_the_command_line(house: House, tmp_path: Path) -> None:
+    house.xswarm("budget", "set", "--daily", "500", "--monthly", "9000", "--per-request", "0.5")
+    house.xswarm("budget", "set", "--daily", "400", "--soft")
+    house.xswarm("budget", "set", "--daily", "3", "--project", "team")
+    shown = json.loads(house.xswarm("budget", "show", "--json"))
+    assert (shown["daily"]["limit"], shown["daily"]["softLimit"]) == (500, 400)
+    assert shown["monthly"]["limit"] == 9000
+    assert shown["projects"]["team"]["daily"]["limit"] == 3
+    mine = json.loads(house.xswarm("budget", "show", "--project", "team", "--json"))
+    assert mine["daily"]["limit"] == 3
+    assert "team daily" in house.xswarm("budget", "show")
+    assert json.loads(house.xswarm("budget", "confirm", "--json")) == {"confirmed": False}
+    rules(house)
