@@ -16,6 +16,7 @@ from typing import Any
 from freeloader import __version__
 from freeloader.app.budgets import budget_rules
 from freeloader.app.discovering import Discovering
+from freeloader.app.failpoints import CrashingLane, CrashingLedger, failpoint
 from freeloader.app.telling import Teller
 from freeloader.app.upstream import Upstream
 from freeloader.app.views import Decisions, Jobs
@@ -135,7 +136,10 @@ class Daemon:
             in_force=lambda: self.settings,
         )
         self.channels = Channels(self.secrets, ledger, self.config, self._clock)
-        self.books = Books(ledger, self._clock, budget_rules(settings, {}))
+        point = failpoint(environ)
+        kept: Any = ledger if point is None else CrashingLedger(ledger, point)
+        self._failpoint = point
+        self.books = Books(kept, self._clock, budget_rules(settings, {}))
         proxies = {k: v for k, v in environ.items() if k.lower() in _PROXIES}
         self.keeper = _keeper(
             home,
@@ -342,9 +346,10 @@ class Daemon:
         self.books.watch(room.changed)
         ledger = self.store.ledger
         load = LoadMonitor(self._clock, lambda: self.settings.load_monitoring.rules())
+        lane, point = self.upstream.lane, self._failpoint
         tools = Tools(
             self.books,
-            self.upstream.lane,
+            lane if point is None else CrashingLane(lane, point),
             self.world,
             self.store.journal,
             self._clock,
