@@ -272,6 +272,8 @@ class Books:
         said = _counted(used)
         meters = believed(said)
         cost = charge(hold.deployment, meters, basis, hold.cost, hold.surcharge)
+        if facts.proven_free and basis == "reported" and hold.deployment.model.free:
+            cost = 0
         guessed = basis != "reported" or hold.estimated or meters != said
         overrun = max(0, cost - hold.cost)
         done = Settlement(hold.attempt_id, cost, hold.cost, overrun, meters, basis, guessed)

@@ -64,13 +64,18 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the pipeline knows of an attempt besides consumption: for the usage row alone."""
+    """What the pipeline knows of an attempt besides consumption, for the usage row.
+
+    ``proven_free``: the provider itself said that this call cost nothing, which is believed
+    of models that its free tier covers. Nothing else makes a billable call free.
+    """
 
     task: str = ""
     outcome: str = "ok"
     latency_ms: float | None = None
     first_ms: float | None = None
     premium_pico: int | None = None
+    proven_free: bool = False
 
 
 class StoredWindow(Protocol):

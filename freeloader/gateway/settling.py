@@ -57,12 +57,25 @@ async def settle(watch: Watch, hold: Hold, decision_id: str, tools: Tools) -> Se
             watch.latency_ms(),
             watch.first_ms(),
             premium,
+            said_to_be_free(watch),
         )
         done = await tools.books.settle(hold, used, basis, now, facts)
     _learn(watch, judged, used, now, tools)
     shown = _shown(watch, judged, used, basis, done.cost)
     tools.journal.attempt(_row(watch, decision_id, judged, used, done.cost, shown))
     return Settled(judged, used, basis, done.cost, shown, premium)
+
+
+def said_to_be_free(watch: Watch) -> bool:
+    """The evidence that a billable account's free quota covered a call.
+
+    Only the provider's own statement of the cost (OpenRouter's ``usage.cost``) counts: a
+    rate-limit header shows that a quota was there, and not that this call was billed to it.
+    Without such a statement the call is charged at list price.
+    """
+    usage = watch.usage
+    cost = usage.raw.get("cost") if usage is not None and usage.reported else None
+    return type(cost) in (int, float) and cost == 0
 
 
 def nothing_consumed(watch: Watch) -> bool:

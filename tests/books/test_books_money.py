@@ -539,3 +539,25 @@ async def test_what_is_settled_while_the_ledger_is_read_anew_is_not_lost() -> No
     view = books.budget_view(None, clock.now())["daily"]
     assert view["spent"] >= 0.003
     assert view["held"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("free", "basis", "covered", "cost"),
+    [
+        (True, "reported", True, 0),
+        (True, "reported", False, COST),
+        (True, "counted", True, COST),
+        (False, "reported", True, COST),
+    ],
+)
+async def test_a_billable_call_is_free_only_on_evidence_and_held_all_the_same(
+    free: bool, basis: str, covered: bool, cost: int
+) -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    found = replace(PAID, model=replace(PAID.model, free=covered))
+    books = await opened(ledger, clock, BudgetRules(hard_daily=10 * COST), found)
+    hold = await reserve(books, clock, "a", found)
+    assert isinstance(hold, Hold)
+    assert hold.cost == COST
+    facts = Facts(proven_free=free)
+    assert (await books.settle(hold, TOKENS, basis, clock.now(), facts)).cost == cost

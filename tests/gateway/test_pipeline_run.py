@@ -820,3 +820,20 @@ async def test_a_budget_that_refuses_is_told_to_the_books() -> None:
     with pytest.raises(BudgetExceeded):
         await house.begin().first(5)
     assert house.books.said("refused") == [("budget_exceeded",)]
+
+
+@pytest.mark.parametrize(
+    ("said", "proven"),
+    [({"cost": 0}, True), ({"cost": 0.0}, True), ({"cost": 0.01}, False), ({}, False),
+     ({"cost": None}, False), ({"cost": False}, False), ({"cost": "0"}, False)],
+)  # fmt: skip
+async def test_only_the_providers_own_word_proves_a_call_free(
+    said: dict[str, Any], proven: bool
+) -> None:
+    paid = deployment("a", "m", tier="paid", price=PAID)
+    told = Usage(Meters(requests=1, input=10, output=5), True, said)
+    house = world({paid.id: [[whole(), told, End()]]}, paid)
+    run = house.begin()
+    assert await run.first(5)
+    await collect(run)
+    assert house.books.facts[-1].proven_free is proven
