@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from freeloader.clock import Clock, Instant
@@ -97,7 +98,9 @@ class Watch:
         usage = self.usage
         if usage is not None and usage.reported:
             meters = usage.meters
-            return (meters if meters.requests else meters + Meters(requests=1)), "reported"
+            # Providers count tokens; pictures that have a price of their own we count.
+            images = max(meters.images, self.attempt.profile.upper.images)
+            return replace(meters, requests=meters.requests or 1, images=images), "reported"
         if self.first_at is None or not self.attempt.profile.stream:
             return self.upper(), "hold"
         guessed = usage.meters.output if usage is not None else 0

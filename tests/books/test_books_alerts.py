@@ -167,3 +167,16 @@ async def test_a_spike_only_alerts_by_default_and_old_spending_is_none() -> None
     await spend(books, clock, "much", times=12)
     await spend(books, clock, "more", times=12)
     assert types(books, clock) == ["spike"]
+
+
+async def test_a_provider_that_counts_more_than_was_held_is_told_once_a_day() -> None:
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), PAID)
+    for name in ("1", "2"):
+        hold = await ask(books, clock, name)
+        assert isinstance(hold, Hold)
+        done = await books.settle(hold, TOKENS + TOKENS, "reported", clock.now())
+        assert done.overrun == COST
+    assert types(books, clock) == ["overrun"]
+    clock.go(86_400)
+    assert types(books, clock) == []

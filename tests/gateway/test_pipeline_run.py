@@ -837,3 +837,15 @@ async def test_only_the_providers_own_word_proves_a_call_free(
     assert await run.first(5)
     await collect(run)
     assert house.books.facts[-1].proven_free is proven
+
+
+async def test_pictures_are_counted_by_us_where_the_provider_counts_tokens_only() -> None:
+    priced = Price(1_000_000, 2_000_000, per_image=7)
+    paid = deployment("a", "m", tier="paid", price=priced)
+    house = world({paid.id: [[whole(), used(10, 5), End()]]}, paid)
+    run = house.begin(upper=Meters(requests=1, input=9_000, output=500, images=3))
+    assert await run.first(5)
+    await collect(run)
+    ((_, basis, meters),) = house.books.said("settle")
+    assert (basis, meters.images) == ("reported", 3)
+    assert house.journal.decisions[0].cost_pico == priced.cost(Meters(1, 10, output=5)) + 3 * 7

@@ -86,6 +86,15 @@ class Alerts:
         message = f"{said}; nothing that costs fits any more"
         self.say("hard_limit", str(scope), period, message, now, until=span.end, limit=limit)
 
+    def overrun(self, purse: Purse, model: str, cost: int, held: int, now: float) -> None:
+        """A provider counted more than was held: a limit may have been passed by that much."""
+        span = purse.balances.days.at(now)
+        message = (
+            f"{model} cost {budget.dollars(cost)} where {budget.dollars(held)} was held: "
+            "the provider counted more than can be foreseen"
+        )
+        self.say("overrun", budget.GLOBAL, f"daily {iso(span.start)}", message, now, until=span.end)
+
     def foretell(self, purse: Purse, history: History, now: float) -> None:
         """At this rate the month's budget ends on the 19th."""
         rules, balances = purse.rules, purse.balances

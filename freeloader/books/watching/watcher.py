@@ -39,6 +39,8 @@ class Watcher:
         if not cost:
             return
         self.history.add(cost, hold.at.wall, now.mono)
+        if cost > hold.cost:
+            self.alerts.overrun(purse, hold.deployment.public_model, cost, hold.cost, now.wall)
         self.alerts.notice(purse, hold.project, hold.key_id, now.wall)
         if spikes.look(purse.rules, self.history, self.alerts, now):
             purse.stop = spikes.stopped(self.alerts)
