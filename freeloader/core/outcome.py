@@ -297,7 +297,9 @@ def _client_or_gone(status: int, reading: Reading) -> Outcome:
         return _plain("not_on_plan", said, "model")
     if status in (404, 410):
         return _plain("model_gone", said, "model")
-    if status in (405, 406, 415, 426) or 300 <= status < 400:
+    if 300 <= status < 400:  # never followed: whatever is there, it is not the provider's API
+        return _plain("their_fault", said, "provider")
+    if status in (405, 406, 415, 426):
         return _plain("our_fault", said, "provider")
     return _plain("client_fault", said, "request")
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 
-#: Retries per request, and how many there may be in any window whatever the traffic.
-SHARE, AT_LEAST = 0.2, 3
+#: Retries per request, and how many there may be in any window whatever the traffic: a
+#: provider that dies takes all that it has at that moment, and the others can bear those.
+SHARE, AT_LEAST = 0.2, 100
 WINDOW_S = 10.0
 #: Moments kept; with more requests than that in a window the oldest count no more.
 _KEPT = 20_000
@@ -19,7 +20,8 @@ _KEPT = 20_000
 class RetryBudget:
     """``now`` is monotonic seconds, and never goes back."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_least: int = AT_LEAST) -> None:
+        self._at_least = at_least
         self._requests: deque[float] = deque(maxlen=_KEPT)
         self._retries: deque[float] = deque(maxlen=_KEPT)
 
@@ -32,7 +34,7 @@ class RetryBudget:
         for moments in (self._requests, self._retries):
             while moments and moments[0] <= now - WINDOW_S:
                 moments.popleft()
-        if len(self._retries) >= max(AT_LEAST, SHARE * len(self._requests)):
+        if len(self._retries) >= max(self._at_least, SHARE * len(self._requests)):
             return False
         self._retries.append(now)
         return True

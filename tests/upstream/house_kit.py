@@ -15,6 +15,7 @@ from farm import model, provider
 
 from freeloader import logs
 from freeloader.app.daemon import Daemon
+from freeloader.clock import Clock
 from freeloader.settings import Home, load
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -183,13 +184,16 @@ def registry(fakes: Mapping[str, str]) -> dict[str, Any]:
 
 @asynccontextmanager
 async def living(
-    place: Path, fakes: Mapping[str, str], environ: Mapping[str, str] | None = None
+    place: Path,
+    fakes: Mapping[str, str],
+    environ: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Live]:
     """A daemon with one account at each of these addresses, until the end of the block."""
     home = Home(place).create()
     (home.registry / "fakes.json").write_text(json.dumps(registry(fakes)))
     given = {**QUICK, "HOME": str(place), **(environ or {})}
-    daemon = Daemon(home, load(home, given), given, logs.Redactor())
+    daemon = Daemon(home, load(home, given), given, logs.Redactor(), clock)
     async with AsyncExitStack() as stack:
         for name in fakes:
             ledger = daemon.store.ledger
@@ -203,7 +207,9 @@ async def living(
 
 
 @asynccontextmanager
-async def street(place: Path, *names: str, **environ: str) -> AsyncIterator[tuple[Live, ...]]:
+async def street(
+    place: Path, *names: str, clock: Clock | None = None, **environ: str
+) -> AsyncIterator[tuple[Live, ...]]:
     """The daemon, and a fake provider per name."""
     fakes = [Fake(name) for name in names]
     async with AsyncExitStack() as stack:
@@ -211,6 +217,6 @@ async def street(place: Path, *names: str, **environ: str) -> AsyncIterator[tupl
             await fake.start()
             stack.push_async_callback(fake.stop)
         live = await stack.enter_async_context(
-            living(place, {fake.name: fake.url for fake in fakes}, environ)
+            living(place, {fake.name: fake.url for fake in fakes}, environ, clock)
         )
         yield (live, *fakes)  # type: ignore[misc]
