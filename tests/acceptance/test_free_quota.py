@@ -39,7 +39,8 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> Iterator[House]:
-    built = House(tmp_path_factory.mktemp("house") / "home")
+    # Nothing here is about the child, and a daemon that is killed thrice need not start four.
+    built = House(tmp_path_factory.mktemp("house") / "home", {"XSWARM_UPSTREAM__LANE": "direct"})
     built.xswarm("init")
     offered = {"daily": (DAY, ("eight", "late")), "large": (MANY, ("many",)),
                "hasty": (FEW, ("few",))}  # fmt: skip
