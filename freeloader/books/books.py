@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from freeloader.books import free, views
+from freeloader.books.breakers import PREFIX as PAUSES
 from freeloader.books.breakers import Breakers, hanging
 from freeloader.books.durable import Durable
 from freeloader.books.health import HealthBook
@@ -59,7 +60,7 @@ class Books:
         self._watcher = Watcher(ledger)
         self._quota_alerts = QuotaAlerts()
         self._open: dict[str, Hold] = {}
-        self._durable = Durable(ledger, self._quotas)
+        self._durable = Durable(ledger, self._quotas, self._breakers)
         self._loaded = False
         self._reading = asyncio.Lock()
         self._watchers: list[Callable[[], None]] = []
@@ -444,7 +445,9 @@ class Books:
         spent = await read_spent(self._ledger, self._purse.balances, now)
         # Free calls may have been made before: they are in the ledger's sums, too.
         fresh = Purse(self._purse.rules)
-        self._quotas.take(windows)
+        pauses = [row for row in windows if row.key.startswith(PAUSES)]
+        self._quotas.take(row for row in windows if not row.key.startswith(PAUSES))
+        self._breakers.load(pauses, now.wall)
         fresh.add(spent, now.wall)
         fresh.inherit(self._purse, self._open.values(), ())
         await self._watcher.load(fresh, now.wall)

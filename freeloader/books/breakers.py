@@ -7,6 +7,9 @@ model at that account. Breakers exist only where something went wrong.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from freeloader.books.ports import StoredWindow
 from freeloader.clock import Instant
 from freeloader.core import breaker
 from freeloader.core.breaker import Breaker
@@ -14,11 +17,16 @@ from freeloader.core.model import Deployment, Verdict
 from freeloader.core.outcome import Outcome
 from freeloader.core.periods import window_seconds
 from freeloader.core.quota import owner_of
+from freeloader.core.rows import WindowRow
 
 #: Faults without a first delta after so many ms are hangs.
 _HANG_MS = 10_000
 #: So long for a mere connection is a hang as well: a packet was swallowed, nobody refused it.
 _UNREACHED_MS = 2_000
+#: Under which name pauses are saved beside the windows.
+PREFIX = "pause|"
+#: Shorter pauses than this are not worth writing down (seconds).
+_KEPT_S = 60.0
 #: A spent quota of which neither the answer nor the registry tells the length.
 _SPENT_UNKNOWN = 3600.0
 
@@ -29,6 +37,8 @@ class Breakers:
     def __init__(self) -> None:
         self._at: dict[str, Breaker] = {}
         self._guards: dict[str, tuple[str, ...]] = {}  # by deployment, once it was asked about
+        self._saved: set[str] = set()  # guards of which a pause is on disk
+        self.dirty: set[str] = set()  # names of rows to be saved
 
     def replaced(self) -> None:
         """The deployments changed: what guards each is looked up anew, pauses stay."""
@@ -66,6 +76,8 @@ class Breakers:
                 breaker.succeed(found, now.wall, now.mono)
                 if found.idle:
                     del self._at[guard]
+                    if guard in self._saved:
+                        self.dirty.add(PREFIX + guard)
 
     def failed(
         self,
@@ -95,16 +107,20 @@ class Breakers:
             case "credits_gone" | "not_on_plan":
                 breaker.stand(self._of(guard), wall, reason)
             case "model_gone":
-                breaker.stand(self._of(_guard(deployment, "model")), wall, reason)
+                guard = _guard(deployment, "model")
+                breaker.stand(self._of(guard), wall, reason)
             case "key_bad":
-                breaker.stand(self._of(_key_guard(deployment)), wall, reason)
+                guard = _key_guard(deployment)
+                breaker.stand(self._of(guard), wall, reason)
             case _:
                 return  # the request's, the client's or our own fault: nothing about the provider
+        self._keep(guard, wall)
 
     def reset(self, provider: str | None = None, idx: int | None = None) -> None:
         """Forgets pauses of everything, of one provider, or of one account."""
         if provider is None:
             self._at.clear()
+            self.dirty.update(PREFIX + guard for guard in self._saved)
             return
         prefixes = [f"{provider}@{idx}", f"key:{provider}@{idx}"]
         if idx is None:
@@ -112,6 +128,35 @@ class Breakers:
         for guard in list(self._at):
             if any(_names(guard, prefix) for prefix in prefixes):
                 del self._at[guard]
+                if guard in self._saved:
+                    self.dirty.add(PREFIX + guard)
+
+    def rows(self, names: Iterable[str], now: float) -> list[WindowRow]:
+        """Pauses as they are now, for the ledger; one that is over is written as over."""
+        rows = []
+        for name in names:
+            guard = name.removeprefix(PREFIX)
+            found = self._at.get(guard)
+            state = breaker.dump(found) if found is not None else {"paused": None}
+            ends = now if found is None or found.paused is None else found.paused[1]
+            (self._saved.discard if found is None else self._saved.add)(guard)
+            owner = guard.removeprefix("key:").partition("@")[0]
+            rows.append(WindowRow(name, state, now, owner, ends))
+        return rows
+
+    def load(self, rows: Iterable[StoredWindow], now: float) -> None:
+        """Pauses of an earlier run that are not over; what is no such row is left out."""
+        for row in rows:
+            guard = row.key.removeprefix(PREFIX)
+            if guard == row.key:
+                continue
+            try:
+                found = breaker.load(row.state, now)
+            except (KeyError, TypeError, ValueError):
+                continue
+            if found is not None:
+                self._at[guard] = found
+                self._saved.add(guard)
 
     def _guards_of(self, deployment: Deployment) -> tuple[str, ...]:
         """What guards it: four names that are worked out once, being asked for all the time."""
@@ -120,6 +165,17 @@ class Breakers:
 
     def _of(self, guard: str) -> Breaker:
         return self._at.setdefault(guard, Breaker())
+
+    def _keep(self, guard: str, now: float) -> None:
+        """Pauses for quota of more than a moment outlive a restart: a spent day is not asked again.
+
+        What stands (a bad key, no credits) is tried afresh: the owner may have mended it.
+        """
+        found = self._at.get(guard)
+        if found is None or found.paused is None or found.standing:
+            return
+        if found.code == "quota_exhausted" and found.paused[1] - now > _KEPT_S:
+            self.dirty.add(PREFIX + guard)
 
 
 def hanging(outcome: Outcome, latency_ms: float | None, first_ms: float | None) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from freeloader.books.breakers import Breakers
 from freeloader.books.ports import Facts, Hold, LedgerPort, Settlement
 from freeloader.books.quotas import Quotas
 from freeloader.books.rows import hold_row, usage_row
@@ -22,10 +23,10 @@ _SMALL_WAIT = 5.0
 
 
 class Durable:
-    """``quotas`` says which windows changed since they were last saved."""
+    """``quotas`` and ``breakers`` say what changed since it was last saved."""
 
-    def __init__(self, ledger: LedgerPort, quotas: Quotas) -> None:
-        self._ledger, self._quotas = ledger, quotas
+    def __init__(self, ledger: LedgerPort, quotas: Quotas, breakers: Breakers) -> None:
+        self._ledger, self._quotas, self._breakers = ledger, quotas, breakers
         self._saving: set[asyncio.Task[None]] = set()
         self._orphans: list[str] = []
 
@@ -74,20 +75,23 @@ class Durable:
         if wait and self._saving:
             await asyncio.wait(set(self._saving))
         orphans, self._orphans = self._orphans, []
-        keys = self._quotas.saving()
+        keys, pauses = self._quotas.saving(), set(self._breakers.dirty)
+        self._breakers.dirty.clear()
         try:
             while orphans:
                 await self._ledger.release(orphans[-1], now)
                 orphans.pop()
-            if keys:
-                await self._ledger.save_windows(self._quotas.rows(keys, now), durable=wait)
+            if keys or pauses:
+                rows = [*self._quotas.rows(keys, now), *self._breakers.rows(pauses, now)]
+                await self._ledger.save_windows(rows, durable=wait)
         except BaseException as problem:
             self._orphans.extend(orphans)
             self._quotas.dirty.update(keys)
+            self._breakers.dirty.update(pauses)
             if isinstance(problem, (Unavailable, OSError)) and not wait:
                 return 0
             raise
-        return len(keys)
+        return len(keys) + len(pauses)
 
     async def _save_small(self, keys: Sequence[str], now: float) -> None:
         task = asyncio.get_running_loop().create_task(

@@ -7,8 +7,10 @@ a provider named end by the wall clock. It counts no quota and reads no clock.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 from freeloader.core.model import Verdict
 from freeloader.core.periods import iso
@@ -156,6 +158,28 @@ def stand(breaker: Breaker, now: float, reason: str) -> None:
     breaker.paused = (now, now + STANDING)
     _open(breaker, "upstream_failed", reason)
     breaker.standing = True
+
+
+def dump(breaker: Breaker) -> dict[str, Any]:
+    """Its pause as JSON-ready data: what a restart must not forget. Faults are counted anew."""
+    return {
+        "paused": None if breaker.paused is None else list(breaker.paused),
+        "standing": breaker.standing,
+        "code": breaker.code,
+        "reason": breaker.reason,
+    }
+
+
+def load(state: Mapping[str, Any], now: float) -> Breaker | None:
+    """A dumped pause that is not over yet. Raises KeyError, TypeError or ValueError for what
+    is no dumped one."""
+    if state["paused"] is None:
+        return None
+    said, until = state["paused"]
+    breaker = Breaker()
+    pause(breaker, float(until), float(said), str(state["code"]), str(state["reason"]))
+    breaker.standing = bool(state["standing"])
+    return breaker if _paused_until(breaker, now) > now else None
 
 
 def _open(breaker: Breaker, code: str, reason: str) -> None:

@@ -359,10 +359,10 @@ class Run:
         plan, room = self._plan, self._tools.room
         patience = room.patience_s(plan.policy.max_wait_ms / 1000)
         until = self._tools.clock.now().mono + patience
-        gates, wanted = plan.policy.gates, plan.resolution
-        kind = (wanted.kind, wanted.requested, wanted.deployments, gates, plan.tried)
-        money = (plan.project, plan.caller.key_id, plan.policy.max_cost, plan.spent_pico)
-        return Turn(room, plan.project, (*kind, *money), plan.profile.upper, until)
+        profile, policy = plan.profile, plan.policy
+        kind = (plan.resolution, policy.gates, profile.needs, profile.bounded, plan.tried)
+        money = (plan.project, plan.caller.key_id, policy.max_cost, plan.spent_pico)
+        return Turn(room, plan.project, (*kind, *money), profile.upper, until)
 
     async def _reserve_in(self, turn: Turn) -> tuple[deciding.Candidate, Hold]:
         plan, tools = self._plan, self._tools

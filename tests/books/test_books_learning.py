@@ -106,7 +106,8 @@ async def heard(books: Books, clock: FakeClock, found: Deployment, used: int) ->
 
 async def test_a_key_used_elsewhere_is_noticed_but_not_what_was_used_before_we_came() -> None:
     found, clock = deployment(limits=(RPD,)), FakeClock()
-    books = await opened(FakeLedger(), clock, RULES, found)
+    ledger = FakeLedger()
+    books = await opened(ledger, clock, RULES, found)
     await heard(books, clock, found, 11)  # ten were used before
     row = books.windows_view(clock.now())[0]
     assert (row["used"], row["usedElsewhere"]) == (11, 0)
@@ -115,6 +116,12 @@ async def test_a_key_used_elsewhere_is_noticed_but_not_what_was_used_before_we_c
     row = books.windows_view(clock.now())[0]
     assert (row["used"], row["usedElsewhere"]) == (18, 5)
     assert [a["type"] for a in books.quota_alerts(clock.now())] == ["key_used_elsewhere"]
+    await books.flush_dirty()
+    assert [row.type for row in ledger.alerts.values()] == ["key_used_elsewhere"]
+    await heard(books, clock, found, 40)
+    await books.flush_dirty()
+    kinds = {row.type for row in ledger.alerts.values()}
+    assert kinds == {"key_used_elsewhere", "quota_near"}
 
 
 @settings(max_examples=40, deadline=None)

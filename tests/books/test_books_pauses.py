@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -164,3 +165,42 @@ async def test_no_allowance_is_not_a_wait() -> None:
     verdict = books.paused(what, NOW + 3600)
     assert verdict is not None
     assert verdict.until is None
+
+
+async def test_a_spent_day_without_a_window_is_not_asked_again_after_a_restart() -> None:
+    what = deployed("gemini", None)
+    what = replace(what, account=replace(what.account, tier="none-of-the-registrys"))
+    assert not what.limits
+    ledger, clock = FakeLedger(), Clock()
+
+    async def opened() -> Books:
+        books = Books(ledger, clock, BudgetRules())
+        books.set_deployments([what])
+        await books.load()
+        return books
+
+    books = await opened()
+    outcome = classify(Answer(429, {}, "PerDay"), what.provider.error_rules, (), NOW)
+    books.record(what, outcome, 5.0, None, 0, clock.now())
+    await books.flush_dirty()
+    clock.wall += 60
+    books = await opened()  # as after kill -9
+    verdict = books.paused(what, clock.wall)
+    assert verdict is not None
+    assert verdict.until == outcome.until
+    clock.wall = verdict.until or 0
+    await only_one_tries(books, clock, what)
+    await books.flush_dirty()
+    assert (await opened()).paused(what, NOW + 120) is None
+
+
+async def test_a_bad_key_is_tried_afresh_after_a_restart() -> None:
+    what = deployed("groq", None)
+    ledger, clock = FakeLedger(), Clock()
+    books = Books(ledger, clock, BudgetRules())
+    books.set_deployments([what])
+    outcome = classify(Answer(401, {}, "invalid api key"), what.provider.error_rules, (), NOW)
+    books.record(what, outcome, 5.0, None, 0, clock.now())
+    assert books.paused(what, clock.wall) is not None
+    await books.flush_dirty()
+    assert not any(key.startswith("pause|") for key in ledger.windows)
