@@ -16,6 +16,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "tes
 #: Part → its module, and what it shows.
 PARTS = {
     "decide": ("decide", "time of a decision and of an explanation, by strategy and size"),
+    "quality": ("quality", "task detection and complexity on labelled prompts and graded pairs"),
     "start": ("start", "start to ready, and memory, against the child alone"),
     "overhead": ("overhead", "what the front adds over its child"),
     "races": ("races", "a thousand requests at once against one dollar, a thousand times"),

@@ -1,0 +1,201 @@
+"""Cues: words, phrases and shapes that tell what a text asks for, in several languages.
+
+A cue only has a name here; what it is worth for which task is in the trained weights.
+``name@`` is the same word near the beginning or the end, where people say what they want.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_LISTS: dict[str, str] = {
+    "code.language": """python javascript typescript java golang rust kotlin swift php ruby scala
+        haskell perl lua matlab fortran cobol solidity bash powershell sql mysql postgresql
+        postgres sqlite mongodb html css vba dart elixir clojure verilog vhdl assembly cuda""",
+    "code.tool": """react angular vue django flask fastapi numpy pandas pytorch tensorflow keras
+        docker kubernetes git github regex json yaml xml linux ubuntu node npm pip webpack nginx
+        selenium spring laravel unity unreal arduino terraform ansible aws azure redis kafka graphql
+        jquery bootstrap tailwind nextjs excel dataframe opencv blender godot flutter android ios
+        apache wordpress jenkins postman vscode jupyter dax powerbi sklearn api sdk cli""",
+    "code.noun": """function code program script algorithm compiler bug debug exception array string
+        loop variable database query endpoint backend frontend class method parameter boolean
+        integer pointer recursion refactor syntax runtime thread async callback module library
+        framework repository server client url http stack heap queue regexp stdin stdout int str
+        def return import const void null none self printf println select where join código
+        programa función скрипт код функция программа функцию кода программу 代码 函数 程序 编写
+        コード プログラム 関数 코드 함수 fonction programme funktion programm código função""",
+    "code.act": """implement debug refactor compile deploy program optimize coding codes напиши
+        реализовать 实现 실행 programmiere implémente implementa""",
+    "math.noun": """equation integral derivative probability polynomial triangle theorem matrix
+        vector angle radius circumference hypotenuse fraction divisor prime modulo factorial
+        logarithm sine cosine eigenvalue permutation combination variance standard deviation
+        perimeter digits remainder sequence median parabola axis coordinates inequality
+        integers velocity acceleration mass force joules newton voltage resistor molar enthalpy
+        equilibrium wavelength moles interest compounded annuity apr 方程 概率 三角形 函数
+        求 证明 计算 ecuación probabilidad équation gleichung уравнение вероятность 数列 積分""",
+    "math.act": """solve calculate compute evaluate prove simplify factor differentiate integrate
+        find determine show estimate derive resuelve calcula calcule berechne решите вычислите
+        найдите докажите résoudre calculer démontrer 解 求 计算 证明 計算""",
+    "logic": """puzzle riddle logic deduce reasoning premise conclusion true false statement
+        liar knight knave syllogism paradox infer therefore suppose assume given step
+        logique lógica логика 推理 逻辑 謎 rätsel""",
+    "sum.act": """summarize summarise summarizing summary summaries tldr condense recap digest
+        abstract gist synopsis zusammenfassen zusammenfassung fasse résume résumé résumer resume
+        resumen resumir riassumi riassunto резюме суммируй кратко 总结 摘要 概括 要約 요약""",
+    "trans.act": """translate translation translated translating übersetze übersetzung traduire
+        traduis traduce traducir traduzca traduci traduza traduzir переведи перевод переведите
+        翻译 译 翻訳 번역 vertaal çevir tłumacz översätt""",
+    "lang.name": """english french german spanish italian portuguese russian chinese mandarin
+        japanese korean arabic hindi dutch polish turkish ukrainian czech swedish danish norwegian
+        finnish greek hebrew latin vietnamese thai indonesian malay hungarian romanian bulgarian
+        croatian serbian persian farsi urdu bengali tamil telugu malayalam swahili cantonese
+        gujarati lithuanian latvian estonian icelandic kazakh catalan basque esperanto
+        deutsch deutsche englisch französisch spanisch inglés francés español anglais français
+        английский русский немецкий 英文 中文 英语 法语 日语""",
+    "image.act": """draw paint sketch illustrate render dessine zeichne dibuja нарисуй 画 描いて""",
+    "image.noun": """image picture photo photograph illustration painting drawing logo portrait
+        sketch wallpaper icon artwork poster render cartoon bild foto imagen изображение картинку
+        图片 画像""",
+    "chat.act": """write explain describe tell suggest recommend give list compare discuss who
+        why create generate compose brainstorm rewrite edit improve advise help escribe schreibe
+        écris напиши 写 書いて explique explica erkläre""",
+    "chat.noun": """story poem essay letter email blog post song lyrics recipe tips ideas advice
+        speech dialogue character scene novel chapter paragraph article slogan title joke tweet
+        caption review script names history movie film book travel diet opinion relationship
+        love feel think plan gift marketing interview resume game fiction fanfiction style
+        poema historia cuento carta gedicht geschichte brief стих рассказ письмо 故事 诗 小说
+        histoire poème lettre""",
+    "agent.act": """book schedule order reserve turn set send open check fetch get find locate
+        move delete rename cancel buy sell play add remove update post retrieve lookup search
+        navigate activate start stop lock unlock refill display track transfer invoice purchase
+        browse click install run execute""",
+    "agent.noun": """weather flight flights hotel restaurant ticket reservation appointment alarm
+        reminder temperature stock directory folder file watchlist order account calendar playlist
+        thermostat engine tweet message nearest nearby latest current today tomorrow tonight airport
+        cab ride delivery balance bookings inbox device lights""",
+    "quant": """how many much total each per percent percentage average ratio hours minutes days
+        weeks dollars cost costs price miles km kg meters gallons twice half times remaining left
+        altogether""",
+    "choice": """following options choose correct answer best except statements""",
+}
+WORDS: dict[str, tuple[str, ...]] = {}
+for _name, _text in _LISTS.items():
+    for _word in _text.split():
+        WORDS[_word] = (*WORDS.get(_word, ()), _name)
+# Other scripts come in pairs of letters (``text.words_of``): longer words there never match whole.
+
+PHRASES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (name, re.compile(pattern))
+    for name, pattern in (
+        ("p.write-code", r"\b(?:write|create|make|give|provide|need|build|generate|develop)\b"
+         r".{0,40}\b(?:function|code|script|program|class|query|regex|method|app|api|formula)\b"),
+        ("p.how-many", r"\bhow (?:many|much|far|long|fast|old)\b"),
+        ("p.article", r"\b(?:article|document|passage|text|dialogue|transcript|paragraph|story"
+         r"|conversation|report|paper)s?\b ?[:.\n]|(?:text|passage|article) (?:above|below)"),
+        ("p.options", r"\b[a-e][).:] .{1,200}\b[b-e][).:] |\(a\).{1,200}\(b\)|\ba\. .{1,200}b\. "),
+        ("p.suppose", r"\b(?:suppose|assume|let|consider|given that|if) \$?[a-z]\b|\blet's say"),
+        ("p.prove", r"\b(?:prove|show) that\b|\bwhat is the (?:value|probability|sum|area|volume"
+         r"|remainder|minimum|maximum|number|total|smallest|largest|derivative|integral)\b"),
+        ("p.step", r"step[- ]by[- ]step|show (?:your|the) (?:work|steps|reasoning)|think carefully"),
+        ("p.roleplay", r"^(?:you are|act as|imagine|pretend|you're|i want you to act)"),
+        ("p.what-is", r"^(?:what|who|when|where|which|why|how|is|are|can|does|do|did)\b"),
+        ("p.story", r"\b(?:write|create|compose|tell)\b.{0,40}\b(?:story|poem|essay|song|lyrics"
+         r"|letter|email|article|blog|speech|haiku|dialogue|scene|joke|sonnet|script for)\b"),
+        ("p.my-state", r"\b(?:my|the current|current|present) (?:account|directory|folder|order|car"
+         r"|file|flight|calendar|location|balance|workspace|inbox|cart|playlist)\b"),
+        ("p.polite-do", r"^(?:please |can you |could you |kindly |i need you to |i want to |i'd like)"
+         r".{0,20}\b(?:book|order|set|turn|schedule|send|find|get|check|open|move|play|cancel)\b"),
+        ("p.data-of", r"\b(?:weather|temperature|forecast|stock price|exchange rate|score|stats"
+         r"|statistics|news|schedule|route|distance) (?:of|in|for|from|on|at|between)\b"),
+        ("p.quoted-arg", r"'[^' ]{2,40}\.(?:txt|pdf|csv|md|py|docx|json)'|named '[^']+'"),
+        ("p.fix", r"\b(?:fix|debug|error|bug|refactor|doesn't work|not working|exception|traceback"
+         r"|ошибк|报错)\b"),
+    )
+)
+
+_CODE_LINE = re.compile(
+    r"(?m)^\s*(?:def |class |import |from \w+ import|#include|public |private |func |function |let "
+    r"|const |var |return\b|if ?\(|for ?\(|while ?\(|SELECT |CREATE TABLE|<\w+[^>]*>|@\w+|//|\}\s*$"
+    r"|\$\w+ ?=|package |using |namespace |elif |else:|try:|print\()"
+)
+_IDENT = re.compile(r"\b[a-z]+_[a-z_]+\b|\b[a-z]+[A-Z]\w+\b|\w\(\)|\w\.\w+\(")
+_MATH = re.compile(r"\d ?[-+*/×÷^=<>] ?\d|[a-z] ?[=^] ?-?\d|\\[a-z]{2,}|\bx\^|[∑∫√π≤≥≠∈∞°²³]|\d+%|\$[^$\n]{1,60}\$")
+_LATEX = re.compile(r"\\(?:frac|sqrt|sum|int|begin|cdot|left|mathbb|text|pi|theta|times|boxed)")
+#: Formulas and names of a program show in so many characters, where there are any.
+_SHAPE_HEAD = 450
+_SHAPES = (
+    "s.fence", "s.code-line", "s.code-lines", "s.ident", "s.idents", "s.latex", "s.math", "s.maths",
+    "s.question", "s.tiny", "s.short", "s.mid", "s.long", "s.huge", "s.lines", "s.many-lines",
+    "s.braces", "s.digits", "s.many-digits", "s.no-latin", "s.some-foreign", "s.lower-start",
+    "s.quote", "s.colon-end", "s.list", "s.html", "s.dollar-sum", "s.first-person", "s.error",
+)  # fmt: skip
+CUE_NAMES: tuple[str, ...] = (
+    *_LISTS,
+    *(name + "@" for name in _LISTS),
+    *(name for name, _ in PHRASES),
+    *_SHAPES,
+)
+
+
+def structure(text: str, words: list[str]) -> Iterator[str]:
+    """The shapes that a text has: code, formulas, size, script."""
+    size = len(text)
+    if "```" in text:
+        yield "s.fence"
+    lines = len(_CODE_LINE.findall(text))
+    if lines:
+        yield "s.code-line" if lines < 3 else "s.code-lines"
+    begin = text[:_SHAPE_HEAD]
+    idents = len(_IDENT.findall(begin))
+    if idents:
+        yield "s.ident" if idents < 3 else "s.idents"
+    if "\\" in text and _LATEX.search(text):
+        yield "s.latex"
+    maths = len(_MATH.findall(begin))
+    if maths:
+        yield "s.math" if maths < 3 else "s.maths"
+    if "?" in text[-80:]:
+        yield "s.question"
+    yield _size(size)
+    breaks = text.count("\n")
+    if breaks > 2:
+        yield "s.lines" if breaks < 12 else "s.many-lines"
+    if text.count("{") + text.count(";") > 4:
+        yield "s.braces"
+    digits = words.count("0") + words.count("00")
+    if digits:
+        yield "s.digits" if digits < 4 else "s.many-digits"
+    yield from _script(text, size)
+    if text[:1].islower():
+        yield "s.lower-start"
+    if text[:1] in "\"'“":
+        yield "s.quote"
+    if text.rstrip()[-1:] == ":":
+        yield "s.colon-end"
+    if "\n- " in text or "\n1. " in text or "\n* " in text:
+        yield "s.list"
+    if "</" in text or "/>" in text:
+        yield "s.html"
+    if "$" in text and re.search(r"\$ ?\d", text):
+        yield "s.dollar-sum"
+    if "i" in words[:6] or "my" in words or "i'm" in words:
+        yield "s.first-person"
+    if "rror" in text or "raceback" in text or "xception" in text:
+        yield "s.error"
+
+
+def _size(size: int) -> str:
+    for limit, name in ((40, "s.tiny"), (120, "s.short"), (400, "s.mid"), (1_000, "s.long")):
+        if size < limit:
+            return name
+    return "s.huge"
+
+
+def _script(text: str, size: int) -> Iterator[str]:
+    if not text.isascii():
+        foreign = size - len(text.encode("latin-1", "ignore"))
+        if foreign * 2 > size:
+            yield "s.no-latin"
+        elif foreign > 5 or size - foreign > len(text.encode("ascii", "ignore")):
+            yield "s.some-foreign"

@@ -1,0 +1,80 @@
+"""A turn → its task, with a confidence and a complexity. The order of the tests is the point.
+
+1. ``metadata.taskType`` overrides. 2. Tools have been called or have answered since the last
+user turn, or one must be called: ``agent_step``. 3. An image in the turn: ``image``. 4. The
+turn's own words. Tools that are only on offer change nothing, unless the turn asks for
+exactly what one of them does (and its words name no other task): the same question in an
+agent's big prompt is the same question.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from freeloader.core.task.model import Weights, shipped
+from freeloader.core.task.plain import plain_task
+from freeloader.core.task.text import asked, cut
+from freeloader.core.task.turn import Turn, stem
+
+TASKS = (
+    "chat",
+    "coding",
+    "reasoning",
+    "summarization",
+    "translation",
+    "image",
+    "agent_step",
+)
+#: How often a task that was named by words is right (measured on held-out sources).
+_PLAIN_CONFIDENCE = 0.95
+#: A trained guess below this is no better than saying ``chat``; acting costs more than talking.
+CONFIDENT = 0.5
+#: Words of a turn that must name a tool's own words, the tool's name among them.
+_NAMED_WORDS = 2
+_WORD = re.compile(r"[a-z]{3,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """``confidence`` and ``complexity`` 0–1; ``by``: ``client | structure | words | weights``."""
+
+    name: str
+    confidence: float
+    complexity: float
+    by: str
+
+
+def detect(turn: Turn, override: str | None = None, weights: Weights | None = None) -> Task:
+    """The task of a turn; ``override`` is the client's own word for it."""
+    text = cut(turn.text)
+    read = (weights or shipped()).read(text)
+    if override in TASKS:
+        return Task(override, 1.0, read.complexity, "client")
+    if turn.at_work or turn.forced:
+        return Task("agent_step", 1.0, read.complexity, "structure")
+    if turn.images:
+        return Task("image", 1.0, read.complexity, "structure")
+    words = asked(text)
+    named = plain_task(words, max(turn.size, len(text)))
+    if named is not None:
+        return Task(named, _PLAIN_CONFIDENCE, read.complexity, "words")
+    return _weighed(turn, words, read.chances, read.complexity)
+
+
+def _weighed(turn: Turn, words: str, chances: dict[str, float], complexity: float) -> Task:
+    best = max(chances, key=lambda name: chances[name])
+    chance = chances[best]
+    if best not in ("chat", "agent_step") and chance >= CONFIDENT:
+        return Task(best, chance, complexity, "weights")
+    if turn.offered and _names_a_tool(words, turn):
+        return Task("agent_step", max(chance, CONFIDENT), complexity, "structure")
+    if best == "agent_step" and chance >= CONFIDENT:
+        return Task(best, chance, complexity, "weights")
+    return Task("chat", chances["chat"], complexity, "weights")
+
+
+def _names_a_tool(words: str, turn: Turn) -> bool:
+    """The turn shares at least two words with one tool's name and parameters."""
+    said = {stem(word) for word in _WORD.findall(words)}
+    return any(len(said & tool) >= _NAMED_WORDS for tool in turn.offered)

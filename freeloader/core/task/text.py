@@ -1,0 +1,95 @@
+"""A text cut to what is needed and turned into marks: hashed words, and cues by name.
+
+Everything is counted once, in one pass over at most ``CUT`` characters. The hash is
+``crc32``: the same in every process. No weight is known here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from zlib import crc32
+
+from freeloader.core.task.cues import CUE_NAMES, PHRASES, WORDS, structure
+
+#: Characters read: what is asked stands at the beginning or at the end.
+HEAD, TAIL = 600, 300
+CUT = HEAD + TAIL
+_ASK_HEAD, _ASK_TAIL = 240, 160
+BUCKETS = 8_192
+#: Words at the beginning and at the end that are also marked as standing there.
+_FIRST, _LAST = 8, 8
+_WORD = re.compile(r"[a-zäöüßéèêàçñáíóúâôîûøåæœ']+|[^\W\d_a-z]{1,24}|\d+|[^\w\s]")
+_SPACES = re.compile(r"\s+")
+_CUE = {name: i for i, name in enumerate(CUE_NAMES)}
+#: Word → its cues, and the same cues for a word near the beginning or the end.
+_OF_WORD = {
+    word: (
+        tuple(_CUE[n] for n in names),
+        tuple(_CUE[n + at] for n in names for at in ("", "@")),
+    )
+    for word, names in WORDS.items()
+}
+#: So many words at each end count as near it.
+_NEAR = 14
+
+
+def cut(text: str) -> str:
+    """The beginning and the end of a long text."""
+    return text if len(text) <= CUT else f"{text[:HEAD]}\n{text[-TAIL:]}"
+
+
+def asked(text: str) -> str:
+    """Where people say what they want: the beginning and the end, lower-case, on one line."""
+    short = text if len(text) <= _ASK_HEAD + _ASK_TAIL else f"{text[:_ASK_HEAD]} {text[-_ASK_TAIL:]}"
+    return _SPACES.sub(" ", short.lower()).strip()
+
+
+def words_of(text: str) -> list[str]:
+    """Lower-case words; numbers become ``0`` or ``00``; other scripts in pairs of letters."""
+    out: list[str] = []
+    for word in _WORD.findall(text.lower()):
+        first = word[0]
+        if first.isdigit():
+            out.append("0" if len(word) == 1 else "00")
+        elif first > "\u2e7f":
+            out.extend(word[i : i + 2] for i in range(max(1, len(word) - 1)))
+        else:
+            out.append(word)
+    return out
+
+
+def marks(text: str) -> tuple[list[int], list[int]]:
+    """(buckets, cues) of a text that was cut: indices into the weights, each once."""
+    words = words_of(text)
+    first, last = words[:_FIRST], words[-_LAST:]
+    grams = set(words)
+    grams.update(map(" ".join, zip(words, words[1:], strict=False)))
+    grams.update("^" + word for word in first)
+    grams.update("^" + a + " " + b for a, b in zip(first, first[1:], strict=False))
+    grams.update("$" + word for word in last)
+    if words:
+        grams.add("^^" + words[0])
+        grams.add("^^" + " ".join(words[:2]))
+    buckets = {crc32(gram.encode()) & (BUCKETS - 1) for gram in grams}
+    return sorted(buckets), sorted(_cues(text, words))
+
+
+def _cues(text: str, words: list[str]) -> set[int]:
+    found: set[int] = set()
+    near = {*words[:_NEAR], *words[-_NEAR:]}
+    for word in set(words):
+        of_word = _OF_WORD.get(word)
+        if of_word is not None:
+            found.update(of_word[word in near])
+    low = asked(text)
+    for name, pattern in PHRASES:
+        if pattern.search(low):
+            found.add(_CUE[name])
+    found.update(_CUE[name] for name in structure(text, words))
+    return found
+
+
+def names_of(cues: Iterable[int]) -> list[str]:
+    """The names of cues, for people who ask why."""
+    return [CUE_NAMES[i] for i in cues]

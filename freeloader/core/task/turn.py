@@ -1,0 +1,83 @@
+"""Which part of a conversation is asked about: its last user turn, and what is in play there.
+
+A system prompt, tools on offer and all that was said before do not change what a question
+is about. Tool results or calls after the last user turn do: then an agent is at work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+#: Text taken of a turn: more than is read (``text.CUT``), from both ends.
+_KEEP = 4_096
+_NAMES_MAX = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The last user turn. ``offered`` are words of the tools' names and parameters;
+    ``at_work``: tools were called or have answered since; ``forced``: a tool must be called."""
+
+    text: str = ""
+    size: int = 0
+    images: bool = False
+    at_work: bool = False
+    forced: bool = False
+    offered: tuple[frozenset[str], ...] = ()
+
+
+def turn_of(payload: Mapping[str, Any]) -> Turn:
+    """From a chat payload (``messages``, ``tools``, ``tool_choice``), in OpenAI's shape."""
+    messages: Sequence[Mapping[str, Any]] = payload.get("messages") or ()
+    last = len(messages) - 1
+    at_work = False
+    while last >= 0 and messages[last].get("role") != "user":
+        message = messages[last]
+        if message.get("role") in ("tool", "function") or message.get("tool_calls"):
+            at_work = True
+        at_work = at_work or bool(message.get("function_call"))
+        last -= 1
+    text, images = _content(messages[last].get("content")) if last >= 0 else ("", False)
+    choice = payload.get("tool_choice", payload.get("function_call"))
+    forced = choice == "required" or isinstance(choice, Mapping)
+    kept = text if len(text) <= 2 * _KEEP else text[:_KEEP] + text[-_KEEP:]
+    return Turn(kept, len(text), images, at_work, forced, _offered(payload))
+
+
+def _content(content: Any) -> tuple[str, bool]:
+    if isinstance(content, str):
+        return content, False
+    parts = content if isinstance(content, (list, tuple)) else ()
+    texts = [p["text"] for p in parts if isinstance(p, Mapping) and isinstance(p.get("text"), str)]
+    images = any(isinstance(p, Mapping) and p.get("type") == "image_url" for p in parts)
+    return "\n".join(texts), images
+
+
+def _offered(payload: Mapping[str, Any]) -> tuple[frozenset[str], ...]:
+    tools = [t.get("function") or {} for t in payload.get("tools") or () if isinstance(t, Mapping)]
+    tools += [f for f in payload.get("functions") or () if isinstance(f, Mapping)]
+    return tuple(_words_of(tool) for tool in tools[:_NAMES_MAX])
+
+
+def _words_of(tool: Mapping[str, Any]) -> frozenset[str]:
+    parameters = tool.get("parameters")
+    names = parameters.get("properties") if isinstance(parameters, Mapping) else None
+    text = " ".join([str(tool.get("name", "")), *(names if isinstance(names, Mapping) else ())])
+    out = "".join(f" {c.lower()}" if c.isupper() else c if c.isalnum() else " " for c in text)
+    return frozenset(stem(word) for word in out.split() if len(word) > 2 and word not in _COMMON)
+
+
+def stem(word: str) -> str:
+    """A word without the commonest English endings: ``books`` and ``booking`` are ``book``."""
+    for ending in ("ing", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+_COMMON = frozenset(
+    ("get", "the", "and", "for", "with", "name", "type", "value", "data", "info", "list", "from",
+     "text", "query", "input", "param", "function", "tool", "run", "make", "new", "all", "use")
+)  # fmt: skip
