@@ -32,6 +32,7 @@ from freeloader.core.model import (
     Timeouts,
     Verdict,
 )
+from freeloader.core.need import Curve
 from freeloader.core.privacy import Watching
 from freeloader.core.rules import Rule
 from freeloader.errors import Unavailable
@@ -69,7 +70,7 @@ class World:
         """``speaks`` says which deployments can be spoken to without a child."""
         self.settings = settings
         self._levels, self._rules = (settings.level(),), settings.rules()
-        self._own = _own(settings)
+        self._own, self._curve = _own(settings), settings.routing.curve()
         self._overlays = overlays
         self._ledger = ledger
         self._secrets = secrets
@@ -190,7 +191,7 @@ class World:
         """New settings and overlays; then as ``refresh``."""
         self.settings = settings
         self._levels, self._rules = (settings.level(),), settings.rules()
-        self._own = _own(settings)
+        self._own, self._curve = _own(settings), settings.routing.curve()
         await self.reread()
 
     async def reread(self) -> None:
@@ -311,6 +312,9 @@ class World:
         wishes = self.settings.privacy
         own = wishes.projects.get(project) if project is not None else None
         return Watching(privacy.combined((wishes.pii, own)), self._own)
+
+    def curve(self) -> Curve:
+        return self._curve
 
     def timeouts(self, provider: str | None = None) -> Timeouts:
         return self.settings.upstream.timeouts(provider)

@@ -404,7 +404,9 @@ class Profile:
     session: str | None = None
     task: str = "chat"
     complexity: float = 0.0
+    #: Intelligence 1–10 that the task needs; None: not read yet. ``confidence`` of the task 0–1.
     need: float | None = None
+    confidence: float = 0.0
     #: Private data in it, and what is wished where there is any; None: not read yet.
     private: Found | None = None
     dropped: tuple[str, ...] = ()

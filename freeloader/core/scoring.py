@@ -26,6 +26,16 @@ PRIOR_WEIGHT = 10
 LOCAL_SHARE = 0.1
 
 
+#: Under which names a model's strength at a task may be written, the nearest first.
+_STRENGTHS: dict[str, tuple[str, ...]] = {
+    "summarization": ("summarization", "language"),
+    "translation": ("translation", "language"),
+    "agent_step": ("agent_step", "instruction"),
+    "reasoning": ("reasoning", "math"),
+    "image": ("image", "vision"),
+}
+
+
 def free_of_charge(deployment: Deployment) -> bool:
     """True where no bill can come: local, or a free account with a model its tier covers."""
     return deployment.local or (not deployment.account.billable and deployment.model.free)
@@ -71,7 +81,15 @@ def rate_of_speed(speed: float) -> float:
 
 
 def intelligence(deployment: Deployment, task: str = "chat") -> float | None:
-    """Intelligence 1–10 for a kind of task; None: nobody has evidence."""
+    """Intelligence 1–10 for a kind of task: its own where there is evidence, else the overall one.
+
+    None: nobody has evidence.
+    """
+    strengths = deployment.model.strengths
+    if strengths:
+        for name in _STRENGTHS.get(task, (task,)):
+            if name in strengths:
+                return strengths[name]
     return deployment.model.intelligence
 
 
@@ -183,7 +201,9 @@ def _quality_why(deployment: Deployment, task: str, need: float | None) -> str:
     value = intelligence(deployment, task)
     if value is None:
         return f"intelligence unknown, counted as {UNKNOWN_QUALITY:g}"
-    return f"intelligence {value:g} of {'10' if need is None else f'the {need:g} needed'}"
+    known = _STRENGTHS.get(task, (task,))
+    what = f"{task} " if any(name in deployment.model.strengths for name in known) else ""
+    return f"{what}intelligence {value:g} of {'10' if need is None else f'the {need:g} needed'}"
 
 
 def _unit(value: float) -> float:

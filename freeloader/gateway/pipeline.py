@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from freeloader.core import explain, load, relax, routing, task
+from freeloader.core import explain, load, relax, routing
 from freeloader.core.model import Caller, Level, Policy, Profile
 from freeloader.core.policy import PRESETS, combine, patient
 from freeloader.errors import Forbidden, InvalidRequest, Unavailable
@@ -34,7 +34,7 @@ class Pipeline:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._rules = OwnersRules()
-        self._reader = Reader(tools.rules.watching)
+        self._reader = Reader(tools.rules.watching, tools.rules.curve)
 
     async def prepare(self, profile: Profile, caller: Caller) -> Profile:
         """What takes a while and decides nothing: the request is read. Then ``begin`` it.
@@ -90,6 +90,9 @@ class Pipeline:
             "resolvedAs": plan.resolution.kind,
             "rule": plan.resolution.rule,
             "task": plan.profile.task,
+            "taskConfidence": round(plan.profile.confidence, 3),
+            "complexity": round(plan.profile.complexity, 3),
+            "need": plan.profile.need,
             "project": plan.project,
             "policy": explain.policy_shown(plan.policy),
             "estimate": {
@@ -121,7 +124,7 @@ class Pipeline:
         project = _project(profile, caller)
         resolution = self._tools.rules.names().resolve(profile.model, profile.needs)
         profile = self._reader.read_now(profile, project)
-        known = replace(profile, task=task.task_of(profile.needs, profile.task or None))
+        known = profile
         rules, books = self._tools.rules, self._tools.books
         wall = self._tools.clock.now().wall
         rule = self._rules.match(rules.rules(), known, caller, project, wall)

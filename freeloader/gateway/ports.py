@@ -13,6 +13,7 @@ from freeloader.core.actions import Spending
 from freeloader.core.events import Event
 from freeloader.core.headers import Observation
 from freeloader.core.model import Attempt, Deployment, Level, Policy, Resolution, Timeouts, Verdict
+from freeloader.core.need import Curve
 from freeloader.core.outcome import Outcome
 from freeloader.core.privacy import Watching
 from freeloader.core.rules import Rule
@@ -135,6 +136,10 @@ class Rules(Protocol):
 
     def watching(self, project: str | None) -> Watching:
         """What private data to look for, and what is wished where it is found."""
+        ...
+
+    def curve(self) -> Curve:
+        """How much intelligence tasks need."""
         ...
 
     def timeouts(self, provider: str | None = None) -> Timeouts: ...

@@ -14,7 +14,10 @@ from hashlib import blake2b
 
 from freeloader.core import privacy
 from freeloader.core.model import EMPTY, Profile
+from freeloader.core.need import Curve
 from freeloader.core.privacy import Found, Own, Watching
+from freeloader.core.task.detect import detect
+from freeloader.core.task.turn import turn_of
 
 #: Messages remembered, by digest: some hundred conversations.
 REMEMBERED_MAX = 8_192
@@ -24,8 +27,10 @@ _NOTHING = Found()
 class Reader:
     """One per pipeline. ``watching`` gives a project's wish right now."""
 
-    def __init__(self, watching: Callable[[str | None], Watching]) -> None:
-        self._watching = watching
+    def __init__(
+        self, watching: Callable[[str | None], Watching], curve: Callable[[], Curve] = Curve
+    ) -> None:
+        self._watching, self._curve = watching, curve
         self._own: Own | None = None
         self._known: OrderedDict[bytes, Mapping[str, int]] = OrderedDict()
 
@@ -40,10 +45,26 @@ class Reader:
             fresh = await asyncio.to_thread(_scan_all, unread, watching.own)
         else:
             fresh = _scan_all(unread, watching.own)
-        return self._filled(profile, texts, fresh, watching)
+        return self._understood(self._filled(profile, texts, fresh, watching))
 
     def read_now(self, profile: Profile, project: str | None) -> Profile:
         """The same without waiting, for whoever did not come through ``read``."""
+        return self._understood(self._watched(profile, project))
+
+    def _understood(self, profile: Profile) -> Profile:
+        """With its task, how complex it is and what that needs. A few tenths of a millisecond."""
+        if profile.need is not None:
+            return profile
+        found = detect(turn_of(profile.payload), profile.task or None)
+        return replace(
+            profile,
+            task=found.name,
+            confidence=found.confidence,
+            complexity=found.complexity,
+            need=self._curve().need(found.name, found.complexity),
+        )
+
+    def _watched(self, profile: Profile, project: str | None) -> Profile:
         if profile.private is not None:
             return profile
         watching = self._watching(project)

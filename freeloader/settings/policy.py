@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from freeloader.core import need as needs
 from freeloader.core import rules as core_rules
 from freeloader.core.model import Level
 from freeloader.core.task import TASKS
@@ -40,6 +41,8 @@ def _gates(value: Any) -> dict[str, Any]:
 
 
 _strategy = read.one_of(STRATEGIES)
+Task = Annotated[str, BeforeValidator(read.one_of(TASKS))]
+NeedSteps = list[tuple[Number, Number]]
 Strategy = Annotated[str, BeforeValidator(_strategy)]
 WeightsTable = Annotated[dict[str, Any], BeforeValidator(_weights)]
 GatesTable = Annotated[dict[str, Any], BeforeValidator(_gates)]
@@ -69,7 +72,7 @@ class When(Section):
 
     project: str | None = None
     key: str | None = None
-    task: Annotated[str, BeforeValidator(read.one_of(TASKS))] | None = None
+    task: Task | None = None
     complexity_above: Share | None = None
     complexity_below: Share | None = None
     model: str | None = None
@@ -173,6 +176,20 @@ class Routing(Section):
     rules: tuple[Rule, ...] = ()
     # Turns of one conversation stay with their model while it passes the gates.
     sessions: Switch = True
+    #: Task → [[complexity from, intelligence needed], …]; tasks left out keep the default.
+    need: dict[Task, NeedSteps] = Field(default_factory=dict)
+
+    @field_validator("need")
+    @classmethod
+    def _rising(cls, need: dict[str, Any]) -> dict[str, Any]:
+        for steps in need.values():
+            needs.checked(steps)
+        return need
+
+    def curve(self) -> needs.Curve:
+        """How much intelligence tasks need: the owner's steps over the defaults."""
+        own = {task: needs.checked(steps) for task, steps in self.need.items()}
+        return needs.Curve({**needs.DEFAULTS, **own})
 
     @field_validator("weights")
     @classmethod

@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from freeloader.core.task import TASKS, detect
+from freeloader.core.task import TASKS
+from freeloader.core.task.detect import detect
 from freeloader.core.task.turn import Turn
 
 REPEATS = 1_000
@@ -31,8 +32,8 @@ _SEED = 20_261_125
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="bench quality", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("bench quality", description=__doc__, formatter_class=raw)
     parser.add_argument("--tasks", type=Path, help="labelled prompts (Parquet)")
     parser.add_argument("--pairs", type=Path, help="graded pairs of answers (Parquet)")
     parser.add_argument("--price-ratio", type=float, default=10.0)
@@ -174,17 +175,20 @@ def pair_report(table: pl.DataFrame, repeats: int, ratio: float) -> dict[str, An
         "price_ratio": ratio,
         **results.pop("ours"),
         "per_set": {
-            str(name): {
-                "n": int((sets == name).sum()),
-                "gap": _rounded((strong - weak)[sets == name].mean()),
-                "apgr": _rounded(apgr(ours[sets == name], weak[sets == name], strong[sets == name])),
-                "length": _rounded(
-                    apgr(scores["length"][sets == name], weak[sets == name], strong[sets == name])
-                ),
-            }
+            str(name): _of_set(sets == name, ours, scores["length"], weak, strong)
             for name in sorted(set(sets))
         },
         "baselines": results,
+    }
+
+
+def _of_set(of: Any, ours: Any, length: Any, weak: Any, strong: Any) -> dict[str, float]:
+    """One set alone: who of its own prompts is sent first."""
+    return {
+        "n": int(of.sum()),
+        "gap": _rounded((strong - weak)[of].mean()),
+        "apgr": _rounded(apgr(ours[of], weak[of], strong[of])),
+        "length": _rounded(apgr(length[of], weak[of], strong[of])),
     }
 
 
@@ -243,17 +247,21 @@ def _rounded(value: Any) -> float:
 def _shown(out: dict[str, Any]) -> str:
     lines = []
     if tasks := out.get("tasks"):
-        lines.append(f"tasks   {tasks['n']} prompts: accuracy {tasks['accuracy']:.3f} "
-                     f"{tasks['accuracy_ci']}, macro F1 {tasks['macro_f1']:.3f}; over keyword rules "
-                     f"{tasks['over_keyword_rules_ci']}; p99 {tasks['milliseconds']['p99']} ms")  # fmt: skip
-        lines += [f"  {name:44} {row['n']:6} {row['accuracy']:.3f}"
-                  for name, row in tasks["per_source"].items()]  # fmt: skip
+        lines.append(
+            f"tasks   {tasks['n']} prompts: accuracy {tasks['accuracy']:.3f} "
+            f"{tasks['accuracy_ci']}, macro F1 {tasks['macro_f1']:.3f}; "
+            f"over keyword rules {tasks['over_keyword_rules_ci']}; "
+            f"p99 {tasks['milliseconds']['p99']} ms"
+        )
+        for name, row in tasks["per_source"].items():
+            lines.append(f"  {name:44} {row['n']:6} {row['accuracy']:.3f}")
     if pairs := out.get("pairs"):
         lines.append(f"pairs   {pairs['n']} prompts, {pairs['weak']:.3f} to {pairs['strong']:.3f}")
-        rows = {"ours": pairs, **pairs["baselines"]}
-        lines += [f"  {name:12} APGR {row['apgr']:.3f} {row['apgr_ci']}  saved at 95 % "
-                  f"{row['saved_at_95']:.1%}, at 99 % {row['saved_at_99']:.1%}"
-                  for name, row in rows.items()]  # fmt: skip
+        for name, row in {"ours": pairs, **pairs["baselines"]}.items():
+            lines.append(
+                f"  {name:12} APGR {row['apgr']:.3f} {row['apgr_ci']}  saved at 95 % "
+                f"{row['saved_at_95']:.1%}, at 99 % {row['saved_at_99']:.1%}"
+            )
     return "\n".join(lines)
 
 

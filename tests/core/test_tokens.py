@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeloader.core.task import TASKS, task_of
 from freeloader.core.tokens import expected_tokens, upper_tokens
 
 sizes = st.integers(0, 10**8)
@@ -23,21 +21,3 @@ def test_more_text_is_never_fewer_tokens(a: int, b: int, count: int) -> None:
     low, high = sorted((a, b))
     assert upper_tokens(low, count) <= upper_tokens(high, count)
     assert expected_tokens(low, count) <= expected_tokens(high, count)
-
-
-@pytest.mark.parametrize(
-    ("needs", "override", "task"),
-    [
-        ((), None, "chat"),
-        (("tools",), None, "agent_step"),
-        (("vision",), None, "image"),
-        (("tools", "vision"), None, "agent_step"),
-        (("tools",), "coding", "coding"),
-        ((), "nonsense", "chat"),
-    ],
-)
-def test_structure_names_the_task_and_metadata_overrides(
-    needs: tuple[str, ...], override: str | None, task: str
-) -> None:
-    assert task_of(needs, override) == task
-    assert task in TASKS

@@ -31,6 +31,7 @@ from freeloader.core.model import (
     Timeouts,
     Verdict,
 )
+from freeloader.core.need import Curve
 from freeloader.core.privacy import Watching
 from freeloader.core.routing import upper_meters
 from freeloader.core.rules import Rule
@@ -190,6 +191,9 @@ class Rules:
 
     def watching(self, project: str | None) -> Watching:
         return self.wish
+
+    def curve(self) -> Curve:
+        return Curve()
 
     def catalog_version(self) -> str:
         return "test"

@@ -3,8 +3,17 @@
 Structure first (tool results or calls in play, images), then the last user turn: words that
 name the task, else trained weights; what stays unsure is ``chat``. Pure Python, a fraction
 of a millisecond: a text is cut before it is read. Models and prices are not known here.
+``detect`` holds the one function to call; here are only the names, for those who check them.
 """
 
-from freeloader.core.task.detect import TASKS, Task, detect
+TASKS = (
+    "chat",
+    "coding",
+    "reasoning",
+    "summarization",
+    "translation",
+    "image",
+    "agent_step",
+)
 
-__all__ = ["TASKS", "Task", "detect"]
+__all__ = ["TASKS"]

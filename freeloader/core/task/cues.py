@@ -88,29 +88,56 @@ for _name, _text in _LISTS.items():
 PHRASES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern))
     for name, pattern in (
-        ("p.write-code", r"\b(?:write|create|make|give|provide|need|build|generate|develop)\b"
-         r".{0,40}\b(?:function|code|script|program|class|query|regex|method|app|api|formula)\b"),
+        (
+            "p.write-code",
+            r"\b(?:write|create|make|give|provide|need|build|generate|develop)\b"
+            r".{0,40}\b(?:function|code|script|program|class|query|regex|method|app|api|formula)\b",
+        ),
         ("p.how-many", r"\bhow (?:many|much|far|long|fast|old)\b"),
-        ("p.article", r"\b(?:article|document|passage|text|dialogue|transcript|paragraph|story"
-         r"|conversation|report|paper)s?\b ?[:.\n]|(?:text|passage|article) (?:above|below)"),
+        (
+            "p.article",
+            r"\b(?:article|document|passage|text|dialogue|transcript|paragraph|story"
+            r"|conversation|report|paper)s?\b ?[:.\n]|(?:text|passage|article) (?:above|below)",
+        ),
         ("p.options", r"\b[a-e][).:] .{1,200}\b[b-e][).:] |\(a\).{1,200}\(b\)|\ba\. .{1,200}b\. "),
         ("p.suppose", r"\b(?:suppose|assume|let|consider|given that|if) \$?[a-z]\b|\blet's say"),
-        ("p.prove", r"\b(?:prove|show) that\b|\bwhat is the (?:value|probability|sum|area|volume"
-         r"|remainder|minimum|maximum|number|total|smallest|largest|derivative|integral)\b"),
-        ("p.step", r"step[- ]by[- ]step|show (?:your|the) (?:work|steps|reasoning)|think carefully"),
+        (
+            "p.prove",
+            r"\b(?:prove|show) that\b|\bwhat is the (?:value|probability|sum|area|volume"
+            r"|remainder|minimum|maximum|number|total|smallest|largest|derivative|integral)\b",
+        ),
+        (
+            "p.step",
+            r"step[- ]by[- ]step|show (?:your|the) (?:work|steps|reasoning)|think carefully",
+        ),
         ("p.roleplay", r"^(?:you are|act as|imagine|pretend|you're|i want you to act)"),
         ("p.what-is", r"^(?:what|who|when|where|which|why|how|is|are|can|does|do|did)\b"),
-        ("p.story", r"\b(?:write|create|compose|tell)\b.{0,40}\b(?:story|poem|essay|song|lyrics"
-         r"|letter|email|article|blog|speech|haiku|dialogue|scene|joke|sonnet|script for)\b"),
-        ("p.my-state", r"\b(?:my|the current|current|present) (?:account|directory|folder|order|car"
-         r"|file|flight|calendar|location|balance|workspace|inbox|cart|playlist)\b"),
-        ("p.polite-do", r"^(?:please |can you |could you |kindly |i need you to |i want to |i'd like)"
-         r".{0,20}\b(?:book|order|set|turn|schedule|send|find|get|check|open|move|play|cancel)\b"),
-        ("p.data-of", r"\b(?:weather|temperature|forecast|stock price|exchange rate|score|stats"
-         r"|statistics|news|schedule|route|distance) (?:of|in|for|from|on|at|between)\b"),
+        (
+            "p.story",
+            r"\b(?:write|create|compose|tell)\b.{0,40}\b(?:story|poem|essay|song|lyrics"
+            r"|letter|email|article|blog|speech|haiku|dialogue|scene|joke|sonnet|script for)\b",
+        ),
+        (
+            "p.my-state",
+            r"\b(?:my|the current|current|present) (?:account|directory|folder|order|car"
+            r"|file|flight|calendar|location|balance|workspace|inbox|cart|playlist)\b",
+        ),
+        (
+            "p.polite-do",
+            r"^(?:please |can you |could you |kindly |i need you to |i want to |i'd like)"
+            r".{0,20}\b(?:book|order|set|turn|schedule|send|find|get|check|open|move|play|cancel)\b",
+        ),
+        (
+            "p.data-of",
+            r"\b(?:weather|temperature|forecast|stock price|exchange rate|score|stats"
+            r"|statistics|news|schedule|route|distance) (?:of|in|for|from|on|at|between)\b",
+        ),
         ("p.quoted-arg", r"'[^' ]{2,40}\.(?:txt|pdf|csv|md|py|docx|json)'|named '[^']+'"),
-        ("p.fix", r"\b(?:fix|debug|error|bug|refactor|doesn't work|not working|exception|traceback"
-         r"|ошибк|报错)\b"),
+        (
+            "p.fix",
+            r"\b(?:fix|debug|error|bug|refactor|doesn't work|not working|exception|traceback"
+            r"|ошибк|报错)\b",
+        ),
     )
 )
 
@@ -120,7 +147,9 @@ _CODE_LINE = re.compile(
     r"|\$\w+ ?=|package |using |namespace |elif |else:|try:|print\()"
 )
 _IDENT = re.compile(r"\b[a-z]+_[a-z_]+\b|\b[a-z]+[A-Z]\w+\b|\w\(\)|\w\.\w+\(")
-_MATH = re.compile(r"\d ?[-+*/×÷^=<>] ?\d|[a-z] ?[=^] ?-?\d|\\[a-z]{2,}|\bx\^|[∑∫√π≤≥≠∈∞°²³]|\d+%|\$[^$\n]{1,60}\$")
+_MATH = re.compile(
+    r"\d ?[-+*/×÷^=<>] ?\d|[a-z] ?[=^] ?-?\d|\\[a-z]{2,}|\bx\^|[∑∫√π≤≥≠∈∞°²³]|\d+%|\$[^$\n]{1,60}\$"
+)
 _LATEX = re.compile(r"\\(?:frac|sqrt|sum|int|begin|cdot|left|mathbb|text|pi|theta|times|boxed)")
 #: Formulas and names of a program show in so many characters, where there are any.
 _SHAPE_HEAD = 450

@@ -10,22 +10,15 @@ agent's big prompt is the same question.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from freeloader.core.task import TASKS
 from freeloader.core.task.model import Weights, shipped
 from freeloader.core.task.plain import plain_task
 from freeloader.core.task.text import asked, cut
 from freeloader.core.task.turn import Turn, stem
 
-TASKS = (
-    "chat",
-    "coding",
-    "reasoning",
-    "summarization",
-    "translation",
-    "image",
-    "agent_step",
-)
 #: How often a task that was named by words is right (measured on held-out sources).
 _PLAIN_CONFIDENCE = 0.95
 #: A trained guess below this is no better than saying ``chat``; acting costs more than talking.
@@ -62,7 +55,7 @@ def detect(turn: Turn, override: str | None = None, weights: Weights | None = No
     return _weighed(turn, words, read.chances, read.complexity)
 
 
-def _weighed(turn: Turn, words: str, chances: dict[str, float], complexity: float) -> Task:
+def _weighed(turn: Turn, words: str, chances: Mapping[str, float], complexity: float) -> Task:
     best = max(chances, key=lambda name: chances[name])
     chance = chances[best]
     if best not in ("chat", "agent_step") and chance >= CONFIDENT:

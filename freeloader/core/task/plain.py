@@ -25,6 +25,7 @@ _TRANSLATE = re.compile(
     r"\btranslat(?:e|ion|ing|ed)\b.{0,80}\b(?:to|into|in|from|of|for|this|the following|sentence"
     rf"|text)\b|\b{_LANGUAGE} translation\b|\btranslat\w+\b.{{0,60}}{_LANGUAGE}"
     r"|\bhow (?:do|would|can|to) (?:you|i|we|a native speaker)? ?say\b"
+    rf"|\bput (?:this|the following|it) into {_LANGUAGE}"
     rf"|\brender\b.{{0,40}}\b(?:in|into) {_LANGUAGE}|\bwhat is .{{1,60}} in {_LANGUAGE}\W*$"
     r"|übersetz|\btradu[icz]|\btraduction|перевед|перевод|翻译|翻譯|翻訳|译成|번역|vertaal|çevir"
 )
@@ -47,7 +48,8 @@ _PICTURE = (
     r"|wallpaper|watercolou?r|sketch|artwork)"
 )
 _DRAW = re.compile(
-    r"^\W*(?:(?:please|can you|could you|would you|i want you to|i want|i need|i'd like|make me)\W+)*"
+    r"^\W*(?:(?:please|can you|could you|would you|i want you to|i want|i need|i'd like"
+    r"|make me)\W+)*"
     r"(?:(?:draw|paint|sketch|illustrate)\b(?! (?:a |the |any )?(?:conclusions?|comparisons?"
     r"|parallels?|attention|from|up|inferences?|lessons?)\b|,)"
     rf"|(?:generate|create|make|render|design|produce|show|give)\b.{{0,40}}\b{_PICTURE}s?\b"
@@ -60,7 +62,8 @@ _AS_CODE = re.compile(
     r"|latex|plantuml|mermaid)\b"
 )
 _MENTIONS_CODE = re.compile(
-    r"```|[;{}] |\b(?:python|javascript|java|c\+\+|sql|html|css|function|code|script|program)\b|代码"
+    r"```|[;{}] |\b(?:python|javascript|java|c\+\+|sql|html|css|function|code|script"
+    r"|program)\b|代码"
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from zlib import crc32
 
 from freeloader.core.task.cues import CUE_NAMES, PHRASES, WORDS, structure
@@ -41,7 +42,8 @@ def cut(text: str) -> str:
 
 def asked(text: str) -> str:
     """Where people say what they want: the beginning and the end, lower-case, on one line."""
-    short = text if len(text) <= _ASK_HEAD + _ASK_TAIL else f"{text[:_ASK_HEAD]} {text[-_ASK_TAIL:]}"
+    whole = len(text) <= _ASK_HEAD + _ASK_TAIL
+    short = text if whole else f"{text[:_ASK_HEAD]} {text[-_ASK_TAIL:]}"
     return _SPACES.sub(" ", short.lower()).strip()
 
 
@@ -64,9 +66,9 @@ def marks(text: str) -> tuple[list[int], list[int]]:
     words = words_of(text)
     first, last = words[:_FIRST], words[-_LAST:]
     grams = set(words)
-    grams.update(map(" ".join, zip(words, words[1:], strict=False)))
+    grams.update(map(" ".join, pairwise(words)))
     grams.update("^" + word for word in first)
-    grams.update("^" + a + " " + b for a, b in zip(first, first[1:], strict=False))
+    grams.update("^" + a + " " + b for a, b in pairwise(first))
     grams.update("$" + word for word in last)
     if words:
         grams.add("^^" + words[0])

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from freeloader.core.model import Caller, Profile
-from freeloader.core.task import task_of
 from freeloader.core.tokens import EXPECTED_OUTPUT, expected_tokens, upper_tokens
 from freeloader.gateway.surfaces.counted import multiplier, passed_on, surcharge
 from freeloader.gateway.surfaces.directives import read_directives
@@ -84,7 +83,7 @@ def build_profile(
         level=asked.level,
         project=asked.project,
         session=asked.session,
-        task=task_of(needs, asked.task),
+        task=asked.task or "",
         dropped=(*fields.dropped, *asked.dropped, *found.dropped),
         headers=seen_headers(headers),
         payload=payload,

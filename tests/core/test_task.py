@@ -1,0 +1,174 @@
+"""What a request is about: structure first, then the last user turn, and nothing around it."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from task_corpus import PARAPHRASES, QUESTIONS
+
+from freeloader.core.need import DEFAULTS, Curve, checked
+from freeloader.core.task import TASKS
+from freeloader.core.task.detect import CONFIDENT, detect
+from freeloader.core.task.model import pack, unpack
+from freeloader.core.task.text import CUT, cut, marks
+from freeloader.core.task.turn import Turn, turn_of
+
+CURVE = Curve()
+
+
+def user(content: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+def tool(name: str, *parameters: str) -> dict[str, Any]:
+    properties = {p: {"type": "string"} for p in parameters}
+    schema = {"type": "object", "properties": properties}
+    return {"type": "function", "function": {"name": name, "parameters": schema}}
+
+
+TOOLS = [
+    tool(f"{verb}_{noun}", noun + "_id", "reason")
+    for verb in ("archive", "approve", "escalate", "annotate")
+    for noun in (
+        "ticket",
+        "invoice",
+        "shipment",
+        "contract",
+        "employee",
+        "sensor",
+        "permit",
+        "lease",
+    )
+]
+PROMPT = (
+    "You are Atlas, an autonomous coding agent. Use the tools. Translate, summarize, draw. " * 280
+)
+HISTORY = [
+    user("Write a Python function that sorts a list"),
+    {"role": "assistant", "content": "def f(x): return sorted(x)"},
+    user("Now summarize this article: The council voted."),
+    {"role": "assistant", "content": "The council voted."},
+    user("Solve x^2 = 4"),
+    {"role": "assistant", "content": None, "tool_calls": [
+        {"id": "1", "type": "function", "function": {"name": "archive_it", "arguments": "{}"}}]},
+    {"role": "tool", "tool_call_id": "1", "content": "done"},
+    {"role": "assistant", "content": "x = 2 or x = -2"},
+]  # fmt: skip
+
+
+def about(payload: dict[str, Any]) -> tuple[str, float]:
+    found = detect(turn_of(payload))
+    return found.name, CURVE.need(found.name, found.complexity)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_the_same_question_wrapped_is_the_same_question(question: str) -> None:
+    system = {"role": "system", "content": PROMPT}
+    plain = about({"messages": [user(question)]})
+    parts = user([{"type": "text", "text": question}])
+    assert about({"messages": [system, user(question)]}) == plain
+    assert about({"messages": [user(question)], "tools": TOOLS}) == plain
+    assert about({"messages": [*HISTORY, user(question)]}) == plain
+    assert about({"messages": [system, *HISTORY, parts], "tools": TOOLS}) == plain
+
+
+def test_in_other_words_nine_in_ten_stay_what_they_were() -> None:
+    pairs = [(first, other) for first, *others in PARAPHRASES for other in others]
+    assert len(pairs) >= 100
+    seen = {text: about({"messages": [user(text)]}) for pair in pairs for text in pair}
+    classes = [seen[a][0] == seen[b][0] for a, b in pairs]
+    needs = [seen[a][1] == seen[b][1] for a, b in pairs]
+    assert sum(classes) / len(classes) >= 0.9
+    assert sum(needs) / len(needs) >= 0.9
+
+
+CALL = {"role": "assistant", "content": None, "tool_calls": [
+    {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}  # fmt: skip
+RESULT = {"role": "tool", "tool_call_id": "1", "content": "42"}
+PICTURE = {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}}
+
+
+@pytest.mark.parametrize(
+    ("payload", "task", "by"),
+    [
+        ({"messages": [user("hi"), CALL, RESULT]}, "agent_step", "structure"),
+        ({"messages": [user("hi"), CALL, RESULT, CALL, RESULT]}, "agent_step", "structure"),
+        ({"messages": [user("hi")], "tools": TOOLS, "tool_choice": "required"}, "agent_step",
+         "structure"),
+        ({"messages": [user([{"type": "text", "text": "what is this?"}, PICTURE])]}, "image",
+         "structure"),
+        ({"messages": [user([PICTURE]), {"role": "assistant", "content": "a cat"},
+                       user("Write a poem about autumn")]}, "chat", "weights"),
+        ({"messages": [user("What is the weather in the city of Paris?")],
+          "tools": [tool("get_weather", "city", "unit")]}, "agent_step", "structure"),
+        ({"messages": [user("Escalate ticket 77, the customer waits")], "tools": TOOLS},
+         "agent_step", "structure"),
+        ({"messages": [user("Translate 'good morning' to German")], "tools": TOOLS},
+         "translation", "words"),
+        ({"messages": [user("Draw a lighthouse at night")]}, "image", "words"),
+        ({"prompt": "no messages at all"}, "chat", "weights"),
+    ],
+)  # fmt: skip
+def test_structure_comes_before_words(payload: dict[str, Any], task: str, by: str) -> None:
+    found = detect(turn_of(payload))
+    assert (found.name, found.by) == (task, by)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_clients_own_word_overrides_everything(task: str) -> None:
+    found = detect(Turn("Draw a cat", at_work=True), task)
+    assert (found.name, found.confidence, found.by) == (task, 1.0, "client")
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.text(max_size=3_000))
+def test_any_text_has_a_task_and_low_confidence_is_chat(text: str) -> None:
+    found = detect(Turn(text, len(text)))
+    assert found.name in TASKS
+    assert 0 <= found.confidence <= 1
+    assert 0 <= found.complexity <= 1
+    assert found.name == "chat" or found.confidence >= CONFIDENT
+    assert detect(Turn(text, len(text))) == found
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.text(min_size=CUT, max_size=CUT + 500), st.integers(1, 50_000))
+def test_no_more_is_read_than_the_two_ends(text: str, more: int) -> None:
+    padded = text[: CUT // 2] + "x" * more + text[CUT // 2 :]
+    assert len(cut(padded)) <= CUT + 1
+    assert marks(cut(padded)) == marks(cut(cut(padded)))
+
+
+def test_the_shipped_weights_are_small_and_belong_to_these_cues() -> None:
+    data = files("freeloader.core.task").joinpath("weights.bin").read_bytes()
+    assert len(data) <= 200_000
+    assert set(unpack(data).tasks) <= set(TASKS)
+    with pytest.raises(ValueError, match="train them anew"):
+        unpack(pack({"cues": ["other"], "buckets": 8}, b""))
+    with pytest.raises(ValueError, match="not a file"):
+        unpack(b"something else")
+
+
+# ── what it needs ────────────────────────────────────────────────────────────
+
+
+@given(st.sampled_from(TASKS), st.floats(0, 1), st.floats(0, 1))
+def test_more_complexity_never_needs_less(task: str, a: float, b: float) -> None:
+    low, high = sorted((a, b))
+    assert CURVE.need(task, low) <= CURVE.need(task, high)
+
+
+def test_an_owners_steps_hold_and_the_rest_keeps_its_default() -> None:
+    curve = Curve({**DEFAULTS, "coding": checked([[0.6, 9], [0.2, 5]])})
+    assert [curve.need("coding", c) for c in (0.0, 0.2, 0.59, 0.6, 1.0)] == [5, 5, 5, 9, 9]
+    assert curve.need("chat", 0.0) == DEFAULTS["chat"][0][1]
+
+
+@pytest.mark.parametrize("points", [[], [[0, 5], [0.5, 4]], [[2, 5]], [[0, 11]]])
+def test_steps_that_are_no_curve_are_refused(points: list[list[float]]) -> None:
+    with pytest.raises(ValueError, match=r"must|goes|cannot"):
+        checked(points)
