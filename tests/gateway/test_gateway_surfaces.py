@@ -253,7 +253,6 @@ def test_needs_come_from_the_body() -> None:
             {"role": "tool", "tool_call_id": "c1", "content": "x"}]  # fmt: skip
     profile = chat(messages=[USER, *told])
     assert profile.needs == {"tools"}
-    assert profile.task == "agent_step"
 
 
 def test_estimates_bound_input_and_multiply_output() -> None:
