@@ -60,7 +60,7 @@ async def test_a_stronger_model_is_asked_and_both_are_paid() -> None:
 
 
 async def test_where_nobody_is_stronger_an_equal_serves_but_never_a_weaker_one() -> None:
-    weaker = deployment("d", "weaker", intelligence=2.0, speed=9.5)
+    weaker = deployment("d", "weaker", intelligence=2.0, speed=1.0)
     one = house(answer(""), TWIN)
     assert await said(one.begin()) == "twin"
     two = world({WEAK.id: [answer("")], weaker.id: [answer("worse")]}, WEAK, weaker)
