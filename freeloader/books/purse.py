@@ -65,7 +65,7 @@ class Purse:
         if not deployment.billable:
             return None
         if cost is None:
-            if (stop := actions.stopped(self.in_force(project, now))) is not None:
+            if (stop := self._stopped(project, now)) is not None:
                 return stop
             unknown = self.rules.in_force(project, key_id, max_cost)
             return budget.price_unknown(deployment.public_model) if unknown else None
@@ -80,8 +80,14 @@ class Purse:
         )
         capped = capped or budget.admit(self.rules, self.balances, cost, project, key_id, now)
         if capped is None or capped.code == "budget_busy":
-            capped = actions.stopped(self.in_force(project, now)) or capped
+            capped = self._stopped(project, now) or capped
         return capped
+
+    def _stopped(self, project: str | None, now: float) -> Verdict | None:
+        """Asked of every candidate: looks at no sum where no action could stop anything."""
+        if self.stop is None and self.rules.on_soft not in actions.STOPPING:
+            return None
+        return actions.stopped(self.in_force(project, now))
 
     def in_force(self, project: str | None, now: float) -> tuple[actions.InForce, ...]:
         """The owner's actions that a spent limit or a spike has set in force."""

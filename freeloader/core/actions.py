@@ -25,7 +25,7 @@ from freeloader.money import usd_from_pico
 
 WARN, DOWNGRADE, LOCAL_ONLY, BLOCK = "warn", "downgrade", "local-only", "block"
 #: Under these nothing that can be billed may serve.
-_STOPPING = (LOCAL_ONLY, BLOCK)
+STOPPING = (LOCAL_ONLY, BLOCK)
 _STRENGTH = {WARN: 0, DOWNGRADE: 1, LOCAL_ONLY: 2, BLOCK: 3}
 _STRATEGY = {DOWNGRADE: "cost-first", LOCAL_ONLY: "local-first"}
 
@@ -92,7 +92,7 @@ def stopped(found: Sequence[InForce]) -> Verdict | None:
     Hard limits are not asked here: they are kept by their holds, under any action.
     """
     soft = (one for one in found if one.kind in ("soft", "spike"))
-    one = next((one for one in soft if one.action in _STOPPING), None)
+    one = next((one for one in soft if one.action in STOPPING), None)
     if one is None:
         return None
     return Verdict("budget", "budget_exceeded", one.reason, one.until, facts=one.facts)

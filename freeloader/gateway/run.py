@@ -190,6 +190,10 @@ class Run:
     def headers(self) -> dict[str, str]:
         """``X-Freeloader-*`` as far as known; cost only where nothing more can come."""
         out = {"X-Freeloader-Decision-Id": self.decision_id}
+        if self._plan.in_force:
+            strongest = self._plan.in_force[0]
+            said = f"{strongest.action}: {strongest.reason}"
+            out["X-Freeloader-Budget-Action"] = _header_safe(said)
         if self._chosen is None:
             return out
         deployment = self._chosen.deployment
@@ -198,10 +202,6 @@ class Run:
         out["X-Freeloader-Strategy"] = self._plan.policy.strategy
         out["X-Freeloader-Reason"] = _header_safe(self._reason())
         out["X-Freeloader-Attempts"] = str(len(self._attempts) or 1)
-        if self._plan.in_force:
-            strongest = self._plan.in_force[0]
-            said = f"{strongest.action}: {strongest.reason}"
-            out["X-Freeloader-Budget-Action"] = _header_safe(said)
         if (lowered := self._lowered()) is not None:
             out["X-Freeloader-Max-Tokens"] = str(lowered)
         if self._settled is not None:
@@ -219,6 +219,8 @@ class Run:
         plan = self._plan
         if self._chosen is None:
             out = {"requested": plan.resolution.requested, "attempts": len(self._attempts)}
+            if plan.in_force:
+                out["budgetActions"] = [one.shown() for one in plan.in_force]
             private = plan.profile.private
             return out | ({"privacy": private.as_dict()} if private and private.counts else {})
         shown = explain.routing(

@@ -11,9 +11,10 @@ import asyncio
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from fake_ledger import NOON, FakeClock, deployment
 from hypothesis import HealthCheck, settings
@@ -38,6 +39,8 @@ from freeloader.store import Store
 #: One picodollar a token, in and out, so that tokens are money.
 PAID = deployment(tier="paid", price=Price(1, 1))
 FREE = deployment("f", price=Price(1, 1))
+#: The clocks of the first two go back within reach of the machine's time.
+ZONES = st.sampled_from(["America/Los_Angeles", "Europe/London", "Asia/Kolkata", "UTC"])
 HOURS = st.sampled_from([-30, -25, -24, -1, 1, 12, 24, 25, 24 * 31])
 
 
@@ -52,8 +55,8 @@ class Entry:
     hold: Hold | None = None
 
 
-def spans(at: float) -> tuple[str, str]:
-    moment = datetime.fromtimestamp(at, UTC)
+def spans(at: float, zone: str) -> tuple[str, str]:
+    moment = datetime.fromtimestamp(at, ZoneInfo(zone))
     return f"{moment:%Y-%m-%d}", f"{moment:%Y-%m}"
 
 
@@ -62,14 +65,12 @@ class BooksAndLedger(RuleBasedStateMachine):
     charged = Bundle("charged")
 
     @initialize(daily=st.none() | st.integers(50, 300), monthly=st.none() | st.integers(100, 900),
-                project=st.none() | st.integers(20, 200))  # fmt: skip
-    def begin(self, daily: int | None, monthly: int | None, project: int | None) -> None:
+                project=st.none() | st.integers(20, 200), zone=ZONES)  # fmt: skip
+    def begin(self, daily: int | None, monthly: int | None, project: int | None, zone: str) -> None:
         self.loop = asyncio.new_event_loop()
         self.home = Path(tempfile.mkdtemp())
         self.clock = FakeClock()
-        self.rules = BudgetRules(
-            hard_daily=daily, hard_monthly=monthly, allocations={"a": (project, None)}
-        )
+        self.rules = BudgetRules(daily, monthly, allocations={"a": (project, None)}, timezone=zone)
         self.entries: dict[str, Entry] = {}
         self.count = 0
         self.open()
@@ -94,9 +95,10 @@ class BooksAndLedger(RuleBasedStateMachine):
 
     def sums(self, kind: int, project: str | None = None) -> tuple[int, int]:
         """(spent, held) of the present day (0) or month (1)."""
-        now = spans(self.clock.wall)[kind]
+        zone = self.rules.timezone
+        now = spans(self.clock.wall, zone)[kind]
         mine = [e for e in self.entries.values()
-                if spans(e.at)[kind] == now and project in (None, e.project)]  # fmt: skip
+                if spans(e.at, zone)[kind] == now and project in (None, e.project)]  # fmt: skip
         return sum(e.amount for e in mine if not e.open), sum(e.amount for e in mine if e.open)
 
     def allowed(self, cost: int, project: str) -> bool:
@@ -184,6 +186,11 @@ class BooksAndLedger(RuleBasedStateMachine):
     @rule(daily=st.none() | st.integers(1, 300))
     def limits_change(self, daily: int | None) -> None:
         self.rules = replace(self.rules, hard_daily=daily)
+        self.run(self.books.configure(self.rules))
+
+    @rule(zone=ZONES)
+    def the_owner_moves(self, zone: str) -> None:
+        self.rules = replace(self.rules, timezone=zone)
         self.run(self.books.configure(self.rules))
 
     # ── what always holds ────────────────────────────────────────────────────
