@@ -401,6 +401,7 @@ class Daemon:
             lane=self.upstream.shown,
             once=self.repeats.once,
             load=load.shown,
+            forgive=tools.retries.clear,
         )
 
     async def _ask_quota(self, deployment: Deployment) -> Any:

@@ -29,6 +29,10 @@ class RetryBudget:
         """A request came in."""
         self._requests.append(now)
 
+    def clear(self) -> None:
+        """As if nothing had been retried: the owner ended all pauses."""
+        self._retries.clear()
+
     def allow(self, now: float) -> bool:
         """True, and counted, where one more retry fits."""
         for moments in (self._requests, self._retries):

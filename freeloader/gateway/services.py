@@ -274,5 +274,7 @@ class Services:
     lane: Callable[[], Row] = dict
     once: Once = _plainly
     load: Callable[[], Mapping[str, Any]] = dict
+    #: Called when the owner ends all pauses, for what else was being spared.
+    forgive: Callable[[], None] = lambda: None
     body_limits: BodyLimits = field(default_factory=BodyLimits)
     stream_limits: StreamLimits = field(default_factory=StreamLimits)

@@ -66,4 +66,5 @@ class Quota:
         # Noted first: what cannot be written down is not done.
         await services.desk.note(request[CALLER].key_id, "free-tiers.reset", subject)
         count = services.books.reset(provider, idx, services.clock.now())
+        services.forgive()
         return json_response({"reset": True, "windows": count})
