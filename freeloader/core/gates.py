@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
+from freeloader.core import history
 from freeloader.core.model import Deployment, Gates, Profile, Verdict
 from freeloader.core.snapshot import Health
 
@@ -30,13 +31,14 @@ class Question(NamedTuple):
     gates: Gates
     needs: frozenset[str]
     tokens: int
+    signers: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, profile: Profile, gates: Gates) -> Question:
         # Every lane can stream: what a registry forgot to say must not refuse anybody.
         needs = (profile.needs | gates.required_capabilities) - {"streaming"}
         wanted = profile.upper.output if profile.bounded else 1
-        return cls(gates, needs, profile.expected.input + wanted)
+        return cls(gates, needs, profile.expected.input + wanted, profile.signers)
 
 
 Gate = Callable[[Deployment, Health, Question], Verdict | None]
@@ -133,6 +135,15 @@ def context_fits(deployment: Deployment, health: Health, q: Question) -> Verdict
     return _refuse("context", said, window)
 
 
+def incompatible_history(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
+    """An open turn that a maker signed is read by its own models alone (``core.history``)."""
+    unread = sorted(s for s in q.signers if not history.reads(deployment, s))
+    if not unread:
+        return None
+    said = f"cannot read the signatures of {' and '.join(unread)} in the turn that is still open"
+    return _refuse("incompatible_history", said)
+
+
 def capabilities(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
     has = deployment.model.capabilities
     if q.needs <= has:
@@ -225,6 +236,7 @@ GATES: tuple[tuple[Gate, str | None], ...] = (
     (max_intelligence, "max_intelligence"),
     (min_context, "min_context"),
     (context_fits, None),
+    (incompatible_history, None),
     (free_only, "free_only"),
     (paid_only, "paid_only"),
     (no_training, "no_training"),

@@ -385,6 +385,7 @@ class Profile:
     ``output_ceiling`` bounds it where the registry does not know the model's own, and
     ``surcharge`` is what the request's fields add to list price.
     ``need`` is the intelligence (1–10) that task and complexity call for; None: unknown.
+    ``signers`` are the makers whose signatures stand in the turn that is still open.
     ``headers`` are the request's, lower-case, without those that carry credentials.
     ``level`` holds the request's own directives; ``payload`` is for the lane
     alone and opaque to everyone else.
@@ -407,6 +408,7 @@ class Profile:
     #: Intelligence 1–10 that the task needs; None: not read yet. ``confidence`` of the task 0–1.
     need: float | None = None
     confidence: float = 0.0
+    signers: frozenset[str] = frozenset()
     #: Private data in it, and what is wished where there is any; None: not read yet.
     private: Found | None = None
     dropped: tuple[str, ...] = ()

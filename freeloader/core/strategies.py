@@ -176,9 +176,9 @@ class Soft(NamedTuple):
 class StepDown:
     """quality-first never steps down because a budget is gone: it refuses what is less.
 
-    Fed with candidates in the order of intelligence. Once one was refused by a budget
-    that *is spent* (not: by a limit that it could never keep), all of lower intelligence
-    are refused with the same code. The same intelligence elsewhere is no step down.
+    Fed with candidates in the order of intelligence. Once one was refused by a day's or a
+    month's budget, all of lower intelligence are refused with the same code. The same
+    intelligence elsewhere is no step down.
     """
 
     def __init__(self, task: str) -> None:
@@ -201,11 +201,11 @@ class StepDown:
 
 
 def _spent(verdict: Verdict) -> bool:
-    """A standing budget has no room now, and would have had when nothing was spent."""
+    """A day's or a month's budget has no room. A limit on single requests only says which
+    models are within it, and the best of those is what was asked for."""
     if verdict.gate != "budget" or verdict.code not in ("budget_exceeded", "budget_busy"):
         return False
-    limit, needs = verdict.facts.get("limitUsd"), verdict.facts.get("needsUsd")
-    return limit is None or needs is None or needs <= limit
+    return verdict.facts.get("budget") != "per-request"
 
 
 class Passing(NamedTuple):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from freeloader.core import history
 from freeloader.core.model import Deployment, Profile
 from freeloader.core.routing import answer_bound, bounded
 
@@ -19,6 +20,7 @@ def for_attempt(profile: Profile, deployment: Deployment, output: int | None) ->
     Where money can flow and nobody knows the model's own bound, the owner's ceiling that
     was held for is sent too: else the answer could cost more than its hold.
     """
+    profile = _readable(profile, deployment)
     if output is None and _unknown_bound(profile, deployment):
         output = answer_bound(profile, deployment)
     if output is None:
@@ -26,6 +28,17 @@ def for_attempt(profile: Profile, deployment: Deployment, output: int | None) ->
     names = [name for name in _FIELDS if name in profile.payload] or ["max_tokens"]
     payload = {**profile.payload, **dict.fromkeys(names, output)}
     return replace(bounded(profile, output), payload=payload)
+
+
+def _readable(profile: Profile, deployment: Deployment) -> Profile:
+    """The conversation so far in the form that this deployment takes."""
+    messages = profile.payload.get("messages")
+    if not isinstance(messages, list):
+        return profile
+    found = history.translated(messages, deployment)
+    if found is messages:
+        return profile
+    return replace(profile, payload={**profile.payload, "messages": found})
 
 
 def _unknown_bound(profile: Profile, deployment: Deployment) -> bool:

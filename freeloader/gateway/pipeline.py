@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from freeloader.core import explain, load, relax, routing
+from freeloader.core import explain, history, load, relax, routing
 from freeloader.core.model import Caller, Level, Policy, Profile
 from freeloader.core.policy import PRESETS, combine, patient
 from freeloader.errors import Forbidden, InvalidRequest, Unavailable
@@ -135,6 +135,8 @@ class Pipeline:
         levels = (*own, caller.level, *rules.levels(project), *guarding.levels(profile))
         spending = books.spending(project, wall)
         known = replace(known, output_ceiling=spending.output_ceiling)
+        if resolution.kind != "named":  # a named model means that one: it gets what it can read
+            known = replace(known, signers=self._signers(known))
         over = () if spending.level is None else (spending.level,)
         policy = _policy((*over, *levels))
         _comparable(policy, profile)
@@ -147,6 +149,13 @@ class Pipeline:
         sessions, now = self._tools.sessions, self._tools.clock.now().mono
         plan.stay = sessions.find(plan.session, further, now)
         return plan
+
+    def _signers(self, profile: Profile) -> frozenset[str]:
+        """Whose signatures bind the request: those that any deployment here can read at all."""
+        messages = profile.payload.get("messages")
+        found = history.signers(messages) if isinstance(messages, list) else frozenset()
+        every = self._tools.books.deployments.values() if found else ()
+        return frozenset(s for s in found if any(history.reads(d, s) for d in every))
 
 
 def _policy(levels: Sequence[Level]) -> Policy:

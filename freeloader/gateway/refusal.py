@@ -42,6 +42,8 @@ _REMEDY = {
     "requiredCapabilities": "drop the capability, or add an account whose models have it",
     "localOnly": "leave out localOnly, or add a local server",
     "blockLocal": "leave out blockLocal, or add an account that is not local",
+    "incompatible_history": "wait for a model of the maker that signed the open turn, or end "
+    "the turn with a message of your own",
     "context": "shorten the input or lower max_tokens",
     "lane": "let the child serve it: xswarm config set upstream.lane auto",
     "noTraining": "leave out noTraining, or add an account that does not train on data",

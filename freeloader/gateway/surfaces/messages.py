@@ -19,7 +19,9 @@ from freeloader.gateway.surfaces.params import text, wrong
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _KEPT = frozenset({"role", "content", "name", "tool_calls", "tool_call_id", "function_call",
-                   "refusal"})  # fmt: skip
+                   "refusal", "thinking_blocks"})  # fmt: skip
+#: An id may carry a signature (``core.history``); signed thoughts are longer still.
+_LONGEST_ID, _LONGEST_THOUGHT = 65_536, 1_000_000
 _MAX_MESSAGES = 10_000
 _MAX_NAMED = 20
 _DATA_URL = re.compile(r"data:[a-z]+/[a-zA-Z0-9.+-]+(;[a-z0-9=-]+)*;base64,", re.ASCII)
@@ -78,8 +80,10 @@ def _message(raw: Mapping[str, Any], place: str, found: Conversation) -> dict[st
         out["name"] = found.count(text(f"{place}.name", raw["name"]))
     calls = _calls(raw, role, place, found)
     out.update(calls)
+    if role == "assistant":
+        out.update(_thoughts(raw, place, found))
     if role == "tool":
-        out["tool_call_id"] = text(f"{place}.tool_call_id", raw.get("tool_call_id"), 4096)
+        out["tool_call_id"] = text(f"{place}.tool_call_id", raw.get("tool_call_id"), _LONGEST_ID)
     if role in ("tool", "function"):
         found.needs.add("tools")
     if isinstance(raw.get("refusal"), str):
@@ -118,10 +122,53 @@ def _tool_call(call: Any, place: str, found: Conversation) -> dict[str, Any]:
     if call.get("type", "function") != "function":
         raise wrong(f"{place}.type", "must be function")
     return {
-        "id": text(f"{place}.id", call.get("id"), 65_536),
+        "id": text(f"{place}.id", call.get("id"), _LONGEST_ID),
         "type": "function",
         "function": _function(call.get("function"), f"{place}.function", found),
+        **_signature(call),
     }
+
+
+def _signature(call: Mapping[str, Any]) -> dict[str, Any]:
+    """Gemini's thought signature, in Google's own field or LiteLLM's; nothing else of these."""
+    extra = call.get("extra_content")
+    google = extra.get("google") if isinstance(extra, dict) else None
+    own = google.get("thought_signature") if isinstance(google, dict) else None
+    if isinstance(own, str) and len(own) <= _LONGEST_ID:
+        return {"extra_content": {"google": {"thought_signature": own}}}
+    fields = call.get("provider_specific_fields")
+    its = fields.get("thought_signature") if isinstance(fields, dict) else None
+    if isinstance(its, str) and len(its) <= _LONGEST_ID:
+        return {"provider_specific_fields": {"thought_signature": its}}
+    return {}
+
+
+def _thoughts(raw: Mapping[str, Any], place: str, found: Conversation) -> dict[str, Any]:
+    """Anthropic's signed thinking, which it asks for back while a turn is open."""
+    blocks = raw.get("thinking_blocks")
+    if blocks is None:
+        return {}
+    if not isinstance(blocks, list):
+        raise wrong(f"{place}.thinking_blocks", "must be a list")
+    return {
+        "thinking_blocks": [
+            _thought(block, f"{place}.thinking_blocks[{i}]", found)
+            for i, block in enumerate(blocks)
+        ]
+    }
+
+
+def _thought(block: Any, place: str, found: Conversation) -> dict[str, Any]:
+    kind = block.get("type") if isinstance(block, dict) else None
+    if kind == "redacted_thinking":
+        return {"type": kind, "data": text(f"{place}.data", block.get("data"), _LONGEST_THOUGHT)}
+    if kind != "thinking":
+        raise wrong(f"{place}.type", "must be thinking or redacted_thinking")
+    thinking = block.get("thinking")
+    if not isinstance(thinking, str):
+        raise wrong(f"{place}.thinking", "must be text")
+    signature = text(f"{place}.signature", block.get("signature"), _LONGEST_THOUGHT)
+    return {"type": kind, "thinking": found.count(thinking), "signature": signature}
 
 
 def _function(value: Any, place: str, found: Conversation) -> dict[str, Any]:
