@@ -20,6 +20,7 @@ PARTS = {
     "start": ("start", "start to ready, and memory, against the child alone"),
     "overhead": ("overhead", "what the front adds over its child"),
     "races": ("races", "a thousand requests at once against one dollar, a thousand times"),
+    "lanes": ("lanes", "five ways to one provider: direct, relay, both of ours, stock LiteLLM"),
     "traffic": ("traffic", "five minutes of requests while the configuration changes"),
 }
 #: What runs when nothing is named: what takes seconds, not minutes.
