@@ -168,10 +168,11 @@ class Quotas:
     ) -> None:
         """A provider's own report, which may be some time old: it lowers a count only where
         nothing was sent for long before it was asked, and nothing since."""
+        before = {held.key: held for held in marks}
         idle = {
-            held.key: held
-            for held in marks
-            if (window := self._windows[held.key]).held == 0 and held.at - window.touched > _STALE
+            key: held
+            for key, held in before.items()
+            if (window := self._windows[key]).held == 0 and held.at - window.touched > _STALE
         }
         done: set[tuple[str, str]] = set()
         for deployment in deployments:
@@ -182,6 +183,9 @@ class Quotas:
                     if (window.key, one.means) in done:
                         continue
                     done.add((window.key, one.means))
+                    if one.means == "used" and window.key in before and window.key not in idle:
+                        # However old: what it counts beyond all we ever sent is not ours.
+                        quota.notice(window, int(one.value), now, before[window.key])
                     self._observe(window, one, now, idle.get(window.key), pinned, False)
                     self._dirty.add(window.key)
 

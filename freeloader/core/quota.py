@@ -50,9 +50,9 @@ class Window:
     ``held`` is what open reservations claim, ``order`` how many were ever made,
     ``charged`` how much was ever settled (both tell what came after a given
     request), ``blocked`` a refusal's (said at, until). ``touched`` is when something was
-    last sent, ``heard`` whether the provider ever said what it counts, ``unsure`` (count,
-    since) how many refused calls it may count besides, ``elsewhere`` (amount, at) what it
-    counted that we did not send.
+    last sent, ``opened`` since when we count, ``heard`` whether the provider ever said what
+    it counts, ``unsure`` (count, since) how many refused calls it may count besides,
+    ``elsewhere`` (amount, at) what it counted that we did not send.
     """
 
     key: str
@@ -64,6 +64,7 @@ class Window:
     order: int = 0
     charged: float = 0.0
     blocked: tuple[float, float] | None = None
+    opened: float = 0.0
     touched: float = 0.0
     heard: bool = False
     unsure: tuple[int, float] = (0, 0.0)
@@ -109,7 +110,7 @@ def window_for(limit: Limit, key: str, now: float) -> Window:
     counter = windows.counter(
         kind, limit.amount, limit.window, limit.timezone, limit.expires_days, now
     )
-    return Window(key, limit, kind, limit.amount, counter)
+    return Window(key, limit, kind, limit.amount, counter, opened=now)
 
 
 def need(limit: Limit, meters: Meters) -> int:
@@ -276,7 +277,7 @@ def observe(
     """
     single = 1 if window.limit.metric == "requests" and counted and request is not None else 0
     if request is not None:
-        _notice(window, used, now, request)
+        notice(window, used, now, request)
     window.counter.told(used, single, now, None if request is None else request.at)
     if request is None or window.order != request.order:
         return
@@ -286,7 +287,7 @@ def observe(
         window.counter.put(lower, now)
 
 
-def _notice(window: Window, used: int, now: float, request: Reservation) -> None:
+def notice(window: Window, used: int, now: float, request: Reservation) -> None:
     """Requests that the provider counts and that we cannot have sent: the key is used elsewhere.
 
     Only whole requests tell: token counts differ by how each side counts them. Ours are
@@ -313,10 +314,14 @@ def _unsure(window: Window, now: float) -> int:
 def refused_early(window: Window, now: float) -> bool:
     """A long window was refused long before it was full: it is drained elsewhere, or smaller
     than anybody says. Only after a whole period of our own counting."""
-    if window.limit.metric != "requests" or window.kind == "concurrency" or not window.heard:
+    if window.limit.metric != "requests" or window.kind in ("concurrency", "once"):
+        return False
+    span = window_seconds(window.limit.window)
+    begun = reset_at(window, now) - span if window.kind == "calendar" else now - span
+    if not window.heard and window.opened > begun:
         return False
     count = window.counter.used(now) + window.held + _unsure(window, now)
-    if window_seconds(window.limit.window) < 3600 or count >= window.amount * _EARLY:
+    if span < 3600 or count >= window.amount * _EARLY:
         return False
     before = 0.0 if window.elsewhere is None else window.elsewhere[0]
     window.elsewhere = (before + window.amount - count, now)
@@ -373,7 +378,11 @@ def full_at(window: Window, now: float) -> float | None:
 
 def dump(window: Window) -> dict[str, Any]:
     """The state as JSON-ready data; what is held goes along, for a stop that is not clean."""
-    state: dict[str, Any] = {"kind": window.kind, "counter": window.counter.dump()}
+    state: dict[str, Any] = {
+        "kind": window.kind,
+        "counter": window.counter.dump(),
+        "opened": window.opened,
+    }
     if window.held:
         state["held"] = window.held
     if window.amount != window.limit.amount:
@@ -399,6 +408,7 @@ def restore(window: Window, state: Mapping[str, Any], now: float) -> None:
         return
     window.counter.load(state["counter"])
     window.heard = bool(state.get("heard", False))
+    window.opened = float(state.get("opened", window.opened))
     window.touched = now
     if "elsewhere" in state:
         amount, at = state["elsewhere"]

@@ -138,6 +138,7 @@ class Run:
         self._flawed: Flawed | None = None
         self._texts = Texts(tools.rules.keeping())
         self._deadline: asyncio.Timeout | None = None
+        self._waited_s = 0.0
         self._task = tools.tasks.start(self._drive(), f"run {request_id}")
         tools.load.begin()
         self._task.add_done_callback(lambda _: tools.load.end())
@@ -231,6 +232,8 @@ class Run:
             len(self._attempts) or 1,
             self._alternatives,
         )
+        if self._waited_s >= 0.001:
+            shown["waitedMs"] = round(self._waited_s * 1000)
         if plan.in_force:
             shown["budgetActions"] = [one.shown() for one in plan.in_force]
         if (lowered := self._lowered()) is not None:
@@ -436,7 +439,10 @@ class Run:
     async def _waited(
         self, first: deciding.Candidate, ask: deciding.Ask, now: Instant, turn: Turn
     ) -> bool:
-        """Whether the wait for ``first`` fits the request's patience, and its turn came."""
+        """Whether the wait for ``first`` fitted the request's patience: look again then.
+
+        Where its turn did not come, patience is over, and the next look says how it is then.
+        """
         verdict = first.verdict
         assert verdict is not None
         wait = max(0.0, (verdict.until or now.wall) - now.wall)
@@ -447,11 +453,12 @@ class Run:
         else:
             upper = deciding.upper_meters(ask.profile, first.deployment)
             claims = self._tools.books.claims(first.deployment, upper, now.wall)
-        came = await turn.wait(claims, wait, now.mono)
+        await turn.wait(claims, wait, now.mono)
+        waited = self._tools.clock.now().mono - now.mono
+        self._waited_s += waited
         if self._deadline is not None and (when := self._deadline.when()) is not None:
-            # What was spent waiting is not the provider's time.
-            self._deadline.reschedule(when + self._tools.clock.now().mono - now.mono)
-        return came
+            self._deadline.reschedule(when + waited)  # that was not the provider's time
+        return True
 
     def _refused(
         self, ask: deciding.Ask, every: Sequence[deciding.Candidate], now: Instant

@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, cast
 
 from freeloader.core import budget
@@ -203,12 +204,14 @@ class Turn:
         return self._room.view(books, self._seat)
 
     async def wait(self, claims: Mapping[str, int], wait_s: float, mono: float) -> bool:
-        """True: look again now. False: patience is over, or the room is full."""
+        """True: look again now. False: patience is over, or the room is full, for good."""
         if self._seat is None:
             self._seat = self._room.join(self._project, self._kind, self._needs)
-            if self._seat is None:
-                return False
-        return await self._room.wait(self._seat, claims, wait_s, self.patience - mono)
+        patience = self.patience - mono
+        if self._seat is not None and await self._room.wait(self._seat, claims, wait_s, patience):
+            return True
+        self.patience = -inf
+        return False
 
     def taken(self) -> None:
         """It is about to hold what it found; in the same breath."""

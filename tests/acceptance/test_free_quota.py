@@ -10,18 +10,21 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from farm import House, Simulator, model, provider, running, until
+from farm import House, Simulator, call, model, provider, running, until
 
 DAY = {"metric": "requests", "amount": 8, "window": "1d", "reset": "calendar", "scope": "model"}
 MANY = {**DAY, "amount": 500}
 FEW = {"metric": "requests", "amount": 2, "window": "2s", "reset": "rolling", "scope": "account"}
+FIFTY = {**DAY, "amount": 50, "scope": "account"}
+REPORT = [{"path": f"data.free_model_daily_requests.{means}", "metric": "requests",
+           "window": "1d", "means": means} for means in ("limit", "used")]  # fmt: skip
 SLOW = {"firstMs": 4000, "tokensPerSecond": 100}
 
 
 @pytest.fixture(scope="module")
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    def free(*limits: Any, **more: Any) -> dict[str, Any]:
-        return {"style": "generic", "limits": list(limits), "latency": {}, **more}
+    def free(*limits: Any, style: str = "generic", **more: Any) -> dict[str, Any]:
+        return {"style": style, "limits": list(limits), "latency": {}, **more}
 
     config = {
         "pace": 1.0,
@@ -30,6 +33,7 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
                                                                          "latency": SLOW}}),
             "large": free(MANY, models={"many": {"free": True}}),
             "hasty": free(FEW, models={"few": {"free": True}}),
+            "router": free(FIFTY, style="openrouter", models={"any:free": {"free": True}}),
         },
     }  # fmt: skip
     started = Simulator(tmp_path_factory.mktemp("simulator"), config)
@@ -53,8 +57,15 @@ def house(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> Ite
         )
         for name, (limit, models) in offered.items()
     }
+    providers["router"] = provider(
+        f"{simulator.url}/router/v1",
+        {"any:free": model("any")},
+        freeTier={**tier, "limits": [FIFTY]},
+        endpoints={"models": "/models", "quota": "/key"},
+        quotaReport=REPORT,
+    )
     built.overlay("pretend", {"version": "2026.11.20", "providers": providers})
-    for name in offered:
+    for name in providers:
         built.xswarm("account", "add", name, "-", "--tier", "free", stdin=f"key-{name}\n")
     with running(built):
         yield built
@@ -121,11 +132,14 @@ def test_large_windows_are_written_behind_in_a_quarter_of_a_second(house: House)
 def test_those_who_wait_are_served_in_turn_and_nobody_is_refused_upstream(
     house: House, simulator: Simulator
 ) -> None:
-    def ask(n: int) -> int:
-        return int(house.chat(model="hasty/few", maxWait=30_000, project=f"p{n % 2}")[0])
+    def ask(n: int) -> tuple[int, int]:
+        status, _, body = house.chat(model="hasty/few", slow=True, project=f"p{n % 2}")
+        return status, body["routing"].get("waitedMs", 0)
 
     with ThreadPoolExecutor(6) as pool:
-        assert list(pool.map(ask, range(6))) == [200] * 6
+        answers = list(pool.map(ask, range(6)))
+    assert [status for status, _ in answers] == [200] * 6
+    assert sum(waited > 0 for _, waited in answers) >= 3
     assert {row["status"] for row in seen(simulator, "few")} == {200}
 
 
@@ -138,6 +152,30 @@ def test_who_may_not_wait_is_told_when_and_nothing_was_sent(
     assert [status for status, _, _ in answers] == [200, 200, 429]
     assert 1 <= int(answers[2][1]["retry-after"]) <= 4
     assert len(seen(simulator, "few")) == before + 2
+
+
+def test_a_provider_tells_what_is_left_and_who_else_used_the_key(
+    house: House, simulator: Simulator
+) -> None:
+    def told() -> Any:
+        status, _, answer = house.call("POST", "/v1/jobs/quota/run", {}, role="admin")
+        assert status < 300, answer
+        rows = house.get("/v1/free-tiers?provider=router")["windows"]
+        return next(row for row in rows if row["window"] == "1d")
+
+    assert house.chat(model="router/any:free")[0] == 200
+    assert until(lambda: told()["used"] == 1, 20, "its own report is read")
+    calls = len(seen(simulator, "any:free"))
+    elsewhere = {"Authorization": "Bearer key-router"}
+    body = {"model": "any:free", "messages": [{"role": "user", "content": "hi"}]}
+    for _ in range(5):
+        url = f"{simulator.url}/router/v1/chat/completions"
+        assert call("POST", url, body, elsewhere)[0] == 200
+    row = until(lambda: (row := told())["usedElsewhere"] and row, 20, "the drain is noticed")
+    assert (row["used"], row["usedElsewhere"]) == (6, 5)
+    assert "key_used_elsewhere" in {a["type"] for a in house.get("/v1/free-tiers")["alerts"]}
+    assert "key_used_elsewhere" in house.xswarm("status")
+    assert len(seen(simulator, "any:free")) == calls + 5
 
 
 def test_a_reset_is_the_owners_and_in_the_audit(house: House) -> None:

@@ -631,6 +631,21 @@ async def test_a_refusal_for_its_rate_is_waited_out_and_tried_again() -> None:
     assert SystemClock().now().mono - started.mono < 4
 
 
+async def test_patience_that_ends_says_how_it_is_then() -> None:
+    """Held by others all the time: the refusal after the wait is of that moment."""
+    wait = Level("settings", max_wait_ms=60)
+    house = world({FIRST.id: [list(GOOD)]}, FIRST, level=wait)
+    until = iter([0.01, 0.01, 45.0, 45.0, 45.0, 45.0, 45.0])
+
+    def quota(what: Deployment, upper: Meters, now: float) -> Verdict:
+        return Verdict("quota", "quota_exhausted", "no room", until=now + next(until, 45.0))
+
+    house.books.quota = quota  # type: ignore[method-assign]
+    with pytest.raises(QuotaExhausted) as problem:
+        await house.begin().first(5)
+    assert problem.value.retry_after == pytest.approx(45, abs=1)
+
+
 async def test_a_refusal_for_its_rate_that_lasts_too_long_says_when() -> None:
     refused = [fault(429, body="tokens per minute (TPM): try again in 30s")]
     wait = Level("settings", max_wait_ms=5_000)
