@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -394,3 +395,19 @@ async def test_a_client_that_leaves_waits_for_whole_answers_that_are_paid_for() 
     (row,) = one.journal.decisions
     assert row.outcome == "abandoned"
     assert row.cost_pico == 20_000_000
+
+
+async def test_what_others_hold_is_waited_for_and_then_fewer_are_asked() -> None:
+    rich = [deployment(p, "m", tier="paid", price=PAID, intelligence=7.0) for p in "abc"]
+    for patience, asked_of in ((2_000, 3), (0, 2)):
+        one = house({d.id: says(d.id) for d in rich}, *rich)
+        busy = Verdict("budget", "budget_busy", "held by others", time.time() + 0.05)
+
+        def budget(what: Any, cost: Any, *more: Any, no: Any = busy) -> Any:
+            full = cost == 3 * 2_000_000_000 and time.time() < no.until
+            return no if full else None
+
+        one.books.budget = budget  # type: ignore[method-assign]
+        run = one.begin(level=asked("all", max_wait_ms=patience))
+        body, _ = await finished(run)
+        assert len(body["choices"]) == asked_of

@@ -41,6 +41,8 @@ class Party:
     short: str = ""
     #: The first that were refused: what an answer tells beside its winner.
     refused: tuple[Candidate, ...] = ()
+    #: Who would be a member too, were it not for what other requests hold right now.
+    busy: Candidate | None = None
 
     @property
     def hold(self) -> int:
@@ -57,7 +59,10 @@ def party(ask: Ask, snapshot: Snapshot, no_judges: Mapping[str, Verdict] = EMPTY
     wanted = ask.policy.targets
     members, refused = _members(ask, snapshot, wanted, (), 0)
     short = "" if len(members) >= wanted else _why(len(members), wanted, members, refused)
-    found = Party(members, wanted, short=short, refused=tuple(refused[: routing.ALTERNATIVES]))
+    told = tuple(refused[: routing.ALTERNATIVES])
+    busy = _most_telling([c for c in refused if c.verdict and c.verdict.code == "budget_busy"])
+    busy = busy if len(members) < wanted else None
+    found = Party(members, wanted, short=short, refused=told, busy=busy)
     if ask.policy.aggregation != "best" or len(members) < 2:
         return found
     return _judged(ask, snapshot, found, no_judges)

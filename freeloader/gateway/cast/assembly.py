@@ -23,6 +23,7 @@ from freeloader.gateway.lowering import for_attempt
 from freeloader.gateway.ports import Hold
 from freeloader.gateway.run import Plan
 from freeloader.gateway.tools import Tools
+from freeloader.gateway.waiting import Turn
 
 #: How often the books may refuse what the decider allowed before fewer are taken (races only).
 _RACES_MAX = 16
@@ -40,14 +41,24 @@ class Assembly:
         self.party = Party((), plan.policy.targets)
         self.judges: list[Member] = []
 
-    async def hold(self, ask: Ask, view: Snapshot, now: Instant) -> list[Member] | None:
-        """The members, everything held; None where nobody may serve right now."""
+    async def hold(
+        self, ask: Ask, turn: Turn, now: Instant, *, fewer: bool
+    ) -> list[Member] | Candidate | None:
+        """The members, everything held; None where nobody may serve right now.
+
+        Unless ``fewer`` is fine: whom to wait for, where only what others hold keeps it out.
+        """
+        view = turn.view(self._tools.books)
         for _ in range(_RACES_MAX):
             found = choosing.party(ask, view, self._no_judges)
             if not found.members:
                 return None
+            if found.busy is not None and not fewer:
+                return found.busy
+            turn.taken()
             held = await self._reserve_all(found, ask, now)
             if held is None:
+                turn.lost()
                 continue
             self.party = replace(found, members=tuple(self._scored(found.members, ask)))
             self._others = self._told_others(found, ask)

@@ -61,18 +61,19 @@ class CastRun(Standing):
 
     async def _assemble(self) -> None:
         """Holds the whole price; waits, or raises what refused everybody, as any run does."""
-        turn = self._turn()
+        turn, fewer = self._turn(), False
         try:
             while True:
                 now = self._tools.clock.now()
                 ask, view = self._ask(now), turn.view(self._tools.books)
-                found = await self._assembly.hold(ask, view, now)
+                found = await self._assembly.hold(ask, turn, now, fewer=fewer)
+                if isinstance(found, list):
+                    self._members = found
+                    return
                 if found is None:
                     await self._wait_or_refuse(ask, view, now, turn)
-                    continue
-                turn.taken()
-                self._members = found
-                return
+                else:  # money that others hold comes free in a moment: patience, then fewer
+                    fewer = not await self._waited(found, ask, now, turn)
         finally:
             turn.end()
 
