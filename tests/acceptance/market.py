@@ -21,7 +21,11 @@ def open_(folder: Path) -> Iterator[tuple[House, Simulator]]:
     """Daemon and simulator, ready. ``gold`` is paid, ``gift`` free, ``near`` local."""
     config = pretend(
         {
-            "gold": {"ingot": {"pricing": PRICE}, "dust": {}},
+            "gold": {
+                "ingot": {"pricing": PRICE},
+                "slate": {"pricing": PRICE, "latency": {"firstMs": 1500, "tokensPerSecond": 40}},
+                "dust": {},
+            },
             "gift": {"ribbon": {"free": True}},
             "near": {"pebble": {"free": True}},
         }
@@ -41,10 +45,11 @@ def furnish(house: House, at: str) -> None:
     house.xswarm("init")
     local = {"kind": "local", "auth": {"env": [], "format": None, "keyless": True, "fields": []}}
     ingot = model("ingots", intelligence=9.0, free=False, pricing=PRICE)
+    slate = model("slates", intelligence=2.0, free=False, pricing=PRICE)
     providers = {
         "gold": provider(
             f"{at}/gold/v1",
-            {"ingot": ingot, "dust": model("dust", intelligence=8.0, free=False)},
+            {"ingot": ingot, "slate": slate, "dust": model("dust", intelligence=8.0, free=False)},
             status="paid_only",
             freeTier={"type": "none", "confidence": "high", "limits": []},
         ),

@@ -10,6 +10,8 @@ import itertools
 import json
 import re
 import signal
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -229,3 +231,48 @@ def test_budgets_are_set_and_shown_by_the_command_line(house: House, tmp_path: P
     assert "team daily" in house.xswarm("budget", "show")
     assert json.loads(house.xswarm("budget", "confirm", "--json")) == {"confirmed": False}
     rules(house)
+
+
+def _leave(house: House, body: dict[str, Any]) -> None:
+    """Asks, and goes away: before a whole answer, after the first piece of a stream."""
+    said = json.dumps(body).encode()
+    with socket.create_connection(("127.0.0.1", house.port), timeout=30) as line:
+        head = (
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+            f"Authorization: Bearer {house.key()}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(said)}\r\n\r\n"
+        )
+        line.sendall(head.encode() + said)
+        if body["stream"]:
+            while b"data: " not in line.recv(4096):
+                pass
+        else:
+            time.sleep(0.4)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_leaves_a_paid_call_is_charged_what_it_used(
+    house: House, bank: Simulator, stream: bool
+) -> None:
+    """A whole answer is waited for, so ledger and bill agree; of a stream no less is charged."""
+    before, billed = spent(house, "daily"), bank.bill()["totals"]["picodollars"]
+    body = {"model": "gold/slate", "max_tokens": 60, "stream": stream,
+            "messages": [{"role": "user", "content": "leave"}]}  # fmt: skip
+    last = house.get("/v1/decisions?limit=1")["decisions"][0]["id"]
+    _leave(house, body)
+
+    def settled() -> Any:
+        (row,) = house.get("/v1/decisions?limit=1")["decisions"]
+        held = house.get("/v1/budget")["daily"]["held"]
+        return row if held == 0 and row["id"] != last else None
+
+    found = until(settled, 30, "the call is settled")
+    assert found["outcome"] == "abandoned"
+    charged = spent(house, "daily") - before
+    cost = (bank.bill()["totals"]["picodollars"] - billed) / 1e12
+    assert charged == pytest.approx(found["costUsd"], abs=1e-9)
+    assert cost > 0
+    if stream:
+        assert charged >= cost - 1e-12
+    else:
+        assert charged == pytest.approx(cost, abs=1e-12)
