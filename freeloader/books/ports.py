@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from freeloader.clock import Instant
-from freeloader.core.budget import Balance
+from freeloader.core.balances import Balance
 from freeloader.core.headers import Observation
 from freeloader.core.model import Deployment
 from freeloader.core.quota import Reservation

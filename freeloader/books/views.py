@@ -10,7 +10,8 @@ from typing import Any
 
 from freeloader.clock import iso
 from freeloader.core import budget, projection
-from freeloader.core.budget import Balance, Balances, BudgetRules
+from freeloader.core.balances import Balance, Balances
+from freeloader.core.budget import BudgetRules
 from freeloader.core.periods import Period
 from freeloader.core.projection import Day
 from freeloader.money import usd_from_pico

@@ -8,11 +8,12 @@ All amounts are integer picodollars, all times Unix seconds (wall).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from freeloader.core.balances import Balance, Balances
 from freeloader.core.model import EMPTY, Verdict
-from freeloader.core.periods import Calendar, Period, iso
+from freeloader.core.periods import Period, iso
 from freeloader.money import PICO_PER_USD, usd_from_pico
 
 GLOBAL = "global"
@@ -20,10 +21,6 @@ GLOBAL = "global"
 DEFAULT_PROJECT = "default"
 #: Seconds after which a hold that did not fit for other holds' sake may be tried again.
 RECHECK = 1.0
-#: Distinct projects and keys that get sums of their own; further ones share one.
-SCOPES_MAX = 10_000
-#: Periods remembered per scope: enough for a clock that is set to and fro.
-_PERIODS_KEPT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,66 +74,6 @@ class BudgetRules:
             *own,
         )
         return any(limit is not None for limit in limits)
-
-
-@dataclass(slots=True)
-class Balance:
-    """One scope in one period."""
-
-    spent: int = 0
-    held: int = 0
-    requests: int = 0
-
-
-class Balances:
-    """All sums of money, by scope and period. ``day`` and ``month`` give the current ones."""
-
-    __slots__ = ("_kept", "days", "forgotten", "months")
-
-    def __init__(self, timezone: str) -> None:
-        """Raises ValueError for a time zone that does not exist."""
-        self.days = Calendar("1d", timezone)
-        self.months = Calendar("month", timezone)
-        #: True once the sums of an earlier period were dropped: coming back they must be read.
-        self.forgotten = False
-        self.days.at(0.0)
-        self._kept: dict[tuple[str, str], dict[float, Balance]] = {}
-
-    def day(self, scope: str, now: float) -> Balance:
-        return self._at(scope, "daily", self.days.at(now).start)
-
-    def month(self, scope: str, now: float) -> Balance:
-        return self._at(scope, "monthly", self.months.at(now).start)
-
-    def both(self, scope: str, now: float) -> tuple[Balance, Balance]:
-        return self.day(scope, now), self.month(scope, now)
-
-    def current(self, scope: str, kind: str, now: float) -> tuple[Period, Balance]:
-        """The present period, ``daily`` or ``monthly``, and what is in it."""
-        span = (self.days if kind == "daily" else self.months).at(now)
-        return span, self._at(scope, kind, span.start)
-
-    def scopes(self) -> Iterator[str]:
-        """Every scope with a sum, each once."""
-        return (scope for scope, kind in self._kept if kind == "monthly")
-
-    def _at(self, scope: str, kind: str, start: float) -> Balance:
-        periods = self._periods(scope, kind)
-        balance = periods.get(start)
-        if balance is None:
-            balance = periods[start] = Balance()
-            if len(periods) > _PERIODS_KEPT:
-                self.forgotten = True
-                _forget(periods, start)
-        return balance
-
-    def _periods(self, scope: str, kind: str) -> dict[float, Balance]:
-        found = self._kept.get((scope, kind))
-        if found is not None:
-            return found
-        if len(self._kept) >= 2 * SCOPES_MAX:
-            scope = scope.split(":", 1)[0] + ":*"
-        return self._kept.setdefault((scope, kind), {})
 
 
 def scopes(project: str | None, key_id: str | None) -> tuple[str, ...]:
@@ -308,10 +245,3 @@ def _lasting(verdict: Verdict) -> tuple[int, float]:
     if verdict.code == "budget_busy":
         return (0, 0.0)
     return (2, 0.0) if verdict.until is None else (1, verdict.until)
-
-
-def _forget(periods: dict[float, Balance], keep: float) -> None:
-    """Drops the period that is furthest from the current one and has nothing held."""
-    idle = [start for start, balance in periods.items() if not balance.held and start != keep]
-    if idle:
-        del periods[max(idle, key=lambda start: abs(start - keep))]

@@ -9,7 +9,8 @@ from houses import PlainSnapshot, deployment, profile
 
 from freeloader.core import actions, budget
 from freeloader.core.actions import BLOCK, DOWNGRADE, LOCAL_ONLY, WARN, Spending
-from freeloader.core.budget import Balances, BudgetRules
+from freeloader.core.balances import Balances
+from freeloader.core.budget import BudgetRules
 from freeloader.core.model import Level, Policy, Resolution, Verdict
 from freeloader.core.policy import combine
 from freeloader.core.routing import Ask, decide, explain

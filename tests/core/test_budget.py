@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloader.core import budget
-from freeloader.core.budget import GLOBAL, Balances, BudgetRules
+from freeloader.core.balances import SCOPES_MAX, Balance, Balances
+from freeloader.core.budget import GLOBAL, BudgetRules
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()
 CENT = 10**10
@@ -25,7 +26,7 @@ def spend(
     budget.settle(touched, amount, amount)
 
 
-def held(balances: Balances, amount: int, now: float = NOW) -> tuple[budget.Balance, ...]:
+def held(balances: Balances, amount: int, now: float = NOW) -> tuple[Balance, ...]:
     touched = balances.both(GLOBAL, now)
     budget.hold(touched, amount)
     return touched
@@ -186,10 +187,10 @@ def test_a_clock_set_to_and_fro_finds_every_day_as_it_was() -> None:
 
 def test_projects_beyond_all_measure_share_one_sum() -> None:
     balances = Balances("UTC")
-    for i in range(budget.SCOPES_MAX + 50):
+    for i in range(SCOPES_MAX + 50):
         balances.month(f"project:{i}", NOW).spent += 1
         balances.day(f"project:{i}", NOW).spent += 1
-    assert len(list(balances.scopes())) <= budget.SCOPES_MAX + 1
+    assert len(list(balances.scopes())) <= SCOPES_MAX + 1
     assert balances.month("project:new", NOW).spent > 1
 
 
@@ -216,7 +217,7 @@ def test_no_admitted_hold_passes_a_hard_limit(
         keys={"k1": (project_daily, monthly)},
     )
     balances, now = Balances("UTC"), NOW
-    open_: list[tuple[tuple[budget.Balance, ...], int]] = []
+    open_: list[tuple[tuple[Balance, ...], int]] = []
     spent = 0
     for what, number, project, key in plan:
         if what == "hour":
