@@ -44,6 +44,7 @@ from freeloader.manage.accounts import Accounts
 from freeloader.manage.channels import Channels
 from freeloader.manage.config import Config
 from freeloader.manage.config import reload as reload_settings
+from freeloader.manage.feedback import Feedback
 from freeloader.manage.fetch import fetch_quota
 from freeloader.manage.keys import AppKeys
 from freeloader.manage.onboard import Onboarding, Report
@@ -140,6 +141,13 @@ class Daemon:
         kept: Any = ledger if point is None else CrashingLedger(ledger, point)
         self._failpoint = point
         self.books = Books(kept, self._clock, budget_rules(settings, {}))
+        self.feedback = Feedback(
+            self.store.feedback,
+            Decisions(self.store.journal),
+            ledger,
+            self._clock,
+            self.books.heed,
+        )
         proxies = {k: v for k, v in environ.items() if k.lower() in _PROXIES}
         self.keeper = _keeper(
             home,
@@ -222,6 +230,7 @@ class Daemon:
         await self.keys.load()
         await self._take_over_budgets()
         await self.books.load()
+        await self.feedback.load()
         await self.notifier.load()
 
     async def _cautions(self) -> Sequence[Mapping[str, Any]]:
@@ -376,6 +385,7 @@ class Daemon:
             keys=self.keys,
             config=self.config,
             journal=Decisions(self.store.journal),
+            feedback=self.feedback,
             desk=Desk(
                 self.store.reports,
                 self.store.ledger,

@@ -29,6 +29,7 @@ from freeloader.books.watching.watcher import Watcher
 from freeloader.clock import Clock, Instant
 from freeloader.core import actions, budget
 from freeloader.core.budget import BudgetRules
+from freeloader.core.feedback import Opinion
 from freeloader.core.headers import Observation
 from freeloader.core.model import Account, Deployment, Policy, Verdict
 from freeloader.core.outcome import Outcome
@@ -53,6 +54,7 @@ class Books:
         self._version = 0
         self._skew = 0.0
         self._health = HealthBook()
+        self._opinions: dict[tuple[str, str], Opinion] = {}
         self._ranking = Ranking(self._health.of)
         self._breakers = Breakers()
         self._quotas = Quotas()
@@ -145,11 +147,25 @@ class Books:
                 self._breakers.reset(account.provider, account.idx)
         self._deployments = MappingProxyType({d.id: d for d in deployments})
         self._health.keep_only(frozenset(self._deployments))
+        self._health.heed(self._said())
         self._ranking.replace(self._deployments)
         self._quotas.replaced()
         self._breakers.replaced()
         self._version += 1
         self._changed()
+
+    def heed(self, opinions: Mapping[tuple[str, str], Opinion]) -> None:
+        """What people said of answers, by public model and task: it moves the orders at once."""
+        self._opinions = dict(opinions)
+        self._ranking.touch(self._health.heed(self._said()))
+
+    def _said(self) -> dict[str, dict[str, Opinion]]:
+        """The opinions by deployment: all accounts of a model share what is said of it."""
+        of_model: dict[str, dict[str, Opinion]] = {}
+        for (model, task), opinion in self._opinions.items():
+            of_model.setdefault(model, {})[task] = opinion
+        found = ((d.id, of_model.get(d.public_model)) for d in self._deployments.values())
+        return {name: said for name, said in found if said is not None}
 
     async def configure(self, rules: BudgetRules) -> None:
         """Other limits, from the next request on. A new time zone reads the ledger again.

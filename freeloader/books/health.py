@@ -8,7 +8,10 @@ fades: nobody who is refused is measured, so that a slow minute would last for e
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
 
+from freeloader.core.feedback import Opinion
 from freeloader.core.snapshot import UNMEASURED, Health
 
 #: Averages give the newest sample at least this weight.
@@ -45,9 +48,18 @@ class HealthBook:
     def __init__(self) -> None:
         self._tracks: dict[str, _Track] = {}  # the one measured longest ago comes first
         self._views: dict[str, Health] = {}
+        self._told: dict[str, Mapping[str, Opinion]] = {}
 
     def of(self, deployment: str) -> Health:
-        return self._views.get(deployment, UNMEASURED)
+        view = self._views.get(deployment, UNMEASURED)
+        told = self._told.get(deployment)
+        return view if told is None else replace(view, opinions=told)
+
+    def heed(self, told: Mapping[str, Mapping[str, Opinion]]) -> set[str]:
+        """What people said, by deployment and task; of whom that is something else than before."""
+        before, self._told = self._told, dict(told)
+        every = before.keys() | self._told.keys()
+        return {name for name in every if before.get(name) != self._told.get(name)}
 
     def keep_only(self, deployments: frozenset[str]) -> None:
         """Forgets those that are gone."""

@@ -172,7 +172,7 @@ def judged(ask: Ask, snapshot: Snapshot) -> Iterator[Candidate]:
     """Every candidate in the strategy's order, with its verdict: what deciding walks along."""
     limit = None
     if ask.policy.strategy == "quality-first" and ask.policy.order is None:
-        limit = strategies.StepDown(ask.profile.task)
+        limit = strategies.StepDown(ask.profile.task, snapshot.health)
     return map(_judging(ask, snapshot, limit), in_order(ask, snapshot))
 
 

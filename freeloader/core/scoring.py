@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import ceil, log
 
 from freeloader.core.model import Deployment, Term, Weights
-from freeloader.core.snapshot import Health
+from freeloader.core.snapshot import UNMEASURED, Health
 
 #: A blended price of this many $/M tokens scores one half.
 HALF_PRICE = 1.0
@@ -80,11 +80,22 @@ def rate_of_speed(speed: float) -> float:
     return float(10 * 300 ** ((speed - 1) / 9))
 
 
-def intelligence(deployment: Deployment, task: str = "chat") -> float | None:
+def intelligence(
+    deployment: Deployment, task: str = "chat", health: Health = UNMEASURED
+) -> float | None:
     """Intelligence 1–10 for a kind of task: its own where there is evidence, else the overall one.
 
-    None: nobody has evidence.
+    Feedback moves it. None: nobody has evidence.
     """
+    value = evidence(deployment, task)
+    opinion = health.opinions.get(task)
+    if value is None or opinion is None:
+        return value
+    return min(10.0, max(0.0, value + opinion.shift))
+
+
+def evidence(deployment: Deployment, task: str) -> float | None:
+    """The registry's intelligence for a kind of task, before any feedback."""
     strengths = deployment.model.strengths
     if strengths:
         for name in _STRENGTHS.get(task, (task,)):
@@ -98,9 +109,14 @@ def need_bucket(need: float | None) -> float | None:
     return None if need is None else ceil(need * 2) / 2
 
 
-def quality_value(deployment: Deployment, task: str = "chat", need: float | None = None) -> float:
+def quality_value(
+    deployment: Deployment,
+    task: str = "chat",
+    need: float | None = None,
+    health: Health = UNMEASURED,
+) -> float:
     """Intelligence for the task, 0–1: of ten, or of what is needed, beyond which nothing counts."""
-    value = intelligence(deployment, task)
+    value = intelligence(deployment, task, health)
     if value is None:
         return UNKNOWN_QUALITY
     return _unit(value / (need or 10))
@@ -142,7 +158,7 @@ def weighed(
     return (
         cost * cost_value(deployment)
         + speed * _unit(speed_blend(deployment, health) / 10)
-        + quality * quality_value(deployment, task, need)
+        + quality * quality_value(deployment, task, need, health)
         + (local if deployment.local else 0.0)
     )
 
@@ -163,9 +179,9 @@ def terms(
         Term("speed", _unit(rate / 10), speed, _speed_why(deployment, health, rate)),
         Term(
             "quality",
-            quality_value(deployment, task, need),
+            quality_value(deployment, task, need, health),
             quality,
-            _quality_why(deployment, task, need),
+            _quality_why(deployment, task, need, health),
         ),
     ]
     if prefer_local:
@@ -197,13 +213,17 @@ def _speed_why(deployment: Deployment, health: Health, rate: float) -> str:
     return said
 
 
-def _quality_why(deployment: Deployment, task: str, need: float | None) -> str:
-    value = intelligence(deployment, task)
+def _quality_why(deployment: Deployment, task: str, need: float | None, health: Health) -> str:
+    value = intelligence(deployment, task, health)
     if value is None:
         return f"intelligence unknown, counted as {UNKNOWN_QUALITY:g}"
     known = _STRENGTHS.get(task, (task,))
     what = f"{task} " if any(name in deployment.model.strengths for name in known) else ""
-    return f"{what}intelligence {value:g} of {'10' if need is None else f'the {need:g} needed'}"
+    said = f"{what}intelligence {value:.3g} of {'10' if need is None else f'the {need:g} needed'}"
+    opinion = health.opinions.get(task)
+    if opinion is None:
+        return said
+    return f"{said} ({opinion.shift:+.2f} by {opinion.votes} votes on its answers)"
 
 
 def _unit(value: float) -> float:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from math import log
 from typing import NamedTuple, Protocol
 
-from freeloader.core.model import Deployment, Policy, Verdict
+from freeloader.core.feedback import Opinion
+from freeloader.core.model import EMPTY, Deployment, Policy, Verdict
 from freeloader.money import Meters
 
 
@@ -28,6 +29,8 @@ class Health:
     latency_ms: float | None = None
     first_ms: float | None = None
     tokens_per_second: float | None = None
+    #: What people said of this model's answers, by task.
+    opinions: Mapping[str, Opinion] = EMPTY
 
     @property
     def speed(self) -> float | None:

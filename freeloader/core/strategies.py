@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from freeloader.core import scoring
 from freeloader.core.model import Deployment, Policy, Profile, Verdict, Weights
-from freeloader.core.snapshot import Health, Rank
+from freeloader.core.snapshot import UNMEASURED, Health, Rank
 
 #: What a strategy that does not go by the owner's weights breaks its ties with.
 TIES = Weights(0.4, 0.4, 0.2)
@@ -91,7 +91,7 @@ def _by_latency(rank: Rank, deployment: Deployment, health: Health) -> Key:
 
 
 def _by_intelligence(rank: Rank, deployment: Deployment, health: Health) -> Key:
-    value = scoring.intelligence(deployment, rank.task)
+    value = scoring.intelligence(deployment, rank.task, health)
     score = -_score(rank, deployment, health)
     known = 0.0 if value is None else value
     return (0, -known, score, deployment.account.priority, deployment.id)
@@ -173,6 +173,10 @@ class Soft(NamedTuple):
     only_free: bool = False
 
 
+def _unmeasured(_: str) -> Health:
+    return UNMEASURED
+
+
 class StepDown:
     """quality-first never steps down because a budget is gone: it refuses what is less.
 
@@ -181,12 +185,12 @@ class StepDown:
     intelligence elsewhere is no step down.
     """
 
-    def __init__(self, task: str) -> None:
-        self._task = task
+    def __init__(self, task: str, health: Callable[[str], Health] = _unmeasured) -> None:
+        self._task, self._health = task, health
         self._first: tuple[float, Deployment, Verdict] | None = None
 
     def __call__(self, deployment: Deployment, verdict: Verdict | None) -> Verdict | None:
-        value = scoring.intelligence(deployment, self._task) or 0.0
+        value = scoring.intelligence(deployment, self._task, self._health(deployment.id)) or 0.0
         if verdict is not None:
             if self._first is None and _spent(verdict):
                 self._first = (value, deployment, verdict)

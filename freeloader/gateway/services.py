@@ -160,6 +160,16 @@ class DeskView(Protocol):
         ...
 
 
+class FeedbackManager(Protocol):
+    """What people say of answers (``manage.feedback``)."""
+
+    async def give(self, body: Mapping[str, Any], caller: Caller) -> Row: ...
+
+    def listing(self) -> list[Row]: ...
+
+    async def reset(self, model: str | None, task: str | None, actor: str) -> Row: ...
+
+
 class JobsView(Protocol):
     def list_jobs(self) -> list[Row]: ...
 
@@ -257,6 +267,7 @@ class Services:
     keys: KeysManager
     config: ConfigManager
     journal: JournalView
+    feedback: FeedbackManager
     desk: DeskView
     jobs: JobsView
     proposals: ProposalsView

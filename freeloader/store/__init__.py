@@ -18,6 +18,7 @@ from pathlib import Path
 from freeloader.clock import Clock
 from freeloader.errors import Unavailable
 from freeloader.store import opening
+from freeloader.store.feedback import Feedback
 from freeloader.store.file import DatabaseFile
 from freeloader.store.journal import Journal
 from freeloader.store.ledger import Ledger
@@ -48,6 +49,7 @@ __all__ = [
     "ConfigRow",
     "DecisionRow",
     "Exporter",
+    "Feedback",
     "HoldRow",
     "JobState",
     "Journal",
@@ -82,6 +84,7 @@ class Store:
         self.reports = Reports(ledger)
         self.exporter = Exporter(ledger, journal)
         self.proposals = Proposals(ledger)
+        self.feedback = Feedback(ledger)
 
     @classmethod
     def open(

@@ -92,6 +92,19 @@ class ProposalRow:
 
 
 @dataclass(frozen=True, slots=True)
+class VoteRow:
+    """What somebody said of one decision's answer: ``score`` 0 (bad) to 1 (good)."""
+
+    decision_id: str
+    at: float
+    model: str
+    task: str
+    score: float
+    comment: str = ""
+    key_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class JobState:
     """What is remembered of one named job between starts (wall seconds)."""
 

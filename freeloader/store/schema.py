@@ -255,6 +255,12 @@ def _rolled(db: Database) -> None:
         )
 
 
+def _votes(db: Database) -> None:
+    columns = {"decision_id": str, "at": float, "model": str, "task": str, "score": float}
+    rest = {"comment": str, "key_id": str}
+    _create(db, "feedback", {**columns, **rest}, "decision_id", indexes=[("at",)])
+
+
 # ── the journal ──────────────────────────────────────────────────────────────
 
 
@@ -353,5 +359,5 @@ class Schema:
         return len(self.migrations)
 
 
-LEDGER = Schema("the ledger", 0x58534C47, (_money, _owner, _rolled), "FULL")
+LEDGER = Schema("the ledger", 0x58534C47, (_money, _owner, _rolled, _votes), "FULL")
 JOURNAL = Schema("the journal", 0x58534A4E, (_journal, _measured, _replays, _remembering), "NORMAL")

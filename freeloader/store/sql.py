@@ -312,3 +312,22 @@ INSERT INTO remembered(name, rows) VALUES (:name, :rows)
 ON CONFLICT(name) DO UPDATE SET rows = excluded.rows
 """
 REMEMBERED_GET = "SELECT rows FROM remembered WHERE name = :name"
+
+# ── feedback ─────────────────────────────────────────────────────────────────
+
+VOTE_PUT = """
+INSERT INTO feedback(decision_id, at, model, task, score, comment, key_id)
+VALUES (:decision_id, :at, :model, :task, :score, :comment, :key_id)
+ON CONFLICT(decision_id) DO UPDATE SET
+    at = excluded.at, score = excluded.score, comment = excluded.comment, key_id = excluded.key_id
+"""
+VOTES_TRIM = """
+DELETE FROM feedback WHERE at < (
+    SELECT at FROM feedback ORDER BY at DESC LIMIT 1 OFFSET :kept - 1)
+"""
+VOTE_SUMS = """
+SELECT model, task, count(*) AS votes, sum(score) AS total FROM feedback GROUP BY model, task
+"""
+VOTES_FORGET = """
+DELETE FROM feedback WHERE (:model IS NULL OR model = :model) AND (:task IS NULL OR task = :task)
+"""

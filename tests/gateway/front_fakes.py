@@ -423,6 +423,7 @@ class House:
             keys=self.owner,
             config=self.owner,
             journal=self.owner,
+            feedback=self.owner,
             desk=self.owner,
             jobs=self.owner,
             proposals=self.owner,

@@ -15,6 +15,7 @@ from freeloader.cli.commands.discover import discover
 from freeloader.cli.commands.doctor import doctor
 from freeloader.cli.commands.env import env
 from freeloader.cli.commands.export import export
+from freeloader.cli.commands.feedback import feedback
 from freeloader.cli.commands.jobs import jobs
 from freeloader.cli.commands.key import key
 from freeloader.cli.commands.manager import service as managed
@@ -37,6 +38,7 @@ COMMANDS: tuple[click.Command, ...] = (
     ask,
     explain,
     decisions,
+    feedback,
     analytics,
     audit,
     export,

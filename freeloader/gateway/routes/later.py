@@ -21,7 +21,6 @@ LATER: tuple[tuple[str, str, str, str], ...] = (
     ("POST", "/v1/chat", INFERENCE, "The second seed's chat"),
     ("POST", "/v1/agent-step", INFERENCE, "One step of an agent"),
     ("GET", "/metrics", INFO, "Prometheus metrics"),
-    ("POST", "/v1/feedback", INFERENCE, "Feedback on an answer"),
     ("GET", "/v1/events", INFO, "Live events"),
     ("GET", "/v1/benchmarks", INFO, "Benchmark results"),
     ("POST", "/admin/overflow_provider", ADMIN, "The second seed's overflow provider"),
