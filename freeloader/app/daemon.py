@@ -91,6 +91,7 @@ class Daemon:
         self._logs = written
         self._background: set[asyncio.Task[None]] = set()
         self._running: Running | None = None
+        self._room: Room | None = None
         self._asking: Asking | None = None
         self.store = Store.open(home.ledger, home.journal, self._clock, strict=False)
         box, boot = Box(home.path / "idempotency.key"), entropy.token_hex(8)
@@ -260,6 +261,8 @@ class Daemon:
         patience = self.settings.server.drain_seconds
         if self._running is not None:
             await self._running.close_listener()
+        if self._room is not None:
+            self._room.close()  # who only waits has nothing to lose, and may ask elsewhere
         left = await self._tasks.drain(patience)
         if left:
             _log.warning("%d requests were cut after %g s of draining", left, patience)
@@ -351,7 +354,7 @@ class Daemon:
 
     def _services(self) -> Services:
         spread = random.Random()  # noqa: S311 - sets requests apart, hides nothing
-        room = Room(lambda: self.settings.server.request_seconds_max, spread.random)
+        room = self._room = Room(lambda: self.settings.server.request_seconds_max, spread.random)
         self.books.watch(room.changed)
         ledger = self.store.ledger
         load = LoadMonitor(self._clock, lambda: self.settings.load_monitoring.rules())

@@ -87,8 +87,17 @@ def _due(
     limit = window.limit
     if window.kind == "concurrency" or window_seconds(limit.window) < SHORTEST_S:
         return
-    whose = f"{limit.metric} per {limit.window} of {window.key.partition('|')[0]}"
     used = min(window.counter.used(now), float(window.amount))
+    near = window.amount > 0 and used >= NEAR * window.amount
+    spent = window.amount > 0 and (
+        used >= window.amount or quota.blocked_until(window, now) is not None
+    )
+    drained = window.elsewhere is not None and now - window.elsewhere[1] < window_seconds(
+        limit.window
+    )
+    if not (near or spent or drained):  # most windows, most of the time: nothing is worded
+        return
+    whose = f"{limit.metric} per {limit.window} of {window.key.partition('|')[0]}"
     data = {
         "provider": deployment.provider.id, "account": deployment.account.idx,
         "metric": limit.metric, "window": limit.window, "used": int(used), "limit": window.amount,
@@ -96,15 +105,15 @@ def _due(
     full = quota.full_at(window, now)
     back = f"; full again {iso(full)}" if full is not None and isfinite(full) else ""
     amounts = f"{used:,.0f} of {window.amount:,}"
-    if window.amount > 0 and (used >= window.amount or quota.blocked_until(window, now)):
+    if spent:
         yield "quota_spent", f"{whose}: {amounts} used, nothing is left{back}", data
-    elif window.amount > 0 and used >= NEAR * window.amount:
+    elif near:
         yield "quota_near", f"{whose}: {amounts} used{back}", data
-    if window.elsewhere is not None and now - window.elsewhere[1] < window_seconds(limit.window):
+    if drained and window.elsewhere is not None:
         others = int(window.elsewhere[0])
         said = (
             f"{whose}: the provider counts {others} requests that did not come from here. "
-            "Is the key used elsewhere too? Give this daemon a key of its own account, or "
+            "Is the key used elsewhere too? Give this daemon a key of its own, or "
             "lower its limit here (xswarm account set --limit)."
         )
         yield "key_used_elsewhere", said, {**data, "elsewhere": others}

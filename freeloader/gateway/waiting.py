@@ -26,6 +26,9 @@ from freeloader.money import Meters
 RECHECK_S = 1.0
 #: Nor sooner than this.
 _SOONEST_S = 0.005
+#: Calling everybody may take so long (seconds) without a rest; the rest is so many times
+#: what it took, at most so long.
+_LONG_CALL_S, _REST_SHARE, _REST_MAX_S = 0.01, 3.0, 0.25
 #: Before the longest time a request may take is over, a waiting one is told no.
 _MARGIN_S = 1.0
 #: The most that a time to come back is set back by chance.
@@ -66,7 +69,8 @@ class Room:
         self._round: deque[int] = deque()
         self._refused: list[Seat] = []
         self._on_turn: Seat | None = None
-        self._calling = self._again = False
+        self._calling = self._again = self._closed = False
+        self._began = self._rest = 0.0  # of the calling, in the loop's time
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -90,15 +94,14 @@ class Room:
 
     def join(self, project: str | None, kind: Hashable, needs: Meters) -> Seat | None:
         """A seat, or None where the room is full and the project's own queue the longest."""
+        if self._closed:
+            return None
         name = project or budget.DEFAULT_PROJECT
         goes = self._line.crowded_out(name)
         if goes == 0:
             return None
         if goes is not None:
-            crowded = self._seats[goes]
-            crowded.evicted = True
-            self.leave(crowded, served=False)
-            crowded.called.set()
+            self._turn_out(self._seats[goes])
         seat = Seat(self._line.join(name), kind, needs)
         self._seats[seat.ticket.number] = seat
         return seat
@@ -153,6 +156,10 @@ class Room:
         if self._calling:
             self._again = True
             return
+        self._began = asyncio.get_running_loop().time()
+        if self._began < self._rest:
+            self._arm(self._rest - self._began)
+            return
         self._calling = True
         self._round = deque(ticket.number for ticket in self._line.ordered())
         self._refused = []
@@ -167,11 +174,31 @@ class Room:
             seat.called.set()
             return
         self._calling = False
+        self._rest_a_while()
         if self._again:
             self._again = False
             self._arm(0.0)
         elif self._seats:
             self._arm(min(seat.wait_s for seat in self._seats.values()))
+
+    def _rest_a_while(self) -> None:
+        """A long line of many kinds takes long to call: it gets a share of the loop, not all."""
+        now = asyncio.get_running_loop().time()
+        took = now - self._began
+        self._rest = now + min(_REST_MAX_S, _REST_SHARE * took) if took > _LONG_CALL_S else 0.0
+
+    def close(self) -> None:
+        """Nobody waits for what will not come any more: everybody is told so, and who comes."""
+        self._closed = True
+        for seat in list(self._seats.values()):
+            self._turn_out(seat)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _turn_out(self, seat: Seat) -> None:
+        seat.evicted = True
+        self.leave(seat, served=False)
+        seat.called.set()
 
     def _arm(self, seconds: float) -> None:
         """Look again then; an earlier look that is due already stays."""

@@ -54,12 +54,14 @@ class House:
         self.holds: list[Any] = []
         self.served: list[str] = []
         self.count = 0
+        self.kinds = False  # whether each asks a question of its own
 
     async def request(
         self, name: str, project: str | None = None, needs: Meters = ONE, patience: float = 60.0
     ) -> bool:
         now = self.clock.now()
-        turn = Turn(self.room, project, ("auto",), needs, now.mono + patience)
+        kind = ("auto", name if self.kinds else "")
+        turn = Turn(self.room, project, kind, needs, now.mono + patience)
         self.count += 1
         attempt = f"{name}.{self.count}"
         try:
@@ -214,6 +216,45 @@ async def test_the_owners_reset_ends_the_wait() -> None:
     assert not patient.done()
     house.books.reset(None, None, house.clock.now())
     assert await patient
+
+
+async def test_a_daemon_that_stops_sends_the_waiting_home() -> None:
+    house = House(limited(RUNNING))
+    assert await house.request("first")
+    waiting = [asyncio.create_task(house.request(f"w{i}")) for i in range(3)]
+    await house.settled()
+    house.room.close()
+    assert [await task for task in waiting] == [False] * 3
+    assert not await house.request("late")
+    assert len(house.room) == 0
+
+
+async def test_a_long_line_of_many_kinds_leaves_the_loop_to_others() -> None:
+    """Each of them is called after a release, but not after each of a hundred releases."""
+    house = House(limited(RUNNING))
+    assert await house.request("first")
+    looks = 0
+
+    def slow_look(*args: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        until = asyncio.get_running_loop().time() + 0.002
+        while asyncio.get_running_loop().time() < until:
+            pass
+        return quota(*args)
+
+    quota = house.books.quota_behind
+    house.books.quota_behind = slow_look  # type: ignore[method-assign]
+    house.kinds = True
+    waiting = [asyncio.create_task(house.request(f"w{i}")) for i in range(20)]
+    await house.settled()
+    before = looks
+    for _ in range(100):
+        house.room.changed()
+        await asyncio.sleep(0)
+    assert looks - before <= 4 * len(waiting)
+    house.room.close()
+    await asyncio.gather(*waiting)
 
 
 def test_nobody_waits_longer_than_a_request_may_take_and_all_are_told_a_little_apart() -> None:
