@@ -19,6 +19,8 @@ from freeloader.books.breakers import PREFIX as PAUSES
 from freeloader.books.breakers import Breakers, hanging
 from freeloader.books.durable import Durable
 from freeloader.books.health import HealthBook
+from freeloader.books.pacer import KEY as PACING
+from freeloader.books.pacer import Pacer
 from freeloader.books.ports import Facts, Hold, LedgerPort, Settlement
 from freeloader.books.purse import Purse, charge, hold_cost, read_spent
 from freeloader.books.quota_alerts import QuotaAlerts
@@ -31,8 +33,9 @@ from freeloader.core import actions, budget
 from freeloader.core.budget import BudgetRules
 from freeloader.core.feedback import Opinion
 from freeloader.core.headers import Observation
-from freeloader.core.model import Account, Deployment, Policy, Verdict
+from freeloader.core.model import Account, Deployment, Policy, Profile, Verdict
 from freeloader.core.outcome import Outcome
+from freeloader.core.pacing.plan import Strain, need_of
 from freeloader.core.quota import Reservation
 from freeloader.core.snapshot import Health, Rank
 from freeloader.errors import Unavailable
@@ -58,6 +61,7 @@ class Books:
         self._ranking = Ranking(self._health.of)
         self._breakers = Breakers()
         self._quotas = Quotas()
+        self._pacer = Pacer()
         self._purse = Purse(rules)
         self._watcher = Watcher(ledger)
         self._quota_alerts = QuotaAlerts()
@@ -136,6 +140,15 @@ class Books:
         purse = self._purse
         return actions.Spending(purse.in_force(project, now), purse.rules.output_ceiling)
 
+    def strain(
+        self, deployment: Deployment, expected: Meters, need: float, now: float
+    ) -> Strain | None:
+        """None for what can be billed: money has its budgets, and goes last anyway."""
+        if deployment.billable or deployment.local:
+            return None
+        windows, meters = self._quotas.likely(deployment, expected, now)
+        return self._pacer.strain(deployment, windows, meters, need, now)
+
     # ── what exists, what is allowed ─────────────────────────────────────────
 
     def set_deployments(self, deployments: Sequence[Deployment]) -> None:
@@ -213,6 +226,11 @@ class Books:
         self._quota_alerts.forget(keys)
         self._changed()
         return len(keys)
+
+    def wanted(self, profile: Profile, policy: Policy, now: Instant) -> None:
+        """A request came: what is asked by the hour, and of which need, is what pacing goes by."""
+        need, label = need_of(policy, profile)
+        self._pacer.note(need, label, profile.expected, now.wall)
 
     # ── one attempt ──────────────────────────────────────────────────────────
 
@@ -462,7 +480,9 @@ class Books:
         # Free calls may have been made before: they are in the ledger's sums, too.
         fresh = Purse(self._purse.rules)
         pauses = [row for row in windows if row.key.startswith(PAUSES)]
-        self._quotas.take(row for row in windows if not row.key.startswith(PAUSES))
+        others = (row for row in windows if not row.key.startswith(PAUSES))
+        self._quotas.take(row for row in others if row.key != PACING)
+        await self._pacer.take(windows, self._ledger, now.wall)
         self._breakers.load(pauses, now.wall)
         fresh.add(spent, now.wall)
         fresh.inherit(self._purse, self._open.values(), ())
@@ -482,7 +502,16 @@ class Books:
         if self._loaded:
             with suppress(Unavailable, OSError):  # paid calls find out by themselves
                 await self._know(now.wall)
+        await self._keep_demand(now.wall)
         return await self._durable.save(now.wall, wait=False)
+
+    async def _keep_demand(self, now: float) -> None:
+        row = self._pacer.row(now)
+        if row is not None:
+            try:
+                await self._ledger.save_windows([row])
+            except (Unavailable, OSError):
+                self._pacer.again()
 
     async def _write_alerts(self) -> None:
         rows = self._quota_alerts.fresh()
@@ -495,7 +524,11 @@ class Books:
     async def flush(self) -> None:
         """Everything that waits is on disk on return. Raises Unavailable where it is not."""
         self._quotas.dirty.update(self._quotas.learner.everything())
-        await self._durable.save(self._clock.now().wall, wait=True)
+        now = self._clock.now().wall
+        row = self._pacer.row(now, always=True)
+        if row is not None:
+            await self._ledger.save_windows([row])
+        await self._durable.save(now, wait=True)
 
     # ── parts ────────────────────────────────────────────────────────────────
 

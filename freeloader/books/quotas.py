@@ -107,6 +107,15 @@ class Quotas:
         windows, derived = self._bound.get(deployment.id) or self._bind(deployment, now)
         return windows, metered(deployment, upper, windows, ceiling=True) if derived else upper
 
+    def likely(
+        self, deployment: Deployment, expected: Meters, now: float
+    ) -> tuple[tuple[Window, ...], Meters]:
+        """The windows of a deployment, and what a call that comes to ``expected`` takes there."""
+        windows, derived = self._bound.get(deployment.id) or self._bind(deployment, now)
+        if derived:
+            return windows, metered(deployment, expected, windows, ceiling=False)
+        return windows, expected
+
     def reserve(self, deployment: Deployment, upper: Meters, now: float) -> tuple[Reservation, ...]:
         """Holds in all windows; ``check`` was asked before, in the same breath."""
         windows = self.bound(deployment, now)

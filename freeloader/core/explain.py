@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from freeloader.core.model import Policy, Profile, Resolution, Term, Verdict
+from freeloader.core.model import Policy, Profile, Resolution, Term
 from freeloader.core.routing import Candidate
+from freeloader.core.strategies import Soft
 from freeloader.money import usd_from_pico
 
 #: How many candidates a debug answer lists; all are judged and counted.
@@ -36,7 +37,7 @@ def reason(candidate: Candidate, policy: Policy, resolution: Resolution, attempt
     if candidate.stays:
         parts.append("it answered this conversation so far")
     if candidate.soft is not None:
-        parts.append(f"nobody else could, although it {_although(candidate.soft.verdict)}")
+        parts.append(_although(candidate.soft))
     if resolution.rule is not None:
         parts.append(f"by the rule '{resolution.rule}'")
     if attempts > 1:
@@ -104,6 +105,9 @@ def shown(candidate: Candidate) -> dict[str, Any]:
     if verdict is not None:
         out["refusedBy"] = verdict.gate
         out["reason"] = verdict.reason
+    elif candidate.soft is not None:
+        out["putBackBy"] = candidate.soft.verdict.gate
+        out["reason"] = candidate.soft.verdict.reason
     return out
 
 
@@ -115,7 +119,8 @@ def alternative(candidate: Candidate) -> dict[str, Any]:
         "score": round(candidate.score, 4),
     }
     if candidate.verdict is None:
-        out["reason"] = "next best"
+        put_back = candidate.soft
+        out["reason"] = "next best" if put_back is None else put_back.verdict.reason
     else:
         out["reason"] = f"{candidate.verdict.gate}: {candidate.verdict.reason}"
     return out
@@ -135,6 +140,7 @@ def policy_shown(policy: Policy) -> dict[str, Any]:
         "weights": {"cost": weights.cost, "speed": weights.speed, "quality": weights.quality},
         "preferLocal": policy.prefer_local,
         "maxWaitMs": policy.max_wait_ms,
+        "pacing": policy.pacing,
         "maxRetries": policy.fallback.max_retries,
         "costTolerance": policy.cost_tolerance,
         "fallback": {_camel(name): getattr(policy.fallback, name) for name in _FALLBACK},
@@ -148,10 +154,13 @@ def policy_shown(policy: Policy) -> dict[str, Any]:
     return out
 
 
-def _although(verdict: Verdict) -> str:
-    """A reason that begins with a verb reads on; any other is put after a dash."""
-    said = verdict.reason
-    return said if said.startswith(("is ", "has ", "was ")) else f"was put back ({said})"
+def _although(soft: Soft) -> str:
+    """Why somebody serves who was put back. What begins with a verb reads on."""
+    said = soft.verdict.reason
+    if soft.verdict.gate == "pacing":
+        return f"the least strained of the free quotas ({said})"
+    read_on = said if said.startswith(("is ", "has ", "was ")) else f"was put back ({said})"
+    return f"nobody else could, although it {read_on}"
 
 
 def _strongest(terms: Sequence[Term]) -> str:

@@ -336,6 +336,7 @@ class Level:
     cost_tolerance: float | None = None
     fallback: FallbackPlan | None = None
     max_wait_ms: int | None = None
+    pacing: str | None = None
     gates: Gates = Gates()
     max_cost: int | None = None
     targets: int | None = None
@@ -361,6 +362,7 @@ class Policy:
     cost_tolerance: float = 2.0
     fallback: FallbackPlan = FallbackPlan()
     max_wait_ms: int = 5000
+    pacing: str = "on"
     gates: Gates = Gates()
     max_cost: int | None = None
     targets: int = 3

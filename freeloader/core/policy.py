@@ -62,6 +62,7 @@ _PREFERENCES = (
     "cost_tolerance",
     "fallback",
     "max_wait_ms",
+    "pacing",
 )
 #: Nothing but multi-cast reads these, so no preset stands before the settings' own.
 _OF_CAST = ("targets", "selection", "aggregation")

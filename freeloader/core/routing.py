@@ -21,6 +21,7 @@ from freeloader.core.model import (
     Term,
     Verdict,
 )
+from freeloader.core.pacing.plan import FIRM
 from freeloader.core.snapshot import Snapshot
 from freeloader.core.strategies import Passing, Pick, Soft
 from freeloader.money import Meters
@@ -168,20 +169,29 @@ def judge(ask: Ask, snapshot: Snapshot) -> Callable[[Deployment], Verdict | None
     return refusal
 
 
-def judged(ask: Ask, snapshot: Snapshot) -> Iterator[Candidate]:
-    """Every candidate in the strategy's order, with its verdict: what deciding walks along."""
+def judged(
+    ask: Ask, snapshot: Snapshot, over: Callable[[], bool] | None = None
+) -> Iterator[Candidate]:
+    """Every candidate in the strategy's order, with its verdict: what deciding walks along.
+
+    Once it is ``over`` nobody asks any more who is put back.
+    """
     limit = None
     if ask.policy.strategy == "quality-first" and ask.policy.order is None:
         limit = strategies.StepDown(ask.profile.task, snapshot.health)
-    return map(_judging(ask, snapshot, limit), in_order(ask, snapshot))
+    return map(_judging(ask, snapshot, limit, over), in_order(ask, snapshot))
 
 
 def _judging(
-    ask: Ask, snapshot: Snapshot, limit: strategies.StepDown | None
+    ask: Ask,
+    snapshot: Snapshot,
+    limit: strategies.StepDown | None,
+    over: Callable[[], bool] | None = None,
 ) -> Callable[[Deployment], Candidate]:
     """What makes a candidate of a deployment: verdict, lowered bound, and who is put back."""
     refusal, avoid = judge(ask, snapshot), ask.avoid or {}
     put_back = soft.reasons(ask.profile, ask.policy, snapshot, ask.now)
+    firm = ask.policy.pacing == "strict"  # then a reason of pacing can refuse
 
     def judged_one(deployment: Deployment) -> Candidate:
         verdict, output = refusal(deployment), None
@@ -189,7 +199,11 @@ def _judging(
             verdict, output = _lowered(ask, snapshot, deployment, verdict)
         if limit is not None:
             verdict = limit(deployment, verdict)
-        spared = put_back(deployment) if verdict is None and put_back is not None else None
+        spared = None
+        if verdict is None and put_back is not None and (firm or over is None or not over()):
+            spared = put_back(deployment)
+        if firm and spared is not None and spared.strain >= FIRM:
+            verdict, spared = spared.verdict, None
         return Candidate(deployment, verdict, soft=spared, output=output)
 
     return judged_one
@@ -218,7 +232,7 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
     counts: dict[str, int] = {}
     outputs: dict[str, int | None] = {}
     looked = 0
-    for candidate in judged(ask, snapshot):
+    for candidate in judged(ask, snapshot, lambda: pick.certain):
         verdict = candidate.verdict
         if pick.certain:
             looked += 1

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 from freeloader.core.feedback import Opinion
 from freeloader.core.model import EMPTY, Deployment, Policy, Verdict
+from freeloader.core.pacing.plan import Strain
 from freeloader.money import Meters
 
 
@@ -101,4 +102,11 @@ class Snapshot(Protocol):
         ``cost`` None: the price is unknown, which any hard budget in force refuses.
         ``key_id``: the key whose own budget counts too.
         """
+        ...
+
+    def strain(
+        self, deployment: Deployment, expected: Meters, need: float, now: float
+    ) -> Strain | None:
+        """How a request that likely comes to ``expected`` and needs intelligence ``need`` would
+        stand with the plan of the deployment's free quotas; None: there is nothing to plan."""
         ...

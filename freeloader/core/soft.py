@@ -12,6 +12,7 @@ from collections.abc import Callable
 from freeloader.core import scoring
 from freeloader.core.load import SLOW
 from freeloader.core.model import Deployment, Policy, Profile, Verdict
+from freeloader.core.pacing import plan
 from freeloader.core.snapshot import Snapshot
 from freeloader.core.strategies import Soft
 
@@ -26,6 +27,8 @@ def reasons(profile: Profile, policy: Policy, snapshot: Snapshot, now: float) ->
         found.append(_no_stronger(policy.above, profile.task))
     if policy.skip_slow:
         found.append(_slow(snapshot))
+    if policy.pacing != "off" and policy.strategy not in plan.EXEMPT and policy.order is None:
+        found.append(_paced(profile, policy, snapshot, now))
     if not found:
         return None
 
@@ -60,5 +63,19 @@ def _slow(snapshot: Snapshot) -> Reason:
             return None
         reason = f"speed {speed:.1f} < {SLOW:g} while the load is critical"
         return Soft(Verdict("load", "overloaded", reason))
+
+    return ask
+
+
+def _paced(profile: Profile, policy: Policy, snapshot: Snapshot, now: float) -> Reason:
+    """A free quota that is ahead of its plan, or is needed by others: those on plan go first."""
+    need, _ = plan.need_of(policy, profile)
+    expected, strain = profile.expected, snapshot.strain
+
+    def ask(deployment: Deployment) -> Soft | None:
+        found = strain(deployment, expected, need, now)
+        if found is None or (found.value <= plan.ON_PLAN and found.kept <= plan.HARDLY):
+            return None
+        return Soft(plan.said(found, now), only_free=True, strain=found.value)
 
     return ask

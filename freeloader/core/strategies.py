@@ -28,12 +28,15 @@ from typing import NamedTuple
 
 from freeloader.core import scoring
 from freeloader.core.model import Deployment, Policy, Profile, Verdict, Weights
+from freeloader.core.pacing.plan import FIRM
 from freeloader.core.snapshot import UNMEASURED, Health, Rank
 
 #: What a strategy that does not go by the owner's weights breaks its ties with.
 TIES = Weights(0.4, 0.4, 0.2)
 #: speed-first: among so many of the fastest the price has a say.
 FASTEST = 3
+#: After so many that are only spared the best of them is taken: a walk has an end.
+SPARES = 64
 #: Where no p95 is measured: an answer of so many tokens, this long before the first.
 _PRIOR_TOKENS, _PRIOR_FIRST_MS = 300, 500.0
 #: A measured p95 of fewer answers is noise (as for the gates).
@@ -166,11 +169,13 @@ class Soft(NamedTuple):
     """A reason to put somebody back: it serves only where nobody else can.
 
     ``only_free``: only somebody else who costs nothing may take its place (what spares
-    a free quota must not spend money); so it serves before anybody who can be billed.
+    a free quota must not spend money); so it serves before anybody who can be billed,
+    and of several the one of least ``strain``, the first in the order of those alike.
     """
 
     verdict: Verdict
     only_free: bool = False
+    strain: float = 0.0
 
 
 def _unmeasured(_: str) -> Health:
@@ -228,19 +233,24 @@ class Pick:
         self._want = FASTEST if fastest else 1
         self._fit: list[Passing] = []
         self._spare: Passing | None = None
+        self._spares = 0
         self._last: Passing | None = None
 
     @property
     def certain(self) -> bool:
-        return len(self._fit) >= self._want
+        return len(self._fit) >= self._want or self._spares >= SPARES
 
     def offer(self, one: Passing) -> None:
+        if self.certain:
+            return
         if one.soft is None:
             # While a free one is only spared, what can be billed does not take its place.
             if self._spare is None or self._fit or not one.deployment.billable:
                 self._fit.append(one)
         elif one.soft.only_free:
-            self._spare = self._spare or one
+            self._spares += 1
+            if self._spare is None or one.soft.strain < _strain_of(self._spare):
+                self._spare = one
         else:
             self._last = self._last or one
 
@@ -267,8 +277,8 @@ def may_stay(stay: Passing, winner: Deployment, policy: Policy, profile: Profile
     weaker stays under quality-first, nobody behind in the given order, nobody far.
     """
     held = stay.deployment
-    if stay.soft is not None and not stay.soft.only_free:
-        return False
+    if stay.soft is not None and (not stay.soft.only_free or stay.soft.strain >= FIRM):
+        return False  # a quota that is kept for others is not kept for habit's sake
     if held.billable and not winner.billable:
         return False
     match policy.strategy:
@@ -284,6 +294,10 @@ def may_stay(stay: Passing, winner: Deployment, policy: Policy, profile: Profile
         case "local-first":
             return held.local or not winner.local
     return True
+
+
+def _strain_of(one: Passing) -> float:
+    return 0.0 if one.soft is None else one.soft.strain
 
 
 def likely_cost(profile: Profile, deployment: Deployment) -> int | None:

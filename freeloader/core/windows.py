@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from math import floor, inf, isfinite
 from typing import Any, Protocol
 
-from freeloader.core.periods import Calendar, window_seconds
+from freeloader.core.periods import Calendar, Period, window_seconds
 
 #: A sliding window forgets in steps of this share of its length.
 _SLICES = 60
@@ -196,6 +196,10 @@ class Calendared:
     def used(self, now: float) -> float:
         # Nothing counted yet is nothing in every period: no need to ask which one it is.
         return self._of(self._calendar.at(now).start) if self._counts else 0.0
+
+    def period(self, now: float) -> Period:
+        """The period of ``now``."""
+        return self._calendar.at(now)
 
     def end(self, now: float) -> float:
         """When the period of ``now`` is over."""

@@ -12,7 +12,16 @@ from freeloader.clock import Instant
 from freeloader.core.actions import Spending
 from freeloader.core.events import Event
 from freeloader.core.headers import Observation
-from freeloader.core.model import Attempt, Deployment, Level, Policy, Resolution, Timeouts, Verdict
+from freeloader.core.model import (
+    Attempt,
+    Deployment,
+    Level,
+    Policy,
+    Profile,
+    Resolution,
+    Timeouts,
+    Verdict,
+)
 from freeloader.core.need import Curve
 from freeloader.core.outcome import Outcome
 from freeloader.core.privacy import Watching
@@ -24,6 +33,10 @@ from freeloader.store.rows import AttemptRow, DecisionRow
 
 class BooksPort(Snapshot, Protocol):
     """The books, as one attempt uses them (see ``freeloader.books``)."""
+
+    def wanted(self, profile: Profile, policy: Policy, now: Instant) -> None:
+        """A request came: noted once, whether it will be served or not."""
+        ...
 
     async def reserve(
         self,

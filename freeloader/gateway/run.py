@@ -276,6 +276,7 @@ class Run:
 
     async def _drive(self) -> None:
         try:
+            self._tools.books.wanted(self._plan.profile, self._plan.policy, self._started)
             async with asyncio.timeout(self._tools.rules.timeouts().total) as self._deadline:
                 await self._until_answered()
         except asyncio.CancelledError:

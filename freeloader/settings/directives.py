@@ -179,6 +179,18 @@ def _patience(value: Any) -> int:
     return SLOW_MS if value == "slow" else read.integer(0, SLOW_MS)(value)
 
 
+def parse_pacing(value: Any) -> str:
+    """``on``, ``off`` or ``strict``; a switch is one of the first two."""
+    said = value.strip().lower() if isinstance(value, str) else value
+    if said in (True, "true", "yes", 1, "1"):
+        return "on"
+    if said in (False, "false", "no", 0, "0"):
+        return "off"
+    return read.one_of(PACING)(value)
+
+
+#: How free quotas are spent: planned; as the strategy likes; kept even where that refuses.
+PACING = ("on", "off", "strict")
 #: What ``slow`` waits, in ms: more than any request may take, so that the server's bound holds.
 SLOW_MS = 86_400_000
 
@@ -191,6 +203,7 @@ _POLICY: Mapping[str, Callable[[Any], Any]] = {
     "fallback_strategy": parse_fallback,
     "max_wait": _patience,
     "slow": read.flag,
+    "pacing": parse_pacing,
     "max_wait_ms": read.integer(0, 86_400_000),
     "max_wait_seconds": read.number(0, 86_400),
     "quality_gates": parse_gates,
@@ -260,6 +273,7 @@ def _level(found: Mapping[str, Any], name: str) -> Level:
         weights=found.get("weights"),
         prefer_local=found.get("prefer_local"),
         cost_tolerance=found.get("cost_tolerance"),
+        pacing=found.get("pacing"),
         fallback=found.get("fallback", found.get("fallback_strategy")),
         max_wait_ms=waits[0] if waits else None,
         gates=found.get("quality_gates") or found.get("gates") or Gates(),

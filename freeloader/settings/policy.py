@@ -44,6 +44,7 @@ _strategy = read.one_of(STRATEGIES)
 Task = Annotated[str, BeforeValidator(read.one_of(TASKS))]
 NeedSteps = list[tuple[Number, Number]]
 Strategy = Annotated[str, BeforeValidator(_strategy)]
+Pacing = Annotated[str, BeforeValidator(directives.parse_pacing)]
 WeightsTable = Annotated[dict[str, Any], BeforeValidator(_weights)]
 GatesTable = Annotated[dict[str, Any], BeforeValidator(_gates)]
 FallbackTable = Annotated[dict[str, Any], BeforeValidator(directives.fallback_dict)]
@@ -165,6 +166,9 @@ class Routing(Section):
     strategy: Strategy = "balanced"
     max_wait_seconds: Annotated[Number, Field(ge=0, le=86_400)] = 5
     prefer_local: Switch | None = None
+    # Scarce free quotas are planned over their window: on, off, or strict (kept, even where
+    # that leaves a request unanswered that could do with less).
+    pacing: Pacing = "on"
     cost_tolerance: Annotated[Number, Field(ge=1, le=1000)] | None = None
     # How multi-cast asks, wherever it is chosen; None: as its preset says.
     targets: Annotated[Whole, Field(ge=1, le=TARGETS_MAX)] | None = None
@@ -204,6 +208,7 @@ class Routing(Section):
             "strategy": self.strategy,
             "maxWaitSeconds": self.max_wait_seconds,
             "preferLocal": self.prefer_local,
+            "pacing": self.pacing,
             "costTolerance": self.cost_tolerance,
             "targets": self.targets,
             "selection": self.selection,

@@ -16,6 +16,7 @@ from freeloader.core.model import (
     Provider,
     Verdict,
 )
+from freeloader.core.pacing.plan import Strain
 from freeloader.core.snapshot import UNMEASURED, Health, Rank
 from freeloader.money import Meters, Price
 
@@ -81,6 +82,7 @@ class PlainSnapshot:
     pauses: Mapping[str, Verdict] = field(default_factory=dict)
     full: frozenset[str] = frozenset()
     budget_left: int | None = None
+    strains: Mapping[str, Strain] = field(default_factory=dict)
     version: int = 1
 
     @classmethod
@@ -105,6 +107,14 @@ class PlainSnapshot:
         if deployment.id in self.full:
             return Verdict("quota", "quota_exhausted", "no room", until=now + 60)
         return None
+
+    def wanted(self, profile: Profile, policy: Policy, now: Any) -> None:
+        """Nothing is learnt here."""
+
+    def strain(
+        self, deployment: Deployment, expected: Meters, need: float, now: float
+    ) -> Strain | None:
+        return self.strains.get(deployment.id)
 
     def budget(
         self,

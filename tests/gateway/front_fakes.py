@@ -239,6 +239,9 @@ class FakeBooks:
     def paused(self, deployment: Deployment, now: float) -> Any:
         return self.pauses.get(deployment.id)
 
+    def strain(self, deployment: Deployment, expected: Meters, need: float, now: float) -> None:
+        return None
+
     def quota(self, deployment: Deployment, upper: Meters, now: float) -> Any:
         return self.quotas.get(deployment.id)
 

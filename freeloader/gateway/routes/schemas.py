@@ -46,6 +46,7 @@ _DIRECTIVES: Schema = {
     "metadata": _ANY,
     "fallback": {"type": ["string", "object"]},
     "maxWait": {"type": ["integer", "string"]},
+    "pacing": {"type": ["string", "boolean"]},
     "slow": _FLAG,
     "max_cost": _NUMBER,
     "session": _TEXT,

@@ -1,0 +1,173 @@
+"""What is asked, by hour of the day and by need, learnt from the requests so far.
+
+Rates are means per hour of the (UTC) day that give the latest days more weight; needs
+are shares that fade over days. Where nothing is known yet, the day is taken to be even,
+``PRIOR_PER_DAY`` requests long, and somebody is taken to need more. It reads no clock,
+and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import floor
+from typing import Any, NamedTuple
+
+_HOUR, _DAY = 3600.0, 86400.0
+#: Requests a day where fewer were seen: what a household's own work comes to.
+PRIOR_PER_DAY = 100.0
+#: A new day counts at least this much in its hour's mean.
+_NEW_DAY = 0.25
+#: Needs fade by this share in every hour: half of them in two days.
+_FADE = 0.985
+#: So many requests that need the most there is are imagined before any was seen.
+_PRIOR_NEED = 5.0
+#: Tokens of a request (all, input) where none was seen, and what one more counts in the mean.
+_TOKENS, _INPUT, _MEAN = 1000.0, 700.0, 1 / 256
+#: Different needs kept; they are halves of intelligence, so no more exist.
+_NEEDS_MAX = 24
+#: After so many hours without a request nothing of the old days is believed.
+_FORGET = 24 * 21
+
+
+class Wanted(NamedTuple):
+    """Those who need more: their ``share`` of all requests, and who they mostly are."""
+
+    share: float
+    label: str
+
+
+class Demand:
+    """``mean_tokens`` and ``mean_input`` are of one request; ``rate`` is requests a second of
+    an average day, never fewer than the prior's."""
+
+    __slots__ = (
+        "_before",
+        "_count",
+        "_days",
+        "_hour",
+        "_labels",
+        "_needs",
+        "_rates",
+        "_total",
+        "mean_input",
+        "mean_tokens",
+        "rate",
+    )
+
+    def __init__(self) -> None:
+        self._rates = [0.0] * 24
+        self._days = [0] * 24  # how many days each rate is the mean of
+        self._hour: int | None = None  # the running hour, since 1970
+        self._count = 0.0
+        self._needs: dict[float, float] = {}
+        self._labels: dict[float, str] = {}
+        self._total = 0.0
+        self._before, self.rate = _sums(self._rates, self._days)
+        self.mean_tokens, self.mean_input = _TOKENS, _INPUT
+
+    def note(self, need: float, label: str, read: int, written: int, now: float) -> None:
+        """One request that holds ``need``, with the tokens it likely comes to."""
+        self._turn(floor(now / _HOUR))
+        self._count += 1.0
+        self.mean_input += _MEAN * (read - self.mean_input)
+        self.mean_tokens += _MEAN * (read + written - self.mean_tokens)
+        need = round(need * 2) / 2
+        if need in self._needs or len(self._needs) < _NEEDS_MAX:
+            self._needs[need] = self._needs.get(need, 0.0) + 1.0
+            self._total += 1.0
+            self._labels[need] = label
+
+    def ahead(self, start: float, now: float, end: float) -> float:
+        """Which share of what is asked between ``start`` and ``end`` is still to come, 0–1."""
+        if now >= end:
+            return 0.0
+        if now <= start:
+            return 1.0
+        last = self._until(end)
+        whole = last - self._until(start)
+        return (last - self._until(now)) / whole if whole > 0 else (end - now) / (end - start)
+
+    def above(self, need: float, most: float) -> Wanted:
+        """Requests that need more than ``need``, and for which ``most`` is enough."""
+        much, best, label = _PRIOR_NEED if most > need else 0.0, 0.0, ""
+        for wanted, weight in self._needs.items():
+            if need < wanted <= most:
+                much += weight
+                if weight > best:
+                    best, label = weight, self._labels[wanted]
+        return Wanted(much / (self._total + _PRIOR_NEED), label)
+
+    def learn(self, hours: Sequence[tuple[float, int]]) -> None:
+        """Requests by hour (its beginning in wall seconds, how many), oldest first: a ledger's."""
+        for start, count in hours:
+            self._turn(floor(start / _HOUR))
+            self._count = float(count)
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            "rates": list(self._rates),
+            "days": list(self._days),
+            "hour": self._hour,
+            "count": self._count,
+            "needs": [[n, w, self._labels[n]] for n, w in self._needs.items()],
+            "means": [self.mean_tokens, self.mean_input],
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Raises ValueError, KeyError or TypeError for what ``dump`` did not write."""
+        rates, days = [float(x) for x in state["rates"]], [int(x) for x in state["days"]]
+        if len(rates) != 24 or len(days) != 24:
+            raise ValueError("a day has 24 hours")
+        needs = {float(n): (float(w), str(label)) for n, w, label in state["needs"][:_NEEDS_MAX]}
+        tokens, read = (float(x) for x in state["means"])
+        hour, count = state["hour"], float(state["count"])
+        self._rates, self._days = rates, days
+        self._hour, self._count = None if hour is None else int(hour), count
+        self._needs = {n: weight for n, (weight, _) in needs.items()}
+        self._labels = {n: label for n, (_, label) in needs.items()}
+        self._total = sum(self._needs.values())
+        self.mean_tokens, self.mean_input = tokens, read
+        self._before, self.rate = _sums(rates, days)
+
+    def _turn(self, hour: int) -> None:
+        """The hours that are over become part of the means. A clock set back changes nothing."""
+        if self._hour is None:
+            self._hour = hour
+            return
+        if hour <= self._hour:
+            return
+        if hour - self._hour > _FORGET:
+            self.__init__()  # type: ignore[misc]
+            self._hour = hour
+            return
+        for past in range(self._hour, hour):
+            at = past % 24
+            self._days[at] += 1
+            weight = max(_NEW_DAY, 1 / self._days[at])
+            self._rates[at] += weight * (self._count - self._rates[at])
+            self._count = 0.0
+            self._total *= _FADE
+            for need in self._needs:
+                self._needs[need] *= _FADE
+        self._hour = hour
+        self._before, self.rate = _sums(self._rates, self._days)
+
+    def _until(self, at: float) -> float:
+        """What is asked from 1970 until ``at``, at the rates of an average day."""
+        days, rest = divmod(at, _DAY)
+        hour = int(rest // _HOUR)
+        before, after = self._before[hour], self._before[hour + 1]
+        return days * self._before[24] + before + (after - before) * (rest / _HOUR - hour)
+
+
+def _sums(rates: Sequence[float], days: Sequence[int]) -> tuple[list[float], float]:
+    """What is asked before each hour of the day, and in all of it; and by the second.
+
+    A mean of few days leans towards that of all hours; an hour never seen has that mean.
+    """
+    seen = [rate for rate, count in zip(rates, days, strict=True) if count]
+    mean = sum(seen) / len(seen) if seen else PRIOR_PER_DAY / 24
+    out = [0.0]
+    for rate, count in zip(rates, days, strict=True):
+        out.append(out[-1] + (rate * count + mean) / (count + 1))
+    return out, max(PRIOR_PER_DAY, out[24]) / _DAY

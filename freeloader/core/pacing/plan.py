@@ -1,0 +1,173 @@
+"""Is a free quota ahead of its plan, and for whom is it kept? Pure.
+
+A window's *lag* says how it stands: 0, what is left would go to waste; a half, it is
+spent just as fast as it comes back, or as the demand of its period goes by; 1, it is all
+spent. What is far more than anybody asks for lags little however it stands. The *strain*
+a request would put on a deployment is the worst lag of its windows, times the size of
+the request, and something for those who need a stronger model than this request does,
+where they are many and the window is small.
+
+A deployment of little strain is left to the strategy's order; of others the least
+strained serves, and only where nobody else can (``core.soft``): nothing is refused here.
+Nothing is learnt here either (``core.pacing.demand``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+from freeloader.core import quota
+from freeloader.core.model import Policy, Profile, Verdict
+from freeloader.core.pacing.demand import Demand, Wanted
+from freeloader.core.periods import window_seconds
+from freeloader.core.quota import Window
+from freeloader.core.windows import Calendared
+from freeloader.money import Meters
+
+#: Up to this strain nobody is put back: half is the plan, and less may go to waste.
+ON_PLAN = 0.2
+#: So little of it is for those who need more that it keeps nobody away.
+HARDLY = 0.05
+#: From this strain on only those are served who need it, where the owner says ``strict``.
+FIRM = 1.0
+#: Where nobody publishes a limit: neither spared nor sought.
+UNKNOWN = 0.5
+#: How fast lag grows as a period's quota falls behind its plan.
+_GAIN = 1.5
+#: Strain that those who need ten points more put on a small window.
+_NEEDED = 0.45
+#: This share of all requests is many.
+_MANY = 0.05
+#: So many times the demand, and a window is not looked at.
+_AMPLE = 20.0
+#: Calls of which the mean is believed; before that a window is worth so many.
+_SEEN, _GUESS = 8, 300.0
+_DAY, _MONTH = 86400.0, 28 * 86400.0
+NOBODY = Wanted(0.0, "")
+
+
+#: Strategies that are themselves a need for the best, or the owner's own order.
+EXEMPT = frozenset({"quality-first", "priority"})
+
+
+def need_of(policy: Policy, profile: Profile) -> tuple[float, str]:
+    """The least intelligence that will do for a request (0: any), and who says so."""
+    floor, wanted = policy.gates.min_intelligence or 0.0, profile.need or 0.0
+    if policy.strategy == "quality-first":
+        return max(floor, wanted), policy.strategy
+    if floor >= wanted:
+        return floor, f"minIntelligence {floor:g}" if floor else ""
+    return wanted, profile.task
+
+
+class Strain(NamedTuple):
+    """``kept``: how much of it is for those who need more; ``window``: the one that decides."""
+
+    value: float
+    kept: float
+    window: Window | None
+    wanted: Wanted
+
+
+def strain(
+    windows: Iterable[Window],
+    meters: Meters,
+    intelligence: float | None,
+    need: float,
+    demand: Demand,
+    now: float,
+) -> Strain:
+    """What a request that will take ``meters`` and needs ``need`` puts on a deployment."""
+    worst: Window | None = None
+    value, scarce, left = 0.0, 0.0, 1.0
+    for window in windows:
+        amount = window.amount
+        if window.kind == "concurrency" or amount <= 0:
+            continue
+        worst = worst or window
+        typical = _typical(window, demand)
+        # How much more it is than all that its period asks for: nobody will miss that.
+        plenty = amount / (demand.rate * _length(window.limit.window) * typical)
+        if plenty > _AMPLE:
+            continue
+        lag, ahead = _lag(window, demand, now)
+        if plenty > 1.0:
+            lag /= plenty
+        left, scarce = min(left, ahead), max(scarce, 1.0 / plenty)
+        lag *= quota.need(window.limit, meters) / typical
+        if lag > value:
+            value, worst = lag, window
+    if worst is None:
+        return Strain(UNKNOWN, 0.0, None, NOBODY)
+    gap = _NEEDED * min(1.0, scarce) * left * ((intelligence or 0.0) - need) / 10
+    if gap <= HARDLY:
+        return Strain(value, 0.0, worst, NOBODY)
+    others = demand.above(need, intelligence or 0.0)
+    kept = gap * min(1.0, others.share / _MANY)
+    return Strain(value + kept, kept, worst, others)
+
+
+def said(found: Strain, now: float) -> Verdict:
+    """Why others go first, in words: ``kept: 6 of 20 left, needed for … until 08:00 UTC``."""
+    window = found.window
+    if window is None:
+        return Verdict("pacing", "quota_exhausted", "kept: how much is left is unknown")
+    left = max(0.0, window.amount - window.counter.used(now) - window.held)
+    until = _ends(window, now)
+    for_whom = f"needed for {found.wanted.label}" if found.kept and found.wanted.label else ""
+    for_whom = for_whom or ("kept for stronger needs" if found.kept > 0.1 else "planned")
+    end = "" if until is None else f" until {_clock(until, now)}"
+    reason = f"kept: {left:,.0f} of {window.amount:,} {_unit(window)}left, {for_whom}{end}"
+    return Verdict("pacing", "quota_exhausted", reason, until)
+
+
+def _lag(window: Window, demand: Demand, now: float) -> tuple[float, float]:
+    """Lag, and the share of its period's demand that is still to come (1: no period)."""
+    counter = window.counter
+    free = max(0.0, 1.0 - (counter.used(now) + window.held) / window.amount)
+    if window.kind == "calendar":
+        assert isinstance(counter, Calendared)
+        span = counter.period(now)
+        ahead = demand.ahead(span.start, now, span.end)
+        return max(0.0, 0.5 + _GAIN * (ahead - free)), ahead
+    if window.kind == "once":  # nothing comes back: what does is spent first
+        return 1.0 - free / 2, 1.0
+    return 1.0 - free, 1.0
+
+
+def _typical(window: Window, demand: Demand) -> float:
+    """What one request usually takes of a window; never nothing."""
+    metric = window.limit.metric
+    if metric == "requests":
+        return 1.0
+    if metric == "tokens":
+        return demand.mean_tokens
+    if metric == "input":
+        return demand.mean_input
+    if window.order >= _SEEN:
+        return max(1.0, window.charged / window.order)
+    return max(1.0, window.amount / _GUESS)
+
+
+@lru_cache(maxsize=256)
+def _length(window: str) -> float:
+    return _MONTH if window == "once" else window_seconds(window)
+
+
+def _ends(window: Window, now: float) -> float | None:
+    """When a period's quota is there anew; None where it comes back bit by bit, or never."""
+    if isinstance(window.counter, Calendared):
+        return window.counter.period(now).end
+    return None
+
+
+def _clock(at: float, now: float) -> str:
+    form = "%H:%M UTC" if at - now < _DAY else "%d %b %H:%M UTC"
+    return datetime.fromtimestamp(at, UTC).strftime(form)
+
+
+def _unit(window: Window) -> str:
+    return "" if window.limit.metric == "requests" else f"{window.limit.metric} "

@@ -1,0 +1,112 @@
+"""Pacing in the books: demand over a restart, real windows, real decisions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fake_ledger import NOON, FakeClock, FakeLedger, deployment, opened
+
+from freeloader.books.books import Books
+from freeloader.books.pacer import KEY
+from freeloader.books.ports import Hold
+from freeloader.core import routing
+from freeloader.core.budget import BudgetRules
+from freeloader.core.model import Deployment, Gates, Level, Limit, Profile, Resolution
+from freeloader.core.policy import combine
+from freeloader.core.rows import WindowRow
+from freeloader.money import Meters
+
+ONE = Meters(requests=1, input=600, output=200)
+PROFILE = Profile("chat", "auto", frozenset(), ONE, ONE)
+AUTO = Resolution("auto", "auto")
+BEST = Limit("requests", 20, "1d", "calendar", "model")
+OFTEN = Limit("requests", 90, "1h", "rolling", "model")
+
+
+def house() -> tuple[Deployment, Deployment]:
+    """The best model with twenty a day, and one that anybody may ask often."""
+    best, other = deployment("a", limits=(BEST,)), deployment("b", limits=(OFTEN,))
+    best = replace(best, model=replace(best.model, intelligence=9.4))
+    return best, replace(other, model=replace(other.model, intelligence=4.0))
+
+
+async def serve(books: Books, clock: FakeClock, name: str, **level: object) -> str | None:
+    policy = combine([Level("request", **level)])  # type: ignore[arg-type]
+    books.wanted(PROFILE, policy, clock.now())
+    found = routing.decide(routing.Ask(PROFILE, policy, AUTO, clock.wall), books).winner
+    if found is None:
+        return None
+    hold = await books.reserve(name, name, found.deployment, ONE, None, "k", policy, clock.now())
+    assert isinstance(hold, Hold)
+    await books.settle(hold, ONE, "reported", clock.now())
+    return found.deployment.provider.id
+
+
+async def test_what_any_model_can_do_leaves_the_best_ones_twenty_alone() -> None:
+    best, other = house()
+    clock = FakeClock()
+    books = await opened(FakeLedger(), clock, BudgetRules(), best, other)
+    served = []
+    for i in range(40):
+        served.append(await serve(books, clock, f"any{i}"))
+        clock.go(180)
+    assert served == [other.provider.id] * 40
+    strong = [
+        await serve(books, clock, f"s{i}", gates=Gates(min_intelligence=9)) for i in range(20)
+    ]
+    assert strong == [best.provider.id] * 20
+
+
+async def test_nobody_is_refused_for_what_is_kept() -> None:
+    best, _ = house()
+    clock = FakeClock()
+    books = await opened(FakeLedger(), clock, BudgetRules(), best)
+    served = [await serve(books, clock, f"any{i}") for i in range(21)]
+    assert served == [best.provider.id] * 20 + [None]
+
+
+async def test_before_its_reset_what_is_left_is_for_anybody() -> None:
+    best, other = house()
+    clock = FakeClock(wall=NOON - 12 * 3600 + 60)
+    books = await opened(FakeLedger(), clock, BudgetRules(), best, other)
+    early = books.strain(best, ONE, 0.0, clock.wall)
+    late = books.strain(best, ONE, 0.0, clock.go(24 * 3600 - 300).wall)
+    assert early is not None
+    assert late is not None
+    assert early.value > 0.5 > 0.1 > late.value
+
+
+async def test_demand_is_kept_over_a_restart() -> None:
+    best, other = house()
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), best, other)
+    for i in range(10):
+        await serve(books, clock, f"s{i}", strategy="quality-first")
+        clock.go(600)
+    await books.flush()
+    again = await opened(ledger, clock, BudgetRules(), best, other)
+    before, after = (b.strain(best, ONE, 0.0, clock.wall) for b in (books, again))
+    assert before is not None
+    assert after is not None
+    assert after.value == before.value
+    assert after.wanted == before.wanted
+    assert after.wanted.label == "quality-first"
+
+
+async def test_what_cannot_be_read_is_learnt_from_the_ledger() -> None:
+    best, other = house()
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), best, other)
+    for i in range(30):
+        await serve(books, clock, f"r{i}")
+        clock.go(240)
+    await ledger.save_windows([WindowRow(KEY, {"rates": "nonsense"}, NOON)])
+    again = await opened(ledger, clock, BudgetRules(), best, other)
+    start = clock.wall - 2 * 3600
+    assert again.strain(best, ONE, 9.0, start + 86400) is not None
+
+
+async def test_money_is_never_paced() -> None:
+    paid = deployment("a", tier="paid", limits=(BEST,))
+    books = await opened(FakeLedger(), FakeClock(), BudgetRules(), paid)
+    assert books.strain(paid, ONE, 0.0, NOON) is None

@@ -1,0 +1,205 @@
+"""Pacing: what is learnt of demand, and how a window stands against its plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from math import cos, pi
+
+import pytest
+from houses import PlainSnapshot, deployment, profile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freeloader.core import quota, routing
+from freeloader.core.model import Gates, Level, Limit, Resolution
+from freeloader.core.pacing import plan
+from freeloader.core.pacing.demand import PRIOR_PER_DAY, Demand
+from freeloader.core.policy import combine
+from freeloader.money import Meters
+
+DAY, HOUR = 86400.0, 3600.0
+MIDNIGHT = 1_795_132_800.0  # 2026-11-20T00:00Z
+NOON = MIDNIGHT + 12 * HOUR
+ONE = Meters(requests=1, input=600, output=200)
+BEST = Limit("requests", 20, "1d", "calendar", "model")
+AUTO = Resolution("auto", "auto")
+
+
+def window(limit: Limit, used: float, now: float = NOON) -> quota.Window:
+    made = quota.window_for(limit, "w", now)
+    made.counter.add(used, now, now)
+    return made
+
+
+def busy(per_day: int, *, need: float = 0.0, label: str = "") -> Demand:
+    """A day of even demand, over now."""
+    demand = Demand()
+    for i in range(per_day):
+        demand.note(need, label, 600, 200, NOON - DAY + i * DAY / per_day)
+    return demand
+
+
+def strain(limit: Limit, used: float, demand: Demand, need: float = 0.0) -> float:
+    return plan.strain([window(limit, used)], ONE, 9.0, need, demand, NOON).value
+
+
+# ── demand ───────────────────────────────────────────────────────────────────
+
+
+def test_without_history_a_day_is_even() -> None:
+    demand = Demand()
+    assert demand.ahead(MIDNIGHT, NOON, MIDNIGHT + DAY) == pytest.approx(0.5)
+    assert demand.ahead(MIDNIGHT, MIDNIGHT + DAY, MIDNIGHT + DAY) == 0.0
+    assert demand.rate == pytest.approx(PRIOR_PER_DAY / DAY)
+
+
+def test_the_hours_of_the_days_so_far_say_what_is_to_come() -> None:
+    demand = Demand()
+    hours = [(MIDNIGHT + h * HOUR, round(100 * (1 - cos(2 * pi * (h % 24) / 24)))) for h in
+             range(72)]  # fmt: skip
+    demand.learn([*hours, (MIDNIGHT + 72 * HOUR, 0)])
+    day = MIDNIGHT + 3 * DAY
+    assert demand.ahead(day, day + 6 * HOUR, day + DAY) > 0.85  # the night asked little
+    assert demand.ahead(day, day + 18 * HOUR, day + DAY) < 0.15
+    assert demand.rate == pytest.approx(2400 / DAY, rel=0.05)
+
+
+@given(st.lists(st.tuples(st.floats(0, 40 * DAY), st.sampled_from([0.0, 5.0, 7.2])), max_size=40))
+@settings(max_examples=60)
+def test_what_is_to_come_never_grows_and_survives_a_restart(
+    notes: list[tuple[float, float]],
+) -> None:
+    demand = Demand()
+    for after, need in notes:  # in any order: clocks are set back
+        demand.note(need, "x", 100, 10, MIDNIGHT + after)
+    start, end = MIDNIGHT + 3.3 * DAY, MIDNIGHT + 5.1 * DAY
+    steps = [demand.ahead(start, start + i * (end - start) / 20, end) for i in range(21)]
+    assert steps[0] == 1.0
+    assert steps[-1] == 0.0
+    assert all(a >= b for a, b in pairwise(steps))
+    again = Demand()
+    again.load(demand.dump())
+    assert again.dump() == demand.dump()
+    assert again.ahead(start, start + DAY, end) == demand.ahead(start, start + DAY, end)
+
+
+def test_needs_are_shares_and_fade() -> None:
+    demand = busy(90)
+    for _ in range(10):
+        demand.note(7.0, "quality-first", 600, 200, NOON)
+    found = demand.above(0.0, 9.0)
+    assert found.label == "quality-first"
+    assert 0.05 < found.share < 0.2
+    assert demand.above(7.0, 9.0).label == ""
+    assert demand.above(0.0, 6.5).label == ""
+
+
+@pytest.mark.parametrize(
+    "state", [{}, {"rates": [1.0], "days": [1]}, {"rates": "x" * 24, "days": [0] * 24}]
+)
+def test_what_is_no_dump_is_refused(state: dict[str, object]) -> None:
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        Demand().load(state)
+
+
+# ── the plan ─────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("reset", ["calendar", "refill", "rolling"])
+@given(first=st.integers(0, 20), second=st.integers(0, 20))
+@settings(max_examples=40)
+def test_more_left_never_strains_more(reset: str, first: int, second: int) -> None:
+    limit, demand = replace(BEST, reset=reset), busy(500)
+    less, more = sorted((first, second))
+    assert strain(limit, less, demand) <= strain(limit, more, demand)
+
+
+def test_half_a_day_with_half_of_it_left_is_on_plan() -> None:
+    demand = busy(500, need=9.0)
+    assert strain(BEST, 10, demand, need=9.0) == pytest.approx(0.5, abs=0.02)
+    assert strain(BEST, 3, demand, need=9.0) < plan.ON_PLAN  # goes to waste otherwise
+    assert strain(BEST, 18, demand, need=9.0) > plan.FIRM
+
+
+def test_what_is_far_more_than_anybody_asks_for_is_not_planned() -> None:
+    plenty = replace(BEST, amount=57_600)
+    assert strain(plenty, 40_000, busy(100)) < plan.ON_PLAN
+
+
+def test_a_large_request_strains_tokens_more_and_counted_requests_alike() -> None:
+    tokens = Limit("tokens", 100_000, "1d", "refill", "model")
+    demand, large = busy(500), Meters(requests=1, input=6000, output=2000)
+    for limit, more in ((tokens, True), (BEST, False)):
+        one = window(limit, limit.amount / 2)
+        small = plan.strain([one], ONE, 5.0, 9.0, demand, NOON).value
+        big = plan.strain([one], large, 5.0, 9.0, demand, NOON).value
+        assert (big > small) == more
+
+
+def test_who_can_do_with_less_is_kept_from_what_others_need() -> None:
+    demand = busy(300)
+    for _ in range(60):
+        demand.note(7.0, "quality-first", 600, 200, NOON)
+    limit = replace(BEST, timezone="America/Los_Angeles")
+    found = plan.strain([window(limit, 14)], ONE, 9.0, 0.0, demand, NOON)
+    theirs = plan.strain([window(limit, 14)], ONE, 9.0, 7.0, demand, NOON)
+    assert found.value > theirs.value
+    said = plan.said(found, NOON).reason
+    assert said.startswith("kept: 6 of 20 left, needed for quality-first until ")
+    assert said.endswith("until 08:00 UTC")
+
+
+def test_from_the_first_request_on_the_best_is_kept() -> None:
+    found = plan.strain([window(BEST, 0)], ONE, 9.4, 0.0, Demand(), NOON)
+    assert found.kept > 0
+    near_reset = MIDNIGHT + DAY - 60
+    late = plan.strain([window(BEST, 0, near_reset)], ONE, 9.4, 0.0, Demand(), near_reset)
+    assert late.value < plan.ON_PLAN  # what nobody came for is for anybody
+
+
+# ── the decision ─────────────────────────────────────────────────────────────
+
+STRONG, WEAK = deployment("strong", intelligence=9.5), deployment("weak", intelligence=3.0)
+KEPT = plan.Strain(0.8, 0.4, window(BEST, 14), plan.Wanted(0.3, "quality-first"))
+
+
+def winner(snapshot: PlainSnapshot, **level: object) -> str | None:
+    policy = combine([Level("request", **level)])  # type: ignore[arg-type]
+    ask = routing.Ask(profile(), policy, AUTO, NOON)
+    found = routing.decide(ask, snapshot).winner
+    first = routing.explain(ask, snapshot)[0]
+    assert (first.deployment if first.verdict is None else None) is (found and found.deployment)
+    return None if found is None else found.deployment.provider.id
+
+
+def test_a_kept_one_gives_way_and_is_the_last_resort() -> None:
+    house = PlainSnapshot.of([STRONG, WEAK], strains={STRONG.id: KEPT})
+    assert winner(house) == "weak"
+    assert winner(house, pacing="off") == "strong"
+    assert winner(house, strategy="quality-first", gates=Gates()) == "strong"
+    alone = replace(house, full=frozenset({WEAK.id}))
+    assert winner(alone) == "strong"
+    assert winner(alone, pacing="strict") == "strong"  # ahead of its plan, but not by much
+
+
+def test_strict_keeps_it_even_where_that_refuses() -> None:
+    spent = KEPT._replace(value=plan.FIRM + 0.1)
+    house = PlainSnapshot.of([STRONG], strains={STRONG.id: spent})
+    assert winner(house) == "strong"
+    assert winner(house, pacing="strict") is None
+
+
+def test_of_several_that_are_kept_the_least_strained_serves() -> None:
+    other = deployment("other", intelligence=9.4)
+    strains = {STRONG.id: KEPT, other.id: KEPT._replace(value=0.5)}
+    assert winner(PlainSnapshot.of([STRONG, other], strains=strains)) == "other"
+
+
+@given(st.lists(st.floats(0, 2), min_size=1, max_size=90), st.sampled_from(["on", "strict"]))
+@settings(max_examples=40, deadline=None)
+def test_decide_and_explain_name_the_same(values: list[float], pacing: str) -> None:
+    every = [deployment(f"p{i}", intelligence=5 + i % 5) for i in range(len(values))]
+    strains = {d.id: KEPT._replace(value=v) for d, v in zip(every, values, strict=True)}
+    found = winner(PlainSnapshot.of(every, strains=strains), pacing=pacing)
+    assert found is not None or pacing == "strict"
