@@ -21,6 +21,7 @@ PARTS = {
     "overhead": ("overhead", "what the front adds over its child"),
     "races": ("races", "a thousand requests at once against one dollar, a thousand times"),
     "lanes": ("lanes", "five ways to one provider: direct, relay, both of ours, stock LiteLLM"),
+    "yield": ("yield_week", "free quotas used in a simulated week, of what was possible"),
     "traffic": ("traffic", "five minutes of requests while the configuration changes"),
 }
 #: What runs when nothing is named: what takes seconds, not minutes.

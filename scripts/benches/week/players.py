@@ -84,6 +84,8 @@ class Outside:
         return refusal
 
 
+Order = Callable[[list[Deployment], "Usual"], list[Deployment]]
+
 # ── the usual ways ───────────────────────────────────────────────────────────
 
 
@@ -94,7 +96,7 @@ class Usual:
         self,
         deployments: Sequence[Deployment],
         outside: Outside,
-        order: Callable[[list[Deployment], Usual], list[Deployment]],
+        order: Order,
     ) -> None:
         self._able = {
             need: [d for d in deployments if (d.model.intelligence or 0.0) >= need]
