@@ -30,6 +30,7 @@ from freeloader.clock import Clock, SystemClock
 from freeloader.core.model import Caller, Deployment
 from freeloader.errors import Unavailable
 from freeloader.gateway.asking import Asking
+from freeloader.gateway.classifying import Classifier, Wish
 from freeloader.gateway.lanes.direct.lane import DirectLane
 from freeloader.gateway.load import LoadMonitor
 from freeloader.gateway.once.repeats import Repeats
@@ -316,6 +317,10 @@ class Daemon:
             *self.notifier.problems(),
         ]
 
+    def _classifier(self) -> Wish:
+        wanted = self.settings.classifier
+        return Wish(wanted.mode == "model", wanted.model, wanted.seconds)
+
     async def _ask_locally(self, question: str) -> str:
         """For discovery: a local model's answer; it never leaves the machine and costs nothing."""
         if self._asking is None:
@@ -381,6 +386,9 @@ class Daemon:
         )
         pipeline = Pipeline(tools)
         self._asking = Asking(pipeline, lambda: _new_id("req"))
+        pipeline.classify_by(
+            Classifier(self._asking.words, self._classifier, self.world.curve, self._clock)
+        )
         return Services(
             pipeline=pipeline,
             books=self.books,

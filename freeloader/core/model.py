@@ -410,6 +410,8 @@ class Profile:
     #: Intelligence 1–10 that the task needs; None: not read yet. ``confidence`` of the task 0–1.
     need: float | None = None
     confidence: float = 0.0
+    #: Who said so: ``client | structure | words | weights | model``.
+    task_by: str = ""
     signers: frozenset[str] = frozenset()
     #: Private data in it, and what is wished where there is any; None: not read yet.
     private: Found | None = None

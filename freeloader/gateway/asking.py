@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from freeloader.core.model import Caller, Profile
+from freeloader.core.policy import tighten
 from freeloader.errors import UpstreamFailed
+from freeloader.gateway import guarding
 from freeloader.gateway.surfaces.answer import Run, collect, too_long
 from freeloader.gateway.surfaces.chat import parse_chat
 
 
 class PipelinePort(Protocol):
-    async def prepare(self, profile: Profile, caller: Caller) -> Profile: ...
+    async def prepare(self, profile: Profile, caller: Caller, *, spend: bool = True) -> Profile: ...
 
     def begin(self, profile: Profile, caller: Caller, request_id: str) -> Run: ...
 
@@ -39,9 +41,21 @@ class Asking:
         self._pipeline = pipeline
         self._new_id = new_id
 
-    async def ask(self, body: Mapping[str, Any], caller: Caller, seconds: float) -> Said:
-        """The answer to a chat body (contract §5, not streamed). Raises FreeloaderError."""
-        profile = await self._pipeline.prepare(parse_chat(body, {}, caller), caller)
+    async def ask(
+        self,
+        body: Mapping[str, Any],
+        caller: Caller,
+        seconds: float,
+        like: Profile | None = None,
+    ) -> Said:
+        """The answer to a chat body (contract §5, not streamed). Raises FreeloaderError.
+
+        ``like``: the request on whose behalf it is asked; its constraints hold here too.
+        """
+        parsed = parse_chat(body, {}, caller)
+        if like is not None:
+            parsed = _under(parsed, like)
+        profile = await self._pipeline.prepare(parsed, caller)
         run = self._pipeline.begin(profile, caller, self._new_id())
         done = False
         try:
@@ -55,6 +69,20 @@ class Asking:
             if not done:
                 run.abandon()
         return Said(_text(whole.data), run.routing(), run.accounting())
+
+    async def words(
+        self, body: Mapping[str, Any], caller: Caller, seconds: float, like: Profile
+    ) -> str:
+        """Only what was said, under the constraints of ``like``."""
+        return (await self.ask(body, caller, seconds, like)).text
+
+
+def _under(profile: Profile, like: Profile) -> Profile:
+    """The profile under another one's constraints: gates, cost limit, project, what is private."""
+    gates = tighten((profile.level, like.level, *guarding.levels(like)))
+    costs = [c for c in (profile.level.max_cost, like.level.max_cost) if c is not None]
+    level = replace(profile.level, gates=gates, max_cost=min(costs, default=None))
+    return replace(profile, level=level, project=like.project)
 
 
 def _text(data: Mapping[str, Any]) -> str:

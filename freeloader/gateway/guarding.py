@@ -22,6 +22,12 @@ def levels(profile: Profile) -> tuple[Level, ...]:
     return (_LOCAL,)
 
 
+def blocked(profile: Profile) -> bool:
+    """True where the owner wishes that such a request is not answered at all."""
+    found = profile.private
+    return found is not None and bool(found.counts) and found.wish == "block"
+
+
 def header(profile: Profile) -> str | None:
     """What ``X-Freeloader-Privacy`` says: the wish, and kinds with counts."""
     found = profile.private
@@ -52,7 +58,7 @@ def refuse(
 ) -> None:
     """Raises InvalidRequest (``private_data``) where the owner wishes it, and journals that."""
     found = profile.private
-    if found is None or not found.counts or found.wish != "block":
+    if found is None or not blocked(profile):
         return
     message = (
         f"This request holds private data ({privacy.told(found.counts)}), which [privacy] pii = "

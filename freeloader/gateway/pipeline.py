@@ -13,11 +13,12 @@ from typing import Any
 
 from freeloader.core import explain, history, load, relax, routing
 from freeloader.core.model import Caller, Level, Policy, Profile
-from freeloader.core.policy import PRESETS, combine, patient
+from freeloader.core.policy import PRESETS, combine, patient, tighten
 from freeloader.errors import Forbidden, InvalidRequest, Unavailable
 from freeloader.gateway import guarding, refusal
 from freeloader.gateway.cast.assembly import dry_run
 from freeloader.gateway.cast.run import CastRun
+from freeloader.gateway.classifying import Classifier
 from freeloader.gateway.owners_rules import OwnersRules
 from freeloader.gateway.reading import Reader
 from freeloader.gateway.run import Plan, Run
@@ -35,13 +36,35 @@ class Pipeline:
         self._tools = tools
         self._rules = OwnersRules()
         self._reader = Reader(tools.rules.watching, tools.rules.curve)
+        self._classifier: Classifier | None = None
 
-    async def prepare(self, profile: Profile, caller: Caller) -> Profile:
+    def classify_by(self, classifier: Classifier) -> None:
+        """Who is asked what a request is about, where the owner wants that."""
+        self._classifier = classifier
+
+    async def prepare(self, profile: Profile, caller: Caller, *, spend: bool = True) -> Profile:
         """What takes a while and decides nothing: the request is read. Then ``begin`` it.
 
-        Raises InvalidRequest (``private_data``) where the owner wishes such requests blocked.
+        Private data is looked for first; a classifier is asked only if ``spend``, and never
+        about what is to be blocked.
         """
-        return await self._reader.read(profile, _project(profile, caller))
+        project = _project(profile, caller)
+        read = await self._reader.read(profile, project)
+        classifier = self._classifier
+        if classifier is None or not classifier.wanted(read) or guarding.blocked(read):
+            return read
+        return await classifier.refine(read, self._bound(read, caller, project), caller, ask=spend)
+
+    def _bound(self, profile: Profile, caller: Caller, project: str | None) -> Profile:
+        """The profile with what the owner's rule demands of it, for questions on its behalf.
+
+        Raises Forbidden where a rule rejects it.
+        """
+        tools = self._tools
+        now = tools.clock.now().wall
+        rule = self._rules.match(tools.rules.rules(), profile, caller, project, now)
+        gates = tighten((profile.level, *(() if rule is None else (rule.level,))))
+        return replace(profile, level=replace(profile.level, gates=gates), project=project)
 
     def begin(self, profile: Profile, caller: Caller, request_id: str) -> Run:
         """Starts answering. Raises FreeloaderError for what no candidate could change."""
@@ -90,6 +113,7 @@ class Pipeline:
             "resolvedAs": plan.resolution.kind,
             "rule": plan.resolution.rule,
             "task": plan.profile.task,
+            "taskBy": plan.profile.task_by,
             "taskConfidence": round(plan.profile.confidence, 3),
             "complexity": round(plan.profile.complexity, 3),
             "need": plan.profile.need,

@@ -62,6 +62,7 @@ class Reader:
             confidence=found.confidence,
             complexity=found.complexity,
             need=self._curve().need(found.name, found.complexity),
+            task_by=found.by,
         )
 
     def _watched(self, profile: Profile, project: str | None) -> Profile:

@@ -286,4 +286,7 @@ class Privacy(Section):
 
 class Classifier(Section):
     mode: Annotated[Literal["rules", "model"], Lower] = "rules"
+    #: None: the cheapest that the request's own constraints allow.
     model: str | None = None
+    #: Longer than this nobody waits for a classification: the rules' answer stands.
+    seconds: Annotated[Number, Field(gt=0, le=60)] = 3

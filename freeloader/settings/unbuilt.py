@@ -12,7 +12,6 @@ def unbuilt(settings: Settings) -> tuple[str, ...]:
     """One sentence per setting that differs from its default and has no effect yet."""
     defaults = Settings()
     said = {
-        "classifier": settings.classifier != defaults.classifier,
         "benchmarking": settings.benchmarking != defaults.benchmarking,
     }
     return tuple(

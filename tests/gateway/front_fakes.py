@@ -174,7 +174,7 @@ class FakePipeline:
     runs: list[FakeRun] = field(default_factory=list)
     broken: Exception | None = None
 
-    async def prepare(self, profile: Profile, caller: Caller) -> Profile:
+    async def prepare(self, profile: Profile, caller: Caller, *, spend: bool = True) -> Profile:
         return profile
 
     def begin(self, profile: Profile, caller: Caller, request_id: str) -> FakeRun:

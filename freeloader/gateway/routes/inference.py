@@ -97,7 +97,8 @@ class Inference:
             profile = parse_completion(body, request.headers, request[CALLER]).profile
         else:
             profile = parse_chat(body, request.headers, request[CALLER])
-        profile = await self._services.pipeline.prepare(profile, request[CALLER])
+        caller = request[CALLER]
+        profile = await self._services.pipeline.prepare(profile, caller, spend=False)
         explained = self._services.pipeline.explain(profile, request[CALLER])
         response = json_response(explained)
         response.headers.update(dropped_header(profile.dropped))
