@@ -12,14 +12,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from math import inf
-from typing import Any, cast
+from typing import cast
 
 from freeloader.core import budget
-from freeloader.core.model import Deployment, Policy, Verdict
 from freeloader.core.snapshot import Snapshot
 from freeloader.core.waiting import SEATS, Line, Ticket
 from freeloader.gateway.ports import BooksPort
+from freeloader.gateway.waiting.behind import Behind
 from freeloader.money import Meters
 
 #: Nobody looks again later than this, whatever was foretold: clocks jump, machines sleep.
@@ -33,8 +32,6 @@ _LONG_CALL_S, _REST_SHARE, _REST_MAX_S = 0.01, 3.0, 0.25
 _MARGIN_S = 1.0
 #: The most that a time to come back is set back by chance.
 _SPREAD_MAX_S = 2.0
-#: Claims on budgets, beside those on windows.
-_MONEY = "budget:"
 
 
 @dataclass(slots=True, eq=False)
@@ -213,87 +210,6 @@ class Room:
     def _due(self) -> None:
         self._timer = None
         self.changed()
-
-
-class Turn:
-    """One request's way through the room: it takes a seat only where it has to wait."""
-
-    def __init__(
-        self, room: Room, project: str | None, kind: Hashable, needs: Meters, patience: float
-    ) -> None:
-        """``patience``: the monotonic moment until which it waits."""
-        self._room, self._project, self._kind, self._needs = room, project, kind, needs
-        self.patience = patience
-        self._seat: Seat | None = None
-
-    def view(self, books: BooksPort) -> Snapshot:
-        """The books without what those ahead wait for."""
-        return self._room.view(books, self._seat)
-
-    async def wait(self, claims: Mapping[str, int], wait_s: float, mono: float) -> bool:
-        """True: look again now. False: patience is over, or the room is full, for good."""
-        if self._seat is None:
-            self._seat = self._room.join(self._project, self._kind, self._needs)
-        patience = self.patience - mono
-        if self._seat is not None and await self._room.wait(self._seat, claims, wait_s, patience):
-            return True
-        self.patience = -inf
-        return False
-
-    def taken(self) -> None:
-        """It is about to hold what it found; in the same breath."""
-        if self._seat is not None:
-            self._room.leave(self._seat, served=True)
-
-    def lost(self) -> None:
-        """The hold was refused after all: its place is still its own."""
-        if self._seat is not None:
-            self._room.rejoin(self._seat)
-
-    def end(self) -> None:
-        """Served, refused or gone."""
-        if self._seat is not None:
-            self._room.leave(self._seat, served=False)
-            self._seat = None
-
-
-class Behind:
-    """A ``Snapshot`` of books in which the claims of those ahead are taken."""
-
-    def __init__(self, books: BooksPort, ahead: Mapping[str, int]) -> None:
-        self._books, self._ahead = books, ahead
-        self._money = {n.removeprefix(_MONEY) for n in ahead if n.startswith(_MONEY)}
-
-    def __getattr__(self, name: str) -> Any:
-        """Everything else of a snapshot is as the books have it."""
-        return getattr(self._books, name)
-
-    def quota(self, deployment: Deployment, upper: Meters, now: float) -> Verdict | None:
-        return self._books.quota_behind(deployment, upper, now, self._ahead)
-
-    def budget(
-        self,
-        deployment: Deployment,
-        cost: int | None,
-        project: str | None,
-        policy: Policy,
-        now: float,
-        key_id: str | None = None,
-    ) -> Verdict | None:
-        """Budgets are given out strictly in turn: what comes free is the first one's."""
-        found = self._books.budget(deployment, cost, project, policy, now, key_id)
-        if found is not None or not cost or not self._money:
-            return found
-        mine = self._money & budget.names(project, key_id)
-        if not mine:
-            return None
-        reason = f"{min(mine)}: other requests wait for it first"
-        return Verdict("budget", "budget_busy", reason, now + budget.RECHECK)
-
-
-def money_claim(verdict: Verdict) -> dict[str, int]:
-    """What somebody claims who waits for money that others hold: the budget, whole."""
-    return {f"{_MONEY}{verdict.facts.get('budget', '')}": 1}
 
 
 def _no_less(seat: Seat, other: Seat) -> bool:

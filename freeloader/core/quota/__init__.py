@@ -1,0 +1,74 @@
+"""Quota: windows over meters. Does it fit, reserve, settle, release, observe, exhaust, reset.
+
+One ``Window`` is one bucket at a provider; several deployments may share it. The
+transitions are deterministic in (state, arguments); they read no clock and know
+nothing of money, requests or ranking. The one law above all: random orders of
+send, header, refusal and settling never make us believe in quota that is not
+there; where something cannot be known, the larger count is taken.
+"""
+
+from freeloader.core.quota.counting import mark, release, reserve, reset, settle
+from freeloader.core.quota.fitting import (
+    fits,
+    fits_behind,
+    full_at,
+    has_room,
+    verdict,
+)
+from freeloader.core.quota.hearing import (
+    exhaust,
+    learn_amount,
+    notice,
+    observe,
+    refused_early,
+)
+from freeloader.core.quota.keeping import (
+    dump,
+    restore,
+)
+from freeloader.core.quota.window import (
+    RECHECK,
+    Reservation,
+    Window,
+    blocked_until,
+    claim,
+    key_of,
+    matching,
+    need,
+    owner_of,
+    reset_at,
+    too_large,
+    window_for,
+)
+
+__all__ = [
+    "RECHECK",
+    "Reservation",
+    "Window",
+    "blocked_until",
+    "claim",
+    "dump",
+    "exhaust",
+    "fits",
+    "fits_behind",
+    "full_at",
+    "has_room",
+    "key_of",
+    "learn_amount",
+    "mark",
+    "matching",
+    "need",
+    "notice",
+    "observe",
+    "owner_of",
+    "refused_early",
+    "release",
+    "reserve",
+    "reset",
+    "reset_at",
+    "restore",
+    "settle",
+    "too_large",
+    "verdict",
+    "window_for",
+]

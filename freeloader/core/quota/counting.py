@@ -1,0 +1,47 @@
+"""Hold, settle, release, reset: what our own calls do to a window."""
+
+from __future__ import annotations
+
+from freeloader.core.quota.window import Reservation, Window, unsure
+
+
+def reserve(window: Window, amount: int, now: float) -> Reservation:
+    """Holds ``amount``; whether it fits was asked before, in the same breath."""
+    window.order += 1
+    window.held += amount
+    window.touched = now
+    count = window.counter.used(now) + window.held
+    return Reservation(window.key, amount, now, window.order, window.charged, count)
+
+
+def mark(window: Window, now: float) -> Reservation:
+    """A moment to measure what a provider says against: nothing is held."""
+    count = window.counter.used(now) + window.held
+    return Reservation(window.key, 0, now, window.order, window.charged, count)
+
+
+def settle(window: Window, held: Reservation, used: int, now: float) -> None:
+    """The hold becomes what was really used, which may be more than was held."""
+    window.held = max(0, window.held - held.amount)
+    window.charged += used
+    window.touched = max(window.touched, now)
+    window.flow.add(used, now)
+    window.counter.add(used, now, min(held.at, now))
+
+
+def release(window: Window, held: Reservation, now: float, *, sent: bool) -> None:
+    """Nothing was consumed; but a refused call counts where the provider counts what is sent."""
+    counted = sent and window.limit.charged_on == "sent" and window.limit.metric == "requests"
+    if counted:
+        settle(window, held, 1, now)
+        return
+    window.held = max(0, window.held - held.amount)
+    window.touched = max(window.touched, now)
+    if sent:
+        window.unsure = (unsure(window, now) + 1, now)
+
+
+def reset(window: Window, now: float) -> None:
+    """The owner says that it is fresh. Open holds stay."""
+    window.counter.put(0.0, now)
+    window.blocked = window.elsewhere = None

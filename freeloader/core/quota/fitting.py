@@ -1,0 +1,116 @@
+"""Does a call fit, now or when, alone or behind those who wait. Nothing is held here."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+from freeloader.core.model import Verdict
+from freeloader.core.periods import iso, window_seconds
+from freeloader.core.quota.window import (
+    EPSILON,
+    RECHECK,
+    Window,
+    blocked_until,
+    name_of,
+    need,
+    reset_at,
+    too_large,
+)
+from freeloader.money import Meters
+
+
+def has_room(window: Window, meters: Meters, now: float) -> bool:
+    """Whether ``verdict`` has nothing to say: most windows, most of the time.
+
+    Asked of every window of every candidate, so it makes nothing and says nothing.
+    """
+    limit, amount = window.limit, window.amount
+    if amount <= 0 or limit.per_request_ceiling or window.blocked is not None:
+        return False
+    wanted = need(limit, meters)
+    if wanted > amount:  # a hold takes the whole window at most
+        wanted = amount
+    return window.counter.used(now) + window.held + wanted <= amount + EPSILON
+
+
+def fits(window: Window, amount: int, now: float) -> float | None:
+    """None: there is room. Else the wall time at which there may be; infinity: never.
+
+    Where only open holds are in the way: held requests will be used, so their
+    window's reset counts; held tokens mostly settle lower, so the answer is soon.
+    """
+    blocked = None if window.blocked is None else blocked_until(window, now)
+    used = window.counter.used(now)
+    if used + window.held + amount <= window.amount + EPSILON:
+        return blocked
+    free = window.counter.below(window.amount - window.held - amount + EPSILON / 2, now)
+    if window.held and not isfinite(free):
+        free = _after_holds(window, amount, used, now)
+    elif window.held and window.limit.metric != "requests":
+        free = min(free, _after_holds(window, amount, used, now))
+    return free if blocked is None else max(free, blocked)
+
+
+def fits_behind(window: Window, amount: int, ahead: int, now: float) -> float | None:
+    """As ``fits``, where ``ahead`` is claimed by those who wait already: they come first.
+
+    What they take together with ``amount`` may be several times the whole window.
+    """
+    if ahead <= 0 or window.amount <= 0:
+        return fits(window, amount, now)
+    rounds, rest = divmod(ahead + amount, window.amount)
+    if rest == 0:
+        rounds, rest = rounds - 1, window.amount
+    free = fits(window, rest, now)
+    if rounds == 0 or (free is not None and not isfinite(free)):
+        return free
+    if window.kind == "concurrency":
+        return now + RECHECK
+    span = window_seconds(window.limit.window)
+    if window.kind == "refill":  # what comes back, comes back evenly
+        over = window.counter.used(now) + window.held + ahead + amount - window.amount
+        return now + over * span / window.amount
+    if window.kind == "calendar" and free is None:
+        return reset_at(window, now) + (rounds - 1) * span
+    return (now if free is None else free) + rounds * span
+
+
+def _after_holds(window: Window, amount: int, used: float, now: float) -> float:
+    """When to look again if the open holds were all given back, or for requests: all used."""
+    if used + amount > window.amount + EPSILON:
+        return max(now + RECHECK, window.counter.below(window.amount - amount, now))
+    if window.limit.metric == "requests" and window.kind not in ("once", "concurrency"):
+        return reset_at(window, now)
+    return now + RECHECK
+
+
+def verdict(window: Window, meters: Meters, now: float, ahead: int = 0) -> Verdict | None:
+    """``fits_behind`` as a refusal in words, or None."""
+    limit = window.limit
+    if window.amount <= 0:
+        reason = f"is not on this plan: {name_of(window)} allows 0"
+        return Verdict("tier", "no_model_passes_gates", reason)
+    if limit.per_request_ceiling and too_large(limit, meters, window.amount):
+        reason = f"request too large: {name_of(window)} allows {window.amount:,} in all"
+        return Verdict("quota", "no_model_passes_gates", reason, relax=window.amount)
+    wanted = need(limit, meters)
+    until = fits_behind(window, min(window.amount, wanted), ahead, now)
+    if until is None:
+        return None
+    used = min(window.counter.used(now), float(window.amount))
+    said = f"{name_of(window)}: {used:,.0f} of {window.amount:,} used, {window.held:,} held"
+    if ahead:
+        said = f"{said}, {ahead:,} wanted by requests that wait already"
+    if not isfinite(until):
+        return Verdict("quota", "quota_exhausted", f"{said}; nothing comes back")
+    return Verdict("quota", "quota_exhausted", f"{said}; free again {iso(until)}", until)
+
+
+def full_at(window: Window, now: float) -> float | None:
+    """When the whole amount is there again (``resetsAt``); None: it is, or never will be."""
+    free = window.counter.below(0, now)
+    blocked = blocked_until(window, now)
+    if free <= now:
+        return blocked
+    free = free if blocked is None else max(free, blocked)
+    return free if isfinite(free) else None

@@ -1,0 +1,56 @@
+"""A window as data, for restarts. What cannot be read is not believed to be empty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from freeloader.core.quota.hearing import learn_amount
+from freeloader.core.quota.window import Window
+
+
+def dump(window: Window) -> dict[str, Any]:
+    """The state as JSON-ready data; what is held goes along, for a stop that is not clean."""
+    state: dict[str, Any] = {
+        "kind": window.kind,
+        "counter": window.counter.dump(),
+        "opened": window.opened,
+    }
+    if window.held:
+        state["held"] = window.held
+    if window.amount != window.limit.amount:
+        state["amount"] = window.amount
+    if window.blocked is not None:
+        state["blocked"] = list(window.blocked)
+    if window.heard:
+        state["heard"] = True
+    if window.elsewhere is not None:
+        state["elsewhere"] = list(window.elsewhere)
+    return state
+
+
+def restore(window: Window, state: Mapping[str, Any], now: float) -> None:
+    """Takes a dumped state over; what was in flight then counts as used.
+
+    A state of another kind (the limit was described differently then) is not
+    believed to be empty: the window starts full. Raises ValueError, KeyError or
+    TypeError for data that is no dumped state.
+    """
+    if state["kind"] != window.kind:
+        window.counter.put(float(window.amount), now)
+        return
+    window.counter.load(state["counter"])
+    window.heard = bool(state.get("heard", False))
+    window.opened = float(state.get("opened", window.opened))
+    window.touched = now
+    if "elsewhere" in state:
+        amount, at = state["elsewhere"]
+        window.elsewhere = (float(amount), float(at))
+    held = int(state.get("held", 0))
+    if held:
+        window.counter.add(held, now, 0.0)
+    if "amount" in state:
+        learn_amount(window, int(state["amount"]), now, pinned=False)
+    if "blocked" in state:
+        said, until = state["blocked"]
+        window.blocked = (float(said), float(until))
