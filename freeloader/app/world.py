@@ -70,6 +70,7 @@ class World:
         """``speaks`` says which deployments can be spoken to without a child."""
         self.settings = settings
         self._levels, self._rules = (settings.level(),), settings.rules()
+        self._policy_version = settings.policy_version()
         self._own, self._curve = _own(settings), settings.routing.curve()
         self._overlays = overlays
         self._ledger = ledger
@@ -191,6 +192,7 @@ class World:
         """New settings and overlays; then as ``refresh``."""
         self.settings = settings
         self._levels, self._rules = (settings.level(),), settings.rules()
+        self._policy_version = settings.policy_version()
         self._own, self._curve = _own(settings), settings.routing.curve()
         await self.reread()
 
@@ -338,6 +340,9 @@ class World:
 
     def catalog_version(self) -> str:
         return self.catalog.version
+
+    def policy_version(self) -> str:
+        return self._policy_version
 
 
 def _own(settings: Settings) -> privacy.Own | None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from freeloader.core.gates import MIN_SAMPLES
 from freeloader.core.model import Policy, Profile, Resolution, Term
 from freeloader.core.routing import Candidate
+from freeloader.core.snapshot import Health
 from freeloader.core.strategies import Soft
 from freeloader.money import usd_from_pico
 
@@ -30,7 +32,7 @@ def reason(candidate: Candidate, policy: Policy, resolution: Resolution, attempt
     elif resolution.kind == "similar":
         head = f"{what} stands in for {resolution.requested}, which no account serves"
     else:
-        head = f"{what}: best {policy.strategy} score {candidate.score:.3f}"
+        head = f"{what}: {_standing(candidate, policy)}"
     money = "free" if not deployment.billable else _price_words(candidate)
     place = "local" if deployment.local else money
     parts = [head, place, _strongest(candidate.terms)]
@@ -85,6 +87,18 @@ def savings(premium: str, would: int, cost: int) -> dict[str, Any]:
     }
 
 
+def measured(health: Health) -> dict[str, Any]:
+    """What was measured of a deployment; ``basis`` says where the registry's prior stands in."""
+    enough = health.samples >= MIN_SAMPLES
+    return {
+        "basis": "measured" if enough else "prior",
+        "samples": health.samples,
+        "successRate": health.success_rate if enough else 1.0,
+        "p95Ms": health.latency_ms if enough else None,
+        "tokensPerSecond": health.tokens_per_second,
+    }
+
+
 def shown(candidate: Candidate) -> dict[str, Any]:
     """One candidate with its score terms, or the gate that refused it and why."""
     deployment, verdict = candidate.deployment, candidate.verdict
@@ -100,6 +114,10 @@ def shown(candidate: Candidate) -> dict[str, Any]:
         "holdUsd": None if candidate.hold is None else usd_from_pico(candidate.hold),
         "passes": verdict is None,
     }
+    if candidate.standing:
+        out["standing"] = candidate.standing
+    if candidate.stays:
+        out["stays"] = True
     if candidate.output is not None:
         out["maxTokens"] = candidate.output
     if verdict is not None:
@@ -111,6 +129,13 @@ def shown(candidate: Candidate) -> dict[str, Any]:
     return out
 
 
+def _standing(candidate: Candidate, policy: Policy | None) -> str:
+    score = f"score {candidate.score:.3f}"
+    if candidate.standing:
+        return f"{candidate.standing}, {score}"
+    return f"best {policy.strategy} {score}" if policy is not None else score
+
+
 def alternative(candidate: Candidate) -> dict[str, Any]:
     """One line of ``alternatives[]``: the next best, or a telling refusal."""
     out: dict[str, Any] = {
@@ -119,8 +144,9 @@ def alternative(candidate: Candidate) -> dict[str, Any]:
         "score": round(candidate.score, 4),
     }
     if candidate.verdict is None:
-        put_back = candidate.soft
-        out["reason"] = "next best" if put_back is None else put_back.verdict.reason
+        out["reason"] = f"next best: {_standing(candidate, None)}"
+        if candidate.soft is not None:
+            out["reason"] = candidate.soft.verdict.reason
     else:
         out["reason"] = f"{candidate.verdict.gate}: {candidate.verdict.reason}"
     return out

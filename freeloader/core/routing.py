@@ -82,6 +82,8 @@ class Candidate(NamedTuple):
     output: int | None = None
     #: It answered the conversation so far, and goes on.
     stays: bool = False
+    #: Its place in the strategy's order, in words.
+    standing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +317,9 @@ def scored(candidate: Candidate, ask: Ask, snapshot: Snapshot) -> Candidate:
         profile.task,
         scoring.need_bucket(profile.need),
     )
+    health = snapshot.health(deployment.id)
     return candidate._replace(
+        standing=strategies.standing(deployment, health, policy, profile),
         terms=parts,
         score=sum(part.value * part.weight for part in parts),
         hold=hold_for(profile, deployment),

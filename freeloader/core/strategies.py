@@ -130,6 +130,26 @@ _BY: Mapping[str, str] = {
 _BY_SELECTION: Mapping[str, str] = {"best": "intelligence", "cheapest": "price"}
 
 
+def standing(deployment: Deployment, health: Health, policy: Policy, profile: Profile) -> str:
+    """What put it where it is in its strategy's order, in words; '': its score did."""
+    match policy.order or policy.strategy:
+        case "cost-first" | "price":
+            return "costs nothing" if not deployment.billable else "the cheapest that is paid"
+        case "speed-first" | "latency":
+            latency, origin = latency_of(deployment, health)
+            said = "measured p95" if origin == "measured" else "likely"
+            return f"among the fastest ({said} {latency:,.0f} ms)"
+        case "quality-first":
+            value = scoring.intelligence(deployment, profile.task)
+            known = "unknown" if value is None else f"{value:g}"
+            return f"the most intelligent for {profile.task} ({known} of 10)"
+        case "local-first":
+            return "a local server" if deployment.local else "its turn, no local server can"
+        case "priority":
+            return f"the first in your order (priority {deployment.account.priority})"
+    return ""
+
+
 def latency_of(deployment: Deployment, health: Health) -> tuple[float, str]:
     """p95 of whole answers in ms, ``measured``, or what the prior speed makes likely, ``prior``."""
     if health.latency_ms is not None and health.samples >= _MIN_SAMPLES:

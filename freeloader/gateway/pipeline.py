@@ -20,6 +20,7 @@ from freeloader.gateway.cast.assembly import dry_run
 from freeloader.gateway.cast.run import CastRun
 from freeloader.gateway.classifying import Classifier
 from freeloader.gateway.owners_rules import OwnersRules
+from freeloader.gateway.ports import BooksPort
 from freeloader.gateway.reading import Reader
 from freeloader.gateway.run import Plan, Run
 from freeloader.gateway.sessions import conversation
@@ -119,11 +120,15 @@ class Pipeline:
             "need": plan.profile.need,
             "project": plan.project,
             "policy": explain.policy_shown(plan.policy),
+            "versions": {
+                "catalog": tools.rules.catalog_version(),
+                "policy": tools.rules.policy_version(),
+            },
             "estimate": {
                 "upper": profile.upper.as_dict(),
                 "expected": profile.expected.as_dict(),
             },
-            "candidates": [explain.shown(c) for c in listed],
+            "candidates": [_shown(c, tools.books) for c in listed],
             "candidatesTotal": len(every),
             "winner": None,
         }
@@ -135,6 +140,11 @@ class Pipeline:
         if winner is not None:
             out["winner"] = explain.shown(winner)
             out["reason"] = explain.reason(winner, plan.policy, plan.resolution, 1)
+            upper = routing.upper_meters(plan.profile, winner.deployment)
+            out["quota"] = {
+                "claims": upper.as_dict(),
+                "windows": tools.books.windows_of(winner.deployment, now),
+            }
             if plan.policy.strategy == "multi-cast":
                 out["multiCast"] = dry_run(ask, tools.books)
                 out["reason"] = out["multiCast"].pop("reason")
@@ -180,6 +190,12 @@ class Pipeline:
         found = history.signers(messages) if isinstance(messages, list) else frozenset()
         every = self._tools.books.deployments.values() if found else ()
         return frozenset(s for s in found if any(history.reads(d, s) for d in every))
+
+
+def _shown(candidate: routing.Candidate, books: BooksPort) -> dict[str, Any]:
+    """A candidate as explained, with what was measured of it."""
+    health = books.health(candidate.deployment.id)
+    return {**explain.shown(candidate), "measured": explain.measured(health)}
 
 
 def _policy(levels: Sequence[Level]) -> Policy:

@@ -85,6 +85,8 @@ class BooksPort(Snapshot, Protocol):
         """A budget turned a request away."""
         ...
 
+    def windows_of(self, deployment: Deployment, now: Instant) -> list[dict[str, Any]]: ...
+
     def budget_view(self, project: str | None, now: Instant) -> dict[str, Any]: ...
 
     def quota_behind(
@@ -158,6 +160,10 @@ class Rules(Protocol):
     def timeouts(self, provider: str | None = None) -> Timeouts: ...
 
     def catalog_version(self) -> str: ...
+
+    def policy_version(self) -> str:
+        """Changes whenever a setting that decisions depend on does."""
+        ...
 
     def keeping(self) -> Keep:
         """Which texts the owner wants to be kept."""

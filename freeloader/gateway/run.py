@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -131,6 +132,8 @@ class Run:
         self._error: FreeloaderError | None = None
         self._chosen: deciding.Candidate | None = None
         self._alternatives: list[dict[str, Any]] = []
+        #: Refusals by gate, as far as the last decision looked (all, where nobody may serve).
+        self._refusals: dict[str, int] = {}
         self._attempts: list[dict[str, Any]] = []
         self._watch: Watch | None = None
         self._settled: Settled | None = None
@@ -467,6 +470,7 @@ class Run:
         plan = self._plan
         found = relax.report(ask, self._tools.books, plan.outer()) if every else None
         error = refusal.refused(every, plan.resolution.requested, now.wall, found)
+        self._refusals = dict(Counter(c.verdict.gate for c in every if c.verdict is not None))
         told = {c.verdict.reason: c.verdict for c in every if c.verdict and c.verdict.facts}
         for verdict in told.values():
             self._tools.books.refused(verdict, now)
@@ -501,6 +505,7 @@ class Run:
         if _coming(decision.refused):
             self._tools.lane_wanted()
         self._chosen = deciding.scored(decision.winner, ask, books)
+        self._refusals = dict(decision.counts or {})
         others = [*decision.alternatives, *decision.refused[: deciding.ALTERNATIVES]]
         self._alternatives = [
             explain.alternative(deciding.scored(other, ask, books)) for other in others
@@ -616,7 +621,8 @@ class Run:
         if self._watch is None:
             return None
         sent = self._watch.attempt.profile
-        return None if sent is self._plan.profile else sent.upper.output // sent.choices
+        same = sent.upper == self._plan.profile.upper
+        return None if same else sent.upper.output // sent.choices
 
     def _savings(self) -> dict[str, Any] | None:
         """Against the premium model, once it is known what was used."""
@@ -652,7 +658,12 @@ class Run:
                 "routing": self.routing(),
                 "policy": explain.policy_shown(plan.policy),
                 "rule": plan.resolution.rule,
+                "refusals": self._refusals,
                 "fallback": plan.notes,
+                "versions": {
+                    "catalog": self._tools.rules.catalog_version(),
+                    "policy": self._tools.rules.policy_version(),
+                },
                 "error": error.message if error is not None else None,
                 "catalog": self._tools.rules.catalog_version(),
             },

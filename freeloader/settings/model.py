@@ -6,6 +6,8 @@ Which sources there are and what their values look like is ``sources``' and
 
 from __future__ import annotations
 
+import json
+from hashlib import sha256
 from typing import Any
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -81,6 +83,12 @@ class Settings(BaseSettings):
     def cron_zone(self) -> str:
         """The time zone of all cron lines."""
         return self.jobs.timezone or self.budget.timezone
+
+    def policy_version(self) -> str:
+        """A short name of all that decisions depend on here: the same settings, the same name."""
+        shown = self.as_dict()
+        parts = [shown[name] for name in ("routing", "budget", "models", "privacy")]
+        return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
     def rules(self) -> tuple[Rule, ...]:
         """``[[routing.rules]]``, in their order; hours are in the budget's time zone."""

@@ -226,7 +226,7 @@ def _asked(market: Simulator) -> Counter[str]:
 @pytest.mark.parametrize(
     ("plan", "expected"),
     [
-        ({"onQuotaExceeded": "next-cheapest"}, ["wise"]),
+        ({"onQuotaExceeded": "next-cheapest"}, ["wise", "home"]),
         ({"onQuotaExceeded": "local"}, NEAR),
         ({"onQuotaExceeded": "error"}, None),
         ({"maxRetries": 0}, None),

@@ -150,6 +150,9 @@ class Books(PlainSnapshot):
     def refused(self, verdict: Verdict, now: Instant) -> None:
         self.log.append(("refused", verdict.code))
 
+    def windows_of(self, what: Deployment, now: Instant) -> list[dict[str, Any]]:
+        return []
+
     def budget_view(self, project: str | None, now: Instant) -> dict[str, Any]:
         return {"daily": {"spent": 0.0, "remaining": None}}
 
@@ -197,6 +200,9 @@ class Rules:
 
     def catalog_version(self) -> str:
         return "test"
+
+    def policy_version(self) -> str:
+        return "p1"
 
     def keeping(self) -> Keep:
         return self.kept

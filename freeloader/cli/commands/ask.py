@@ -134,9 +134,31 @@ def _show_decision(answer: Mapping[str, Any], everything: bool, as_json: bool) -
     refused = len(rows) - len(passing)
     if refused and passing and not everything:
         note(f"{refused} refused; --all shows why.")
+    _show_policy(answer)
     if isinstance(answer.get("winner"), Mapping):
         _show_routing({**answer["winner"], "reason": answer.get("reason")})
     casting.show_plan(answer.get("multiCast"))
+
+
+def _show_policy(answer: Mapping[str, Any]) -> None:
+    """Task, policy and where each part came from; what the winner takes of its quota."""
+    policy = answer.get("policy") or {}
+    complexity = answer.get("complexity")
+    task = f"task {answer.get('task')}"
+    note(task if complexity is None else f"{task}, complexity {float(complexity):.2f}")
+    origins = policy.get("origins") or {}
+    if origins:
+        told = ", ".join(f"{part} by {level}" for part, level in sorted(origins.items()))
+        note(f"policy: {policy.get('strategy')} ({told})")
+    if answer.get("rule"):
+        note(f"rule: {answer['rule']}")
+    if policy.get("load", "normal") != "normal":
+        note(f"load: {policy['load']}")
+    quota = answer.get("quota") or {}
+    for row in quota.get("windows") or ():
+        if row.get("remaining") is not None:
+            left = f"{row.get('remaining')} of {row.get('limit', row.get('amount'))} left"
+            note(f"quota: {row.get('metric')} per {row.get('window')}: {left}")
 
 
 def _body(

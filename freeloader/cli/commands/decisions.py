@@ -61,6 +61,7 @@ def _show(one: Mapping[str, Any]) -> None:
         if isinstance(value, list | dict) or value in (None, ""):
             continue
         click.echo(f"{name:<12} {round(value, 1) if name == 'latencyMs' else value}")
+    _show_why(one)
     if isinstance(attempts, list):
         click.echo("")
         table(
@@ -78,4 +79,31 @@ def _show(one: Mapping[str, Any]) -> None:
             ),
             ("TRY", "DEPLOYMENT", "OUTCOME", "STATUS", "MS", "COST", "WHY"),
             empty="no attempt was made.",
+        )
+
+
+def _show_why(one: Mapping[str, Any]) -> None:
+    """Refusals by gate, policy with its origins, versions, and who else there was."""
+    refusals = one.get("refusals") or {}
+    if refusals:
+        told = ", ".join(f"{count} by {gate}" for gate, count in sorted(refusals.items()))
+        click.echo(f"{'refused':<12} {told}")
+    policy = one.get("policy") or {}
+    origins = policy.get("origins") or {}
+    if origins:
+        told = ", ".join(f"{part} by {level}" for part, level in sorted(origins.items()))
+        click.echo(f"{'policy':<12} {told}")
+    versions = one.get("versions") or {}
+    if versions:
+        told = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+        click.echo(f"{'versions':<12} {told}")
+    for line in one.get("fallback") or ():
+        click.echo(f"{'fallback':<12} {line}")
+    others = (one.get("routing") or {}).get("alternatives") or ()
+    if others:
+        click.echo("")
+        table(
+            ((row.get("model"), row.get("score"), row.get("reason")) for row in others),
+            ("ELSE", "SCORE", "WHY NOT"),
+            empty="",
         )
