@@ -22,6 +22,9 @@ PARTS = {
     "races": ("races", "a thousand requests at once against one dollar, a thousand times"),
     "lanes": ("lanes", "five ways to one provider: direct, relay, both of ours, stock LiteLLM"),
     "yield": ("yield_week", "free quotas used in a simulated week, of what was possible"),
+    "store": ("store", "a million rows: analytics, start, budgets, holds, retention"),
+    "crash": ("crash", "200 kills, 500 power cuts, 300 damaged files, 50 backups"),
+    "bill": ("bill", "5,000 mixed requests: the ledger against the provider's bill"),
     "traffic": ("traffic", "five minutes of requests while the configuration changes"),
 }
 #: What runs when nothing is named: what takes seconds, not minutes.

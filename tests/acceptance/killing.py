@@ -40,6 +40,13 @@ class Toll:
     #: Of these, shown as estimates by ``/v1/usage``.
     shown: int = 0
     died_at_place: int = 0
+    #: Where the provider reported what it billed: calls, and picodollars on both sides.
+    exact_calls: int = 0
+    exact: int = 0
+    #: The rest: calls that were billed, their bill, and what was charged instead.
+    apart_calls: int = 0
+    apart_billed: int = 0
+    apart_charged: int = 0
     #: Billed, and not charged: calls, and picodollars. Both must be 0.
     missing: list[str] = field(default_factory=list)
     #: Charged more often than billed, where the provider reported what it billed.
@@ -181,14 +188,17 @@ def account(house: House, simulator: Simulator, toll: Toll, told: list[dict[str,
         toll.doubled.append(f"the running sums say {sums}, the rows {toll.charged}")
     if held:
         toll.doubled.append(f"{held} holds are still open")
-    exact = Counter(row["cost_pico"] for row in usage if row["basis"] == "reported")
-    owed = Counter(entry["picodollars"] for entry in bill)
+    exact = Counter(_seen(row) for row in usage if row["basis"] == "reported")
+    owed = Counter((e["input"], e["output"], e["picodollars"]) for e in bill)
     for cost, count in (exact - owed).items():
-        toll.doubled.append(f"{cost} picodollars were charged {count} times more than billed")
+        toll.doubled.append(f"{cost} was charged {count} times more than billed")
+    same = exact & owed
+    toll.exact_calls, toll.exact = same.total(), sum(k[2] * n for k, n in same.items())
     # What was billed and is no reported charge must each be covered by one that was counted
     # or held: the dearest first.
-    rest = sorted((owed - exact).elements(), reverse=True)
+    rest = sorted((cost for _, _, cost in (owed - exact).elements()), reverse=True)
     cover = sorted((r["cost_pico"] for r in usage if r["basis"] != "reported"), reverse=True)
+    toll.apart_calls, toll.apart_billed, toll.apart_charged = len(rest), sum(rest), sum(cover)
     for number, cost in enumerate(rest):
         if number >= len(cover) or cover[number] < cost:
             toll.missing.append(f"{cost} picodollars were billed and are not charged")
@@ -196,3 +206,7 @@ def account(house: House, simulator: Simulator, toll: Toll, told: list[dict[str,
     for answer in told:
         if known[answer["decision"]] != 1:
             toll.missing.append(f"{answer['decision']}: {known[answer['decision']]} charges")
+
+
+def _seen(row: sqlite3.Row) -> tuple[int, int, int]:
+    return (row["input"] + row["cache_read"], row["output"], row["cost_pico"])

@@ -2,94 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import sqlite3
 from pathlib import Path
 from random import Random
 
 import pytest
+from mending_kit import STAMP, cycles, damaged, fill, filled, mend, rows, spent
 from store_kit import NOW, FakeClock, hold, open_store, usage
 
 from freeloader.errors import Conflict, NotFound, Unavailable
-from freeloader.money import Meters
-from freeloader.store import AttemptRow, DecisionRow, KeyRow, Store, opening
-from freeloader.store.integrity import ledger_doubt, ledger_integrity
+from freeloader.store import KeyRow, Store, opening
+from freeloader.store.integrity import ledger_doubt
 from freeloader.store.mending import backup, repair
 from freeloader.store.schema import JOURNAL, LEDGER
 
-STAMP = "20261120T120000Z"
-
-
-def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Everything in a file, table by table."""
-    conn = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    names = [row[0] for row in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    found = {name: conn.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in names}
-    conn.close()
-    return {name: table for name, table in found.items() if not name.startswith("sqlite_")}
-
-
-async def fill(store: Store, count: int, start: int = 0) -> None:
-    for n in range(start, start + count):
-        await store.ledger.hold([hold(str(n), 100)])
-        await store.ledger.settle(f"h-{n}", usage(str(n)), 60, "reported", NOW)
-        store.journal.decision(DecisionRow(f"r-{n}", "q", NOW, project="p", key_id="k"))
-        store.journal.attempt(
-            AttemptRow(f"a-{n}", f"r-{n}", "q", 1, NOW, "groq@1/m", "ok", cost_pico=60,
-                       meters=Meters(requests=1))
-        )  # fmt: skip
-
-
-async def spent(home: Path, *, doubt: bool = False) -> int:
-    """What a fresh start knows of; refused to spend more, where in ``doubt``."""
-    store = open_store(home)
-    await store.ledger.boot(NOW)
-    found = await store.ledger.spent(NOW, NOW + 900)
-    if doubt:
-        with pytest.raises(Unavailable, match="not known for certain") as refused:
-            await store.ledger.hold([hold("more")])
-        assert refused.value.code == "ledger_unavailable"
-        assert any("not known for certain" in line for line in store.problems)
-    else:
-        await store.ledger.hold([hold("more")])
-        await store.ledger.release("h-more", NOW)
-    assert await store.ledger.integrity(thorough=True) == []
-    await store.close()
-    return found
-
-
-def mend(home: Path, **options: bool) -> repair.Repaired:
-    return repair.repair(
-        home / "freeloader.db",
-        home / "journal.db",
-        NOW,
-        STAMP,
-        accept_loss=options.get("ok", False),
-    )
-
 
 async def test_copies_made_under_writes_come_back_row_by_row(home: Path, tmp_path: Path) -> None:
-    store = open_store(home)
-    await store.ledger.boot(NOW)
-    writing = asyncio.create_task(fill(store, 300))
-    for n in range(3):
-        await asyncio.sleep(0.05)
-        folder, back = tmp_path / f"copies{n}", tmp_path / f"back{n}"
-        made = await asyncio.to_thread(
-            backup.backup, home / "freeloader.db", home / "journal.db", folder, f"{STAMP}{n}"
-        )
-        back.mkdir()
-        done = backup.restore(
-            backup.find(folder), back / "freeloader.db", back / "journal.db", STAMP
-        )
-        assert (done.kept, done.doubt) == ([], None)
-        for copy, name in zip(made, ("freeloader.db", "journal.db"), strict=True):
-            assert rows(back / name) == rows(copy)
-        counted = rows(back / "freeloader.db")
-        assert sum(row[3] for row in counted["budget_tracking"]) == 60 * len(counted["usage"])
-    await writing
-    await store.close()
+    compared, wrong = await cycles(home, tmp_path, 3)
+    assert wrong == []
+    assert compared > 50
 
 
 async def test_a_restored_ledger_knows_what_was_spent_since(home: Path, tmp_path: Path) -> None:
@@ -112,7 +44,8 @@ async def test_what_was_spent_since_is_doubtful_where_the_former_ledger_is_ruine
     home: Path, tmp_path: Path
 ) -> None:
     store = open_store(home)
-    await fill_booted(store, 5)
+    await store.ledger.boot(NOW)
+    await fill(store, 5)
     await store.close()
     backup.backup(home / "freeloader.db", home / "journal.db", tmp_path / "c", STAMP)
     (home / "freeloader.db").write_bytes(b"ruined" * 2000)
@@ -124,11 +57,6 @@ async def test_what_was_spent_since_is_doubtful_where_the_former_ledger_is_ruine
     assert ledger_doubt(home / "freeloader.db") == done.doubt
     assert mend(home, ok=True).done == ["paid calls are allowed again"]
     assert await spent(home) == 5 * 60
-
-
-async def fill_booted(store: Store, count: int) -> None:
-    await store.ledger.boot(NOW)
-    await fill(store, count)
 
 
 def test_what_is_no_copy_changes_nothing(home: Path, tmp_path: Path) -> None:
@@ -154,38 +82,15 @@ async def test_sound_files_are_left_alone(home: Path) -> None:
     assert rows(home / "freeloader.db") == before
 
 
-@pytest.mark.parametrize("seed", range(12))
 async def test_damage_is_refused_or_harmless_and_a_repair_never_forgets_money(
-    home: Path, seed: int
+    home: Path, tmp_path: Path
 ) -> None:
-    store = open_store(home)
-    await store.ledger.boot(NOW)
-    await store.ledger.put_key(KeyRow("k1", "hash", "client", NOW))
-    await store.ledger.keys()
-    await fill(store, 150)
-    await store.close()
-    path, random = home / "freeloader.db", Random(seed)
-    whole = path.read_bytes()
-    broken = bytearray(whole)
-    if seed % 4 == 3:
-        broken = broken[: random.randrange(0, len(whole))]
-    else:
-        for _ in range(random.choice((1, 5, 40))):
-            at = random.randrange(len(whole))
-            broken[at : at + 64] = random.randbytes(64)[: len(whole) - at]
-    path.write_bytes(broken)
-    try:
-        assert await spent(home) == 150 * 60, "open, and all is known"
-    except Unavailable:
-        if (found := ledger_integrity(path)) is None:
-            return  # a broken index or the like, found while running: refused all the same
-        kept = path.read_bytes()
-        done = mend(home)
-        assert done.done, found
-        assert (home / f"freeloader.db.damaged-{STAMP}").read_bytes() == kept
-        # The journal knows every charge: none is forgotten, whatever could be read.
-        assert await spent(home, doubt=done.doubt is not None) >= 150 * 60
-        assert [row[0] for row in rows(path)["app_keys"]] == ["k1"]
+    random, seen = Random(7), set()
+    await filled(home, 150)
+    for n in range(12):
+        shutil.copytree(home, tmp_path / f"d{n}")
+        seen.add(await damaged(tmp_path / f"d{n}", random, 150 * 60))
+    assert "repaired, in doubt" in seen
 
 
 async def test_without_any_witness_nothing_is_spent_until_the_owner_has_looked(home: Path) -> None:
@@ -207,7 +112,8 @@ async def test_without_any_witness_nothing_is_spent_until_the_owner_has_looked(h
 
 async def test_a_damaged_journal_is_mended_and_casts_no_doubt(home: Path) -> None:
     store = open_store(home)
-    await fill_booted(store, 50)
+    await store.ledger.boot(NOW)
+    await fill(store, 50)
     await store.close()
     path = home / "journal.db"
     whole = bytearray(path.read_bytes())

@@ -1,0 +1,22 @@
+"""Mixed requests: ledger and bill agree to the picodollar where the provider reported usage, and
+where it did not the ledger has no less. `scripts/bench bill` makes 5,000 of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import billing
+import killing
+
+
+def test_the_ledger_has_what_was_billed(tmp_path: Path) -> None:
+    gold = killing.simulated(tmp_path)
+    try:
+        built = killing.house(tmp_path / "home", gold)
+        toll = billing.run(built, gold, 250, seed=5, say=lambda _: None)
+    finally:
+        gold.stop()
+    assert toll.sound(), toll
+    assert toll.exact_calls > 150
+    assert toll.apart_charged >= toll.apart_billed > 0
+    assert toll.exact + toll.apart_billed == toll.billed
