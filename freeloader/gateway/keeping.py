@@ -20,6 +20,7 @@ _ASKED = ("messages", "prompt", "tools", "response_format")
 
 @dataclass(slots=True)
 class _Choice:
+    model: str | None = None  # where several models answered
     text: list[str] = field(default_factory=list)
     calls: dict[int, dict[str, str]] = field(default_factory=dict)
 
@@ -42,7 +43,7 @@ class Texts:
                 part = choice.get("delta") or choice.get("message") or choice
                 index = choice.get("index")
                 if isinstance(part, Mapping):
-                    self._part(index if isinstance(index, int) else 0, part)
+                    self._part(index if isinstance(index, int) else 0, part, choice.get("model"))
 
     def save(
         self,
@@ -66,8 +67,10 @@ class Texts:
 
         journal.texts(decision_id, at, make)
 
-    def _part(self, index: int, part: Mapping[str, Any]) -> None:
+    def _part(self, index: int, part: Mapping[str, Any], model: Any) -> None:
         choice = self._choices.setdefault(index, _Choice())
+        if isinstance(model, str):
+            choice.model = model
         for name in ("content", "text", "refusal"):
             self._add(choice.text, part.get(name))
         calls = part.get("tool_calls")
@@ -95,6 +98,7 @@ class Texts:
                 return "".join(only.text)
         rows = [
             {"index": index, "content": "".join(choice.text)}
+            | ({"model": choice.model} if choice.model else {})
             | ({"toolCalls": list(choice.calls.values())} if choice.calls else {})
             for index, choice in sorted(self._choices.items())
         ]

@@ -148,6 +148,7 @@ class Pipeline:
             if plan.policy.strategy == "multi-cast":
                 out["multiCast"] = dry_run(ask, tools.books)
                 out["reason"] = out["multiCast"].pop("reason")
+                out["winner"] = next(iter(out["multiCast"]["members"]), out["winner"])
         else:
             found = relax.report(ask, tools.books, plan.outer()) if every else None
             problem = refusal.refused(every, plan.resolution.requested, now.wall, found)

@@ -138,3 +138,25 @@ def test_the_dry_run_names_the_price_that_is_then_held(house: House, simulator: 
     assert held == pytest.approx(plan["holdUsd"])
     assert done[0][2]["routing"]["multiCast"]["holdUsd"] == plan["holdUsd"]
     assert simulator.bill()["totals"]["requests"] > 0
+
+
+def test_the_official_client_reads_every_answer_of_a_stream(house: House) -> None:
+    from openai import OpenAI
+
+    client = OpenAI(base_url=f"{house.url}/v1", api_key=house.key(), max_retries=0)
+    said: dict[int, str] = {}
+    ended: dict[int, str] = {}
+    with client.chat.completions.create(
+        model="auto", messages=[{"role": "user", "content": "hello"}], stream=True,
+        stream_options={"include_usage": True}, extra_body={**ASKED, "aggregation": "all"},
+    ) as stream:  # fmt: skip
+        for event in stream:
+            for choice in event.choices:
+                said[choice.index] = said.get(choice.index, "") + (choice.delta.content or "")
+                if choice.finish_reason:
+                    ended[choice.index] = choice.finish_reason
+            usage = event.usage
+    assert len(said) == len(ended) == 3
+    assert all(said.values())
+    assert usage is not None
+    assert usage.completion_tokens > 0

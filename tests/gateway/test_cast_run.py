@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from test_pipeline_run import GOOD, PAID, World, chunk, collect, fault, whole, w
 from freeloader.core.events import Delta, End, Fault, Headers, Usage
 from freeloader.core.model import FallbackPlan, Gates, Level, Timeouts, Verdict
 from freeloader.errors import BudgetExceeded, InvalidRequest, NoModelPassesGates, UpstreamFailed
+from freeloader.gateway.ports import Keep
 from freeloader.money import Meters
 
 A = deployment("a", "one", intelligence=8.0)
@@ -316,6 +318,7 @@ async def test_a_race_for_one_hold_gives_the_others_back_and_asks_again() -> Non
     holds = [row[0] for row in one.books.said("hold")]
     assert holds == [A.id, B.id, A.id, B.id, D.id]
     assert [row[0] for row in one.books.said("release")] == [A.id, B.id]
+    assert len({attempt.id for attempt in one.lane.sent}) == 3
 
 
 # ── the client leaves; nobody answers in time ────────────────────────────────
@@ -411,3 +414,12 @@ async def test_what_others_hold_is_waited_for_and_then_fewer_are_asked() -> None
         run = one.begin(level=asked("all", max_wait_ms=patience))
         body, _ = await finished(run)
         assert len(body["choices"]) == asked_of
+
+
+async def test_every_answer_is_kept_with_its_model_where_answers_are_kept() -> None:
+    one = house({A.id: says("a"), B.id: says("b"), C.id: says("c")}, kept=Keep(False, True))
+    await finished(one.begin(level=asked("all")))
+    ((_, answers),) = one.journal.saved
+    assert [(row["model"], row["content"]) for row in json.loads(answers)] == [
+        ("a/one", "a"), ("b/two", "b"), ("c/three", "c")
+    ]  # fmt: skip

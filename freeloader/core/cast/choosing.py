@@ -153,7 +153,7 @@ def _judged(ask: Ask, snapshot: Snapshot, found: Party, no_judges: Mapping[str, 
     for size in range(len(found.members), 1, -1):
         some = found.members[:size]
         asked = [m.deployment for m in some]
-        question = replace(judging.ask(ask, asked), avoid=no_judges)
+        question = replace(judging.ask(ask, asked), avoid={**(ask.avoid or {}), **no_judges})
         held = sum(m.hold or 0 for m in some)
         judge, refused = _cheapest(question, snapshot, some, held)
         if judge is not None:

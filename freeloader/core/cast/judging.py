@@ -67,7 +67,7 @@ def ask(asked: Ask, members: Sequence[Deployment]) -> Ask:
         surcharge=LIST,
     )
     policy = replace(asked.policy, strategy="cost-first")
-    return replace(asked, profile=profile, policy=policy, tried=frozenset(), avoid=None)
+    return replace(asked, profile=profile, policy=policy, tried=frozenset(), avoid=None, stay=None)
 
 
 def sizes(asked: Ask, members: Sequence[Deployment]) -> tuple[int, int]:

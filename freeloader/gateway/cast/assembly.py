@@ -59,6 +59,7 @@ class Assembly:
             held = await self._reserve_all(found, ask, now)
             if held is None:
                 turn.lost()
+                ask = self._narrowed(ask)
                 continue
             self.party = replace(found, members=tuple(self._scored(found.members, ask)))
             self._others = self._told_others(found, ask)
@@ -83,7 +84,12 @@ class Assembly:
                 member = self._member(self._scored(found.members, ask)[0], held[0])
                 member.successor = True
                 return member
+            ask = self._narrowed(ask)
         return None
+
+    def _narrowed(self, ask: Ask) -> Ask:
+        """The same question without whom the books refused since it was put."""
+        return replace(ask, avoid={**(ask.avoid or {}), **self._plan.avoid})
 
     def sent(self, members: Sequence[Member]) -> list[Member]:
         """Members, and the judge once it was asked, in the order of their attempts."""
