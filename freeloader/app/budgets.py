@@ -24,6 +24,7 @@ def budget_rules(settings: Settings, keys: Mapping[str, Mapping[str, Any]]) -> B
             {
                 name: (_pico(part.daily), _pico(part.monthly))
                 for name, part in budget.allocations.items()
+                if part.daily is not None or part.monthly is not None
             }
         ),
         keys=MappingProxyType(

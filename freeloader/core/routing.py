@@ -375,7 +375,7 @@ def _lowered(
     """A hold that would never fit, with the largest bound on the answer that makes it fit.
 
     What only has to wait for other holds counts as fitting: then that is the verdict.
-    Where not even ``LEAST_OUTPUT`` fits, the refusal stands.
+    Where not even ``LEAST_OUTPUT`` fits, that is the refusal: it says when it would.
     """
     if verdict.gate not in ("budget", "maxCost"):
         return verdict, None
@@ -385,8 +385,10 @@ def _lowered(
         return money(ask, bounded(profile, output), snapshot, deployment)
 
     fits, never = LEAST_OUTPUT, answer_bound(profile, deployment)
-    if never <= fits or _never(found := with_bound(fits)):
+    if never <= fits:
         return verdict, None
+    if _never(found := with_bound(fits)):
+        return found, None
     while never - fits > 1:
         middle = (fits + never) // 2
         tried = with_bound(middle)

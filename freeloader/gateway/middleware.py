@@ -46,7 +46,7 @@ _EXPOSED = (
     "X-Request-Id, Retry-After, X-Freeloader-Decision-Id, X-Freeloader-Provider, "
     "X-Freeloader-Model, X-Freeloader-Strategy, X-Freeloader-Reason, X-Freeloader-Attempts, "
     "X-Freeloader-Cost-Usd, X-Freeloader-Dropped, X-Freeloader-Privacy, "
-    "X-Freeloader-Substituted"
+    "X-Freeloader-Substituted, X-Freeloader-Max-Tokens, X-Freeloader-Budget-Action"
 )
 #: What a web page can send anywhere without asking.
 _FORMS = frozenset({"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"})

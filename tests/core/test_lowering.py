@@ -9,6 +9,9 @@ from houses import PlainSnapshot, deployment, profile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freeloader.core import budget
+from freeloader.core.balances import Balances
+from freeloader.core.budget import GLOBAL, BudgetRules
 from freeloader.core.model import Policy, Profile, Resolution
 from freeloader.core.routing import (
     LEAST_OUTPUT,
@@ -94,3 +97,19 @@ def test_what_costs_nothing_keeps_its_bound() -> None:
     winner = decide(ask(asked), PlainSnapshot.of([free], budget_left=0)).winner
     assert winner is not None
     assert winner.output is None
+
+
+def test_a_budget_that_is_used_up_says_so_and_not_that_the_request_was_too_large() -> None:
+    paid = deployment("a", tier="paid", price=PRICE)
+    balances, rules = Balances("UTC"), BudgetRules(hard_daily=10**9)
+    budget.settle(balances.both(GLOBAL, 0.0), 0, 9 * 10**8)
+
+    class Books(PlainSnapshot):
+        def budget(self, deployment, cost, project, policy, now, key_id=None):  # type: ignore[no-untyped-def]
+            return budget.admit(rules, balances, cost, project, key_id, now)
+
+    asked = profile(upper=Meters(requests=1, input=0, output=4_000))
+    (refused,) = explain(ask(asked), Books.of([paid]))
+    assert refused.verdict is not None
+    assert "$0.000900 of $0.001000 spent" in refused.verdict.reason
+    assert refused.verdict.until == 86_400.0
