@@ -1,17 +1,16 @@
-"""All quota windows, and which of them each deployment counts in.
+"""All quota windows, as attempts hold and settle them and as providers speak of them.
 
-Counting is ``core.quota``'s. Windows are bound to a deployment when it is first
-looked at, so that ten thousand deployments cost nothing until they are used.
+Counting is ``core.quota``'s, which windows a deployment counts in ``books.bindings``'.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from math import inf
-from typing import Any, NamedTuple
 
+from freeloader.books.bindings import Bindings
 from freeloader.books.learner import KEPT_S, PREFIX, Learner
+from freeloader.books.metering import metered
 from freeloader.books.ports import StoredWindow
 from freeloader.core import quota
 from freeloader.core.headers import Observation
@@ -30,22 +29,12 @@ _STALE = 120.0
 _KEPT_AFTER = 86400.0
 
 
-class _Bound(NamedTuple):
-    """A deployment's windows. ``derived``: one of them counts what follows from other meters."""
-
-    windows: tuple[Window, ...]
-    derived: bool
-
-
 class Quotas:
     """Every window, by its key; ``learner`` makes limits of what nobody publishes."""
 
     def __init__(self) -> None:
-        self._windows: dict[str, Window] = {}
-        self._saved: dict[str, Mapping[str, Any]] = {}
-        self._bound: dict[str, _Bound] = {}
-        self._fresh: set[str] = set()  # windows bound since the deployments last changed
         self.learner = Learner()
+        self._windows = Bindings(self.learner)
         self._dirty: set[str] = set()
 
     @property
@@ -55,18 +44,19 @@ class Quotas:
 
     def saving(self) -> set[str]:
         """What is dirty, which is the caller's to save from now on."""
-        keys, self._dirty = self._dirty | self.learner.dirty, set()
+        keys = self._dirty | self.learner.dirty | self._windows.restored
+        self._dirty = set()
         self.learner.dirty.clear()
+        self._windows.restored.clear()
         return keys
 
     def replaced(self) -> None:
         """The deployments changed: limits are looked up anew, counts stay."""
-        self._bound.clear()
-        self._fresh.clear()
+        self._windows.replaced()
 
     def bound(self, deployment: Deployment, now: float) -> tuple[Window, ...]:
         """The windows a deployment counts in."""
-        return (self._bound.get(deployment.id) or self._bind(deployment, now)).windows
+        return self._windows.of(deployment, now).windows
 
     def check(self, deployment: Deployment, upper: Meters, now: float) -> Verdict | None:
         """None if all windows have room; else the refusal that lasts longest."""
@@ -104,14 +94,14 @@ class Quotas:
     def _metered(
         self, deployment: Deployment, upper: Meters, now: float
     ) -> tuple[tuple[Window, ...], Meters]:
-        windows, derived = self._bound.get(deployment.id) or self._bind(deployment, now)
+        windows, derived = self._windows.of(deployment, now)
         return windows, metered(deployment, upper, windows, ceiling=True) if derived else upper
 
     def likely(
         self, deployment: Deployment, expected: Meters, now: float
     ) -> tuple[tuple[Window, ...], Meters]:
         """The windows of a deployment, and what a call that comes to ``expected`` takes there."""
-        windows, derived = self._bound.get(deployment.id) or self._bind(deployment, now)
+        windows, derived = self._windows.of(deployment, now)
         if derived:
             return windows, metered(deployment, expected, windows, ceiling=False)
         return windows, expected
@@ -132,8 +122,7 @@ class Quotas:
             quota.settle(window, held, quota.need(window.limit, meters), now)
             self._dirty.add(held.key)
         if self.learner.passed(deployment, used, now):
-            self._bound.clear()  # a learnt limit changed: it is looked up anew
-            self._fresh.clear()
+            self._windows.replaced()
 
     def release(self, holds: Iterable[Reservation], now: float, *, sent: bool) -> None:
         for held in holds:
@@ -222,19 +211,15 @@ class Quotas:
     def taught(self, deployment: Deployment, outcome: Outcome, now: float) -> None:
         """A refusal: where nobody publishes the limit it names, something is learnt."""
         if self.learner.refused(deployment, outcome, now):
-            self._bound.clear()
-            self._fresh.clear()
+            self._windows.replaced()
 
     def reset(self, provider: str | None, idx: int | None, now: float) -> frozenset[str]:
         """The owner says these are fresh; the keys of those that were reset."""
         done = set()
-        for key, window in self._windows.items():
-            if provider is None or _belongs(key, provider, idx):
-                quota.reset(window, now)
-                self._dirty.add(key)
-                done.add(key)
-        for key in [k for k in self._saved if provider is None or _belongs(k, provider, idx)]:
-            del self._saved[key]
+        for window in self._windows.belonging(provider, idx):
+            quota.reset(window, now)
+            done.add(window.key)
+        self._dirty |= done
         return frozenset(done)
 
     def small(self, holds: Iterable[Reservation]) -> list[str]:
@@ -258,7 +243,7 @@ class Quotas:
             if row.key.startswith(PREFIX):
                 self.learner.load(row.key, row.state)
             else:
-                self._saved[row.key] = row.state
+                self._windows.take(row.key, row.state)
 
     def all(
         self, deployments: Iterable[Deployment], now: float
@@ -271,69 +256,9 @@ class Quotas:
                     seen.add(window.key)
                     yield deployment, window
 
-    def _bind(self, deployment: Deployment, now: float) -> _Bound:
-        """Looks up the windows of a deployment that was not asked about before."""
-        pinned = bool(deployment.account.limits)
-        learnt = self.learner.limits(deployment)
-        windows = tuple(
-            self._window(limit, quota.key_of(limit, deployment), now, pinned)
-            for limit in deployment.limits
-        ) + tuple(self._learnt_window(limit, deployment, now) for limit in learnt)
-        bound = _Bound(windows, any(window.derived for window in windows))
-        self._bound[deployment.id] = bound
-        return bound
-
-    def _window(self, limit: Limit, key: str, now: float, pinned: bool) -> Window:
-        window = self._windows.get(key)
-        if window is None:
-            window = quota.window_for(limit, key, now)
-            self._windows[key] = window
-            self._restore(window, now)
-        elif key in self._fresh:
-            window.amount = min(window.amount, limit.amount)  # two limits share one bucket
-        elif window.limit != limit:
-            self._redescribe(window, limit, now)
-        if pinned and window.amount > limit.amount:  # the owner's word counts, not the header's
-            quota.learn_amount(window, limit.amount, now, pinned=True)
-        self._fresh.add(key)
-        return window
-
-    def _learnt_window(self, limit: Limit, deployment: Deployment, now: float) -> Window:
-        """A limit that was learnt has counted from the start."""
-        key = quota.key_of(limit, deployment)
-        fresh = key not in self._windows and key not in self._saved
-        window = self._window(limit, key, now, pinned=False)
-        if fresh:
-            window.counter.put(self.learner.consumed(deployment, limit, now), now)
-        return window
-
     def _lessons(self, name: str, now: float) -> WindowRow:
         provider = name.removeprefix(PREFIX).partition("@")[0]
         return WindowRow(name, self.learner.dump(name), now, provider, now + KEPT_S)
-
-    def _redescribe(self, window: Window, limit: Limit, now: float) -> None:
-        """The limit of a known window was changed: the count stays, the frame is new."""
-        used = window.counter.used(now)
-        fresh = quota.window_for(limit, window.key, now)
-        if _shape(window.limit) != _shape(limit):
-            window.counter, window.kind = fresh.counter, fresh.kind
-            window.counter.put(min(used, float(limit.amount)), now)
-        if window.limit.amount != limit.amount or window.kind == "refill":
-            window.limit = limit
-            window.amount = -1
-            quota.learn_amount(window, limit.amount, now, pinned=False)
-        window.limit = limit
-
-    def _restore(self, window: Window, now: float) -> None:
-        state = self._saved.pop(window.key, None)
-        if state is None:
-            return
-        try:
-            quota.restore(window, state, now)
-        except (KeyError, TypeError, ValueError):
-            # Not a state we wrote: a window that cannot be read is not a window that is empty.
-            window.counter.put(float(window.amount), now)
-        self._dirty.add(window.key)
 
     def _observe(
         self,
@@ -351,27 +276,6 @@ class Quotas:
             quota.observe(window, max(0, window.amount - value), now, own, counted=counted)
         elif one.means == "used":
             quota.observe(window, value, now, own, counted=counted)
-
-
-def metered(
-    deployment: Deployment, meters: Meters, windows: Iterable[Window], *, ceiling: bool
-) -> Meters:
-    """With the meters that follow from others, where one of ``windows`` counts them:
-    list price in ``usd``, a provider's own ``units``.
-
-    ``ceiling``: the most it can be, for a hold; else what it was.
-    """
-    model = deployment.model
-    if not any(window.derived for window in windows):
-        return meters
-    usd, units = meters.usd, meters.units
-    if not usd and model.price is not None:
-        usd = model.price.ceiling(meters) if ceiling else model.price.cost(meters)
-    if not units and model.neurons is not None:
-        read, written = model.neurons
-        whole = meters.input + meters.cache_read + meters.cache_write
-        units = -(-(whole * read + meters.output * written) // 1_000_000)
-    return replace(meters, usd=usd, units=units)
 
 
 def _spent_until(windows: Sequence[Window], seen: Sequence[Observation], now: float) -> None:
@@ -397,19 +301,5 @@ def _span(limit: Limit) -> float:
     return 0.0 if limit.metric == "concurrency" else window_seconds(limit.window)
 
 
-def _shape(limit: Limit) -> tuple[object, ...]:
-    return (limit.metric, limit.window, limit.reset, limit.timezone, limit.expires_days)
-
-
 def _end(verdict: Verdict) -> float:
     return inf if verdict.until is None else verdict.until
-
-
-def _belongs(key: str, provider: str, idx: int | None) -> bool:
-    owner = key.partition("|")[0]
-    if owner.startswith("ip:"):
-        return owner.removeprefix("ip:").partition("/")[0] == provider
-    account = owner.partition("/")[0]
-    return account == f"{provider}@{idx}" or (
-        idx is None and account.rpartition("@")[0] == provider
-    )

@@ -1,0 +1,135 @@
+"""Which windows there are, by their keys, and which of them each deployment counts in.
+
+A deployment's are looked up when it is first asked about; what an earlier run saved of
+a window is taken over when the window is first looked at. Counts are never made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from freeloader.books.learner import Learner
+from freeloader.core import quota
+from freeloader.core.model import Deployment, Limit
+from freeloader.core.quota import Window
+
+
+class Bound(NamedTuple):
+    """A deployment's windows. ``derived``: one of them counts what follows from other meters."""
+
+    windows: tuple[Window, ...]
+    derived: bool
+
+
+class Bindings:
+    """``restored`` collects the keys of windows that were taken over since it was emptied."""
+
+    def __init__(self, learner: Learner) -> None:
+        self._learner = learner
+        self._windows: dict[str, Window] = {}
+        self._saved: dict[str, Mapping[str, Any]] = {}
+        self._bound: dict[str, Bound] = {}
+        self._fresh: set[str] = set()  # windows bound since the deployments last changed
+        self.restored: set[str] = set()
+
+    def __getitem__(self, key: str) -> Window:
+        return self._windows[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._windows
+
+    def of(self, deployment: Deployment, now: float) -> Bound:
+        """The windows a deployment counts in."""
+        return self._bound.get(deployment.id) or self._bind(deployment, now)
+
+    def replaced(self) -> None:
+        """Deployments or learnt limits changed: they are looked up anew, counts stay."""
+        self._bound.clear()
+        self._fresh.clear()
+
+    def take(self, key: str, state: Mapping[str, Any]) -> None:
+        """What an earlier run saved of one window."""
+        self._saved[key] = state
+
+    def belonging(self, provider: str | None, idx: int | None) -> Iterator[Window]:
+        """An account's, a provider's or all windows; what is only saved of them is forgotten."""
+        for key in [k for k in self._saved if _belongs(k, provider, idx)]:
+            del self._saved[key]
+        return (w for k, w in list(self._windows.items()) if _belongs(k, provider, idx))
+
+    def _bind(self, deployment: Deployment, now: float) -> Bound:
+        """Looks up the windows of a deployment that was not asked about before."""
+        pinned = bool(deployment.account.limits)
+        learnt = self._learner.limits(deployment)
+        windows = tuple(
+            self._window(limit, quota.key_of(limit, deployment), now, pinned)
+            for limit in deployment.limits
+        ) + tuple(self._learnt_window(limit, deployment, now) for limit in learnt)
+        bound = Bound(windows, any(window.derived for window in windows))
+        self._bound[deployment.id] = bound
+        return bound
+
+    def _window(self, limit: Limit, key: str, now: float, pinned: bool) -> Window:
+        window = self._windows.get(key)
+        if window is None:
+            window = quota.window_for(limit, key, now)
+            self._windows[key] = window
+            self._restore(window, now)
+        elif key in self._fresh:
+            window.amount = min(window.amount, limit.amount)  # two limits share one bucket
+        elif window.limit != limit:
+            self._redescribe(window, limit, now)
+        if pinned and window.amount > limit.amount:  # the owner's word counts, not the header's
+            quota.learn_amount(window, limit.amount, now, pinned=True)
+        self._fresh.add(key)
+        return window
+
+    def _learnt_window(self, limit: Limit, deployment: Deployment, now: float) -> Window:
+        """A limit that was learnt has counted from the start."""
+        key = quota.key_of(limit, deployment)
+        fresh = key not in self._windows and key not in self._saved
+        window = self._window(limit, key, now, pinned=False)
+        if fresh:
+            window.counter.put(self._learner.consumed(deployment, limit, now), now)
+        return window
+
+    def _redescribe(self, window: Window, limit: Limit, now: float) -> None:
+        """The limit of a known window was changed: the count stays, the frame is new."""
+        used = window.counter.used(now)
+        fresh = quota.window_for(limit, window.key, now)
+        if _shape(window.limit) != _shape(limit):
+            window.counter, window.kind = fresh.counter, fresh.kind
+            window.counter.put(min(used, float(limit.amount)), now)
+        if window.limit.amount != limit.amount or window.kind == "refill":
+            window.limit = limit
+            window.amount = -1
+            quota.learn_amount(window, limit.amount, now, pinned=False)
+        window.limit = limit
+
+    def _restore(self, window: Window, now: float) -> None:
+        state = self._saved.pop(window.key, None)
+        if state is None:
+            return
+        try:
+            quota.restore(window, state, now)
+        except (KeyError, TypeError, ValueError):
+            # Not a state we wrote: a window that cannot be read is not a window that is empty.
+            window.counter.put(float(window.amount), now)
+        self.restored.add(window.key)
+
+
+def _shape(limit: Limit) -> tuple[object, ...]:
+    return (limit.metric, limit.window, limit.reset, limit.timezone, limit.expires_days)
+
+
+def _belongs(key: str, provider: str | None, idx: int | None) -> bool:
+    if provider is None:
+        return True
+    owner = key.partition("|")[0]
+    if owner.startswith("ip:"):
+        return owner.removeprefix("ip:").partition("/")[0] == provider
+    account = owner.partition("/")[0]
+    return account == f"{provider}@{idx}" or (
+        idx is None and account.rpartition("@")[0] == provider
+    )
