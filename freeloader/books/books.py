@@ -14,7 +14,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from freeloader.books import free, views
+from freeloader.books import views
 from freeloader.books.breakers import PREFIX as PAUSES
 from freeloader.books.breakers import Breakers, hanging
 from freeloader.books.durable import Durable
@@ -23,11 +23,12 @@ from freeloader.books.pacer import KEY as PACING
 from freeloader.books.pacer import Pacer
 from freeloader.books.ports import Facts, Hold, LedgerPort, Settlement
 from freeloader.books.purse import Purse, charge, hold_cost, read_spent
-from freeloader.books.quota_alerts import QuotaAlerts
-from freeloader.books.quotas import Quotas
 from freeloader.books.ranking import Ranking
 from freeloader.books.rows import believed
 from freeloader.books.watching.watcher import Watcher
+from freeloader.books.windows import shown
+from freeloader.books.windows.alerts import QuotaAlerts
+from freeloader.books.windows.quotas import Quotas
 from freeloader.clock import Clock, Instant
 from freeloader.core import actions, budget
 from freeloader.core.budget import BudgetRules
@@ -453,7 +454,7 @@ class Books:
             d.account.name: d for d in self._deployments.values() if d.account.name not in counted
         }
         taught = ((d, self._quotas.learner.shown(d)) for d in without.values())
-        return free.windows(known, taught, now.wall)
+        return shown.windows(known, taught, now.wall)
 
     def quota_alerts(self, now: Instant) -> list[dict[str, Any]]:
         """Windows nearly or wholly used, and keys that somebody else uses too."""
@@ -462,7 +463,7 @@ class Books:
     def windows_of(self, deployment: Deployment, now: Instant) -> list[dict[str, Any]]:
         """The windows that one deployment counts in."""
         pairs = ((deployment, window) for window in self._quotas.bound(deployment, now.wall))
-        return free.windows(pairs, (), now.wall)
+        return shown.windows(pairs, (), now.wall)
 
     # ── the ledger ───────────────────────────────────────────────────────────
 

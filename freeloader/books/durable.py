@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from freeloader.books.breakers import Breakers
 from freeloader.books.ports import Facts, Hold, LedgerPort, Settlement
-from freeloader.books.quotas import Quotas
 from freeloader.books.rows import hold_row, usage_row
+from freeloader.books.windows.quotas import Quotas
 from freeloader.core.rows import WindowRow
 from freeloader.errors import Unavailable
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeloader.books.books import Books
-from freeloader.books.metering import metered
 from freeloader.books.ports import Hold
+from freeloader.books.windows.metering import metered
 from freeloader.core import quota
 from freeloader.core.budget import BudgetRules
 from freeloader.core.headers import Observation

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf
 
-from freeloader.books.bindings import Bindings
-from freeloader.books.learner import KEPT_S, PREFIX, Learner
-from freeloader.books.metering import metered
 from freeloader.books.ports import StoredWindow
+from freeloader.books.windows.bindings import Bindings
+from freeloader.books.windows.learner import KEPT_S, PREFIX, Learner
+from freeloader.books.windows.metering import metered
 from freeloader.core import quota
 from freeloader.core.headers import Observation
 from freeloader.core.model import Deployment, Limit, Verdict

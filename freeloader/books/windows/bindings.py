@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from freeloader.books.learner import Learner
+from freeloader.books.windows.learner import Learner
 from freeloader.core import quota
 from freeloader.core.model import Deployment, Limit
 from freeloader.core.quota import Window
