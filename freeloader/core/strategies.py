@@ -140,7 +140,7 @@ def standing(deployment: Deployment, health: Health, policy: Policy, profile: Pr
             said = "measured p95" if origin == "measured" else "likely"
             return f"among the fastest ({said} {latency:,.0f} ms)"
         case "quality-first":
-            value = scoring.intelligence(deployment, profile.task)
+            value = scoring.intelligence(deployment, profile.task, health)
             known = "unknown" if value is None else f"{value:g}"
             return f"the most intelligent for {profile.task} ({known} of 10)"
         case "local-first":
