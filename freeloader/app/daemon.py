@@ -28,6 +28,7 @@ from freeloader.child.keeper import Keeper
 from freeloader.child.states import Rules as ChildRules
 from freeloader.clock import Clock, SystemClock
 from freeloader.core.model import Caller, Deployment
+from freeloader.core.task.model import shipped
 from freeloader.errors import Unavailable
 from freeloader.gateway.asking import Asking
 from freeloader.gateway.classifying import Classifier, Wish
@@ -204,6 +205,7 @@ class Daemon:
         # What waits for approval counts from the first request on.
         cautious = bool(await self._cautions())
         await (self.world.reread() if cautious else self.world.refresh())
+        await asyncio.to_thread(shipped)  # the task weights: no request need wait to unpack them
         self._log_overlays()
         await self.jobs.load()
         await self.notifier.check()

@@ -223,7 +223,8 @@ def _quality_why(deployment: Deployment, task: str, need: float | None, health: 
     opinion = health.opinions.get(task)
     if opinion is None:
         return said
-    return f"{said} ({opinion.shift:+.2f} by {opinion.votes} votes on its answers)"
+    votes = f"{opinion.votes} vote{'' if opinion.votes == 1 else 's'}"
+    return f"{said} ({opinion.shift:+.2f} by {votes} on its answers)"
 
 
 def _unit(value: float) -> float:

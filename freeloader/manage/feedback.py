@@ -113,7 +113,8 @@ class Feedback:
         for look in range(_LOOKS):
             row = await self._decisions.get_decision(decision_id[:128])
             if row is not None:
-                if caller.role == "admin" or row.get("project") in (None, caller.project):
+                hidden = caller.role != "admin" and caller.project is not None
+                if not hidden or row.get("project") == caller.project:
                     return row
                 break
             if look + 1 < _LOOKS:

@@ -23,8 +23,13 @@ from freeloader.core.task.turn import Turn, stem
 _PLAIN_CONFIDENCE = 0.95
 #: A trained guess below this is no better than saying ``chat``; acting costs more than talking.
 CONFIDENT = 0.5
-#: Words of a turn that must name a tool's own words, the tool's name among them.
+#: So many words shared with a tool's name and parameters ask for it; or all words of its name,
+#: unless the turn begins like talk.
 _NAMED_WORDS = 2
+_TALK = re.compile(
+    r"\W*(?:please |can you |could you )?(?:explain|describe|write|tell|why|who|compose|discuss"
+    r"|define|imagine|compare|how do|how does|how can|what are|what do)\b"
+)
 _WORD = re.compile(r"[a-z]{3,}")
 
 
@@ -68,6 +73,12 @@ def _weighed(turn: Turn, words: str, chances: Mapping[str, float], complexity: f
 
 
 def _names_a_tool(words: str, turn: Turn) -> bool:
-    """The turn shares at least two words with one tool's name and parameters."""
+    """Does the turn ask for what one of the tools on offer does?"""
+    talk = _TALK.match(words) is not None
     said = {stem(word) for word in _WORD.findall(words)}
-    return any(len(said & tool) >= _NAMED_WORDS for tool in turn.offered)
+    for name, every in turn.offered:
+        if len(said & every) >= _NAMED_WORDS and said & name:
+            return True
+        if name and name <= said and not talk:
+            return True
+    return False

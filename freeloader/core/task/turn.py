@@ -17,15 +17,16 @@ _NAMES_MAX = 256
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The last user turn. ``offered`` are words of the tools' names and parameters;
-    ``at_work``: tools were called or have answered since; ``forced``: a tool must be called."""
+    """The last user turn. ``offered``: of each tool the words of its name, and the same with
+    those of its parameters; ``at_work``: tools were called or have answered since;
+    ``forced``: a tool must be called."""
 
     text: str = ""
     size: int = 0
     images: bool = False
     at_work: bool = False
     forced: bool = False
-    offered: tuple[frozenset[str], ...] = ()
+    offered: tuple[tuple[frozenset[str], frozenset[str]], ...] = ()
 
 
 def turn_of(payload: Mapping[str, Any]) -> Turn:
@@ -55,16 +56,20 @@ def _content(content: Any) -> tuple[str, bool]:
     return "\n".join(texts), images
 
 
-def _offered(payload: Mapping[str, Any]) -> tuple[frozenset[str], ...]:
+def _offered(payload: Mapping[str, Any]) -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
     tools = [t.get("function") or {} for t in payload.get("tools") or () if isinstance(t, Mapping)]
     tools += [f for f in payload.get("functions") or () if isinstance(f, Mapping)]
     return tuple(_words_of(tool) for tool in tools[:_NAMES_MAX])
 
 
-def _words_of(tool: Mapping[str, Any]) -> frozenset[str]:
+def _words_of(tool: Mapping[str, Any]) -> tuple[frozenset[str], frozenset[str]]:
     parameters = tool.get("parameters")
     names = parameters.get("properties") if isinstance(parameters, Mapping) else None
-    text = " ".join([str(tool.get("name", "")), *(names if isinstance(names, Mapping) else ())])
+    name = _stems(str(tool.get("name", "")))
+    return name, name | _stems(" ".join(names if isinstance(names, Mapping) else ()))
+
+
+def _stems(text: str) -> frozenset[str]:
     out = "".join(f" {c.lower()}" if c.isupper() else c if c.isalnum() else " " for c in text)
     return frozenset(stem(word) for word in out.split() if len(word) > 2 and word not in _COMMON)
 
