@@ -13,6 +13,7 @@ from typing import Any
 
 from freeloader.core import relax
 from freeloader.core.fallback import Failed
+from freeloader.core.model import Deployment
 from freeloader.core.relax import Report
 from freeloader.core.routing import Candidate
 from freeloader.errors import (
@@ -219,9 +220,7 @@ def _budget(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> F
 def _price(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> FreeloaderError:
     """With the overlay that would set the price: only the two numbers are the owner's to find."""
     first = some[0].deployment
-    model = {"family": first.model.family, "pricing": {"input": 1.0, "output": 2.0}}
-    overlay = {"providers": {first.provider.id: {"models": {first.model.id: model}}}}
-    details["overlay"] = overlay
+    overlay = details["overlay"] = _price_overlay(first)
     details["overlayFile"] = "registry/prices.json"
     return PriceUnknown(
         f"A price is unknown while a hard budget applies: {_why(some)} "
@@ -229,6 +228,22 @@ def _price(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> Fr
         "registry/prices.json in the home, then: xswarm restart",
         details=details,
     )
+
+
+def _price_overlay(deployment: Deployment) -> dict[str, Any]:
+    """What sets a model's price (contract §2). A provider that no registry file describes,
+    because only LiteLLM knows it, is described too: an overlay stands on its own then."""
+    provider, model = deployment.provider, deployment.model
+    entry: dict[str, Any] = {}
+    if not provider.verified_date:
+        entry = {
+            "displayName": provider.display_name,
+            "kind": provider.kind,
+            "status": provider.status,
+            "litellm": {"prefix": provider.prefix},
+        }
+    priced = {"family": model.family, "pricing": {"input": 1.0, "output": 2.0}}
+    return {"providers": {provider.id: {**entry, "models": {model.id: priced}}}}
 
 
 def _resting(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> FreeloaderError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from houses import deployment
 
+from freeloader import catalog as catalogs
 from freeloader.core.fallback import Failed
-from freeloader.core.model import Verdict
+from freeloader.core.model import Account, Deployment, Verdict
 from freeloader.core.outcome import Outcome
 from freeloader.core.relax import Report, Way
 from freeloader.core.routing import Candidate
 from freeloader.gateway import refusal
+from freeloader.money import Price
 
 NOW = 1_000.0
 
@@ -126,3 +129,28 @@ def test_how_failures_are_called(kinds: list[str], timeouts: list[bool], code: s
     assert error.details["attempts"] == attempts
     if code == "quota_exhausted":
         assert error.retry_after == pytest.approx(30)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [("openai", "a-model-nobody-knows"), ("featherless_ai", "maker/unknown"), ("groq", "new:one")],
+)
+def test_the_overlay_of_an_unknown_price_sets_it(tmp_path: Path, provider: str, model: str) -> None:
+    account = Account(provider, 1, tier="paid", models=(model,))
+
+    def found() -> Deployment:
+        catalog = catalogs.load(tmp_path)
+        assert not catalog.problems
+        (only,) = catalog.including([provider]).deployments([account])
+        return only
+
+    before = found()
+    assert before.model.price is None
+    refusal_ = Verdict("price", "price_unknown", "unknown")
+    error = refusal.refused([Candidate(before, refusal_)], model, 0.0)
+    assert error.details["overlayFile"] == "registry/prices.json"
+    assert json.dumps(error.details["overlay"]) in error.message
+    (tmp_path / "prices.json").write_text(json.dumps(error.details["overlay"]))
+    after = found()
+    assert after.model.price == Price(1_000_000, 2_000_000)
+    assert (after.id, after.entry) == (before.id, before.entry)
