@@ -147,6 +147,8 @@ class Call:
 
     async def _chunk(self, response: aiohttp.ClientResponse) -> bytes:
         """What has come, within its limit; nothing at the end. Raises TimeoutError."""
+        if response.content.at_eof():
+            return b""
         async with self.waits.piece():
             chunk = await response.content.readany()
         self.waits.heard()
@@ -169,6 +171,8 @@ class Call:
 
     async def _last(self, response: aiohttp.ClientResponse) -> None:
         """Reads the end of a stream that said it is done, so that its connection can be kept."""
+        if response.content.at_eof():
+            return
         try:
             async with asyncio.timeout(_LAST_S):
                 while not response.content.at_eof():

@@ -93,11 +93,10 @@ class Pool:
     @asynccontextmanager
     async def call(self, patience: float) -> AsyncIterator[aiohttp.ClientSession]:
         """Room for one call. Raises Full where there is none within ``patience`` seconds."""
-        try:
-            async with asyncio.timeout(patience):
-                await self._room.acquire()
-        except TimeoutError:
-            raise Full from None
+        if self._room.locked():
+            await self._wait_for_room(patience)
+        else:
+            await self._room.acquire()  # at once
         self.calls += 1
         kept: _Kept | None = None
         try:
@@ -112,6 +111,13 @@ class Pool:
                 kept.calls -= 1
                 if kept is not self._kept and kept.calls == 0:
                     self._discard(kept)
+
+    async def _wait_for_room(self, patience: float) -> None:
+        try:
+            async with asyncio.timeout(patience):
+                await self._room.acquire()
+        except TimeoutError:
+            raise Full from None
 
     def renew(self) -> None:
         """The next call opens a connection of its own."""
