@@ -98,20 +98,31 @@ class _Scene:
         level = max(0, self.m.level - int(lived // self.rules.heal))
         delay = min(self.rules.backoff_cap, self.rules.backoff_first * 2.0 ** min(level, 30))
         recent = tuple(at for at in self.m.crashes if self.now - at < self.rules.crash_window)
-        crashes = () if lived >= self.rules.stable else (*recent, self.now)
+        steady = lived >= self.rules.stable
+        crashes = () if steady else (*recent, self.now)
         self.m = replace(
             self.m,
-            level=level + 1,
+            level=level if steady else level + 1,
             failures=self.m.failures + 1,
             crashes=crashes[-self.rules.crash_limit :],
-            retry_at=self.now + delay * (1.0 + self.jitter),
+            retry_at=max(self.now + delay * (1.0 + self.jitter), self.earliest()),
+            loops=0 if steady else self.m.loops,
             problem=reason,
         )
         if permanent or len(crashes) >= self.rules.crash_limit:
             self.give_up(gen, reason, permanent)
 
+    def earliest(self) -> float:
+        """When the next start is allowed, by the number of the latest ones."""
+        starts, rules = self.m.starts, self.rules
+        full = len(starts) >= rules.start_limit
+        return starts[-rules.start_limit] + rules.start_window if full else self.now
+
     def give_up(self, gen: Generation, reason: str, permanent: bool) -> None:
-        """Fatal; or, while another generation serves, only this config is given up."""
+        """Fatal; or, while another generation serves, only this config is given up.
+
+        What waiting may mend is tried once more after a long pause, and then again.
+        """
         if not permanent:
             reason = f"{self.rules.crash_limit} failures in a row, the last: {reason}"
         if self.m.serving is not None:
@@ -121,7 +132,11 @@ class _Scene:
         else:
             if self.m.coming is not None:
                 self.leave(self.m.coming, Kill, "killed")
-            self.m = replace(self.m, fatal=reason, problem=reason, retry_at=None)
+            pause = self.rules.loop_first * 2.0 ** min(self.m.loops, 20)
+            pause = min(self.rules.loop_cap, pause) * (1.0 + self.jitter)
+            again = None if permanent else max(self.now + pause, self.earliest())
+            loops = self.m.loops + 1
+            self.m = replace(self.m, fatal=reason, problem=reason, retry_at=again, loops=loops)
         self.effects.append(GiveUp(reason, fatal=self.m.fatal is not None))
 
     def keep_deadlines(self) -> None:
@@ -144,6 +159,10 @@ class _Scene:
 
     def spawn_if_due(self) -> None:
         """Start a generation if one is needed, allowed and there is room for it."""
+        if self.m.fatal is not None and _past(self.m.retry_at, self.now):
+            # One more chance; a failure is one too many again.
+            spare = self.m.crashes[1:]
+            self.m = replace(self.m, fatal=None, retry_at=None, crashes=(*spare,))
         m = self.m = replace(  # a moment that has come is no longer due
             self.m,
             gather_until=_ahead(self.m.gather_until, self.now),
@@ -159,7 +178,8 @@ class _Scene:
             return
         config = m.good if m.wanted == m.rejected and m.good is not None else m.wanted
         gen = Generation(m.next_id, config, "starting", self.now, self.now + self.rules.start)
-        self.m = replace(m, coming=gen, next_id=m.next_id + 1)
+        starts = (*m.starts, self.now)[-self.rules.start_limit :]
+        self.m = replace(m, coming=gen, next_id=m.next_id + 1, starts=starts)
         self.effects.append(Spawn(gen.id, config))
 
     def _needed(self) -> bool:
@@ -195,6 +215,7 @@ def _configure(s: _Scene, event: Configure) -> None:
 
 _FRESH: dict[str, Any] = {
     "fatal": None, "rejected": None, "problem": None, "retry_at": None, "level": 0, "crashes": (),
+    "loops": 0,
 }  # fmt: skip
 
 

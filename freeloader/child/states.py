@@ -29,9 +29,13 @@ class Rules:
     backoff_first: float = 0.25
     backoff_cap: float = 30.0
     heal: float = 60.0
-    stable: float = 10.0
+    stable: float = 2.0
     crash_limit: int = 5
     crash_window: float = 120.0
+    loop_first: float = 60.0
+    loop_cap: float = 900.0
+    start_limit: int = 5
+    start_window: float = 60.0
     misses: int = 2
     recycle_after: float = 60.0
     permanent_codes: frozenset[int] = frozenset({78})
@@ -56,7 +60,8 @@ class Machine:
     ``level`` is the step of the restart delay; ``crashes`` when recent,
     unstable generations failed; ``rejected`` a config that cannot start and is
     not tried again while there is a ``good`` one, the last that served;
-    ``failures`` counts everything that went wrong since the first start.
+    ``failures`` counts everything that went wrong since the first start; ``starts``
+    are the latest starts, ``loops`` how often in a row it was left alone.
     """
 
     running: bool = False
@@ -68,6 +73,8 @@ class Machine:
     retry_at: float | None = None
     level: int = 0
     crashes: tuple[float, ...] = ()
+    starts: tuple[float, ...] = ()
+    loops: int = 0
     recycling: bool = False
     fatal: str | None = None
     rejected: str | None = None

@@ -174,7 +174,7 @@ def test_start_goes_through_its_states_to_ready() -> None:
 
 
 def test_the_restart_delay_doubles_to_its_cap_and_decays_with_health() -> None:
-    rules = replace(RULES, crash_limit=1000)
+    rules = replace(RULES, crash_limit=1000, start_limit=1000)
     m, now, delays = Machine(), 0.0, []
     m, _ = step(m, Start("a"), now, rules)
     for _ in range(10):
@@ -193,10 +193,10 @@ def test_the_restart_delay_doubles_to_its_cap_and_decays_with_health() -> None:
     level = m.level
     assert m.serving is not None
     m, _ = step(m, Exited(m.serving.id, -9), now + 3 * rules.heal, rules)
-    assert m.level == level - 3 + 1
+    assert m.level == level - 3, "one that served does not lengthen the delay"
 
 
-def test_a_crash_loop_is_fatal_and_says_why() -> None:
+def test_s2_a_crash_loop_is_left_alone_says_why_and_has_another_chance() -> None:
     m, now = Machine(), 0.0
     m, _ = step(m, Start("a"), now, RULES)
     starts = 1
@@ -212,12 +212,58 @@ def test_a_crash_loop_is_fatal_and_says_why() -> None:
     assert starts == RULES.crash_limit
     assert "exit code 1" in (m.fatal or "")
     assert any(isinstance(effect, GiveUp) and effect.fatal for effect in effects)
-    m, effects = step(m, Tick(), now + 1e6, RULES)
-    assert m.state == "fatal"
-    assert effects == ()
+    pauses = []
+    for _ in range(8):
+        began = now
+        assert m.retry_at is not None
+        m, effects = step(m, Tick(), (now + m.retry_at) / 2, RULES)
+        assert m.state == "fatal", "not before its time"
+        now = m.retry_at or now
+        pauses.append(now - began)
+        m, effects = step(m, Tick(), now, RULES)
+        assert any(isinstance(effect, Spawn) for effect in effects)
+        assert m.coming is not None
+        m, _ = step(m, Exited(m.coming.id, 1), now, RULES)
+        assert m.state in ("fatal", "backoff")
+        if m.state == "backoff":  # the crashes are long ago
+            break
+    assert pauses == sorted(pauses)
     m, effects = step(m, Configure("b"), now + 1e6, RULES)
     m, effects = step(m, Tick(), now + 1e6 + RULES.gather, RULES)
     assert any(isinstance(effect, Spawn) for effect in effects)
+
+
+def test_s2_what_waiting_cannot_mend_is_not_tried_again() -> None:
+    m, _ = step(Machine(), Start("a"), 0.0, RULES)
+    m, _ = step(m, Exited(1, 78, "no such file"), 1.0, RULES)
+    assert m.state == "fatal"
+    assert m.retry_at is None
+    m, effects = step(m, Tick(), 1e6, RULES)
+    assert (m.state, effects) == ("fatal", ())
+
+
+@given(st.lists(st.floats(0.0, 20.0), min_size=1, max_size=60), st.floats(0, 1))
+def test_s2_there_are_never_more_than_five_starts_in_a_minute(
+    lives: list[float], jitter: float
+) -> None:
+    """However long each child lives, and whether it comes to serve or not."""
+    now, starts = 0.0, [0.0]
+    m, _ = step(Machine(), Start("a"), now, RULES, jitter)
+    for life in lives:
+        if life > 1.0 and m.coming is not None:
+            m = walk_up(m, now)
+        gen = m.serving or m.coming
+        assert gen is not None
+        now += life
+        m, _ = step(m, Exited(gen.id, -9), now, RULES, jitter)
+        while m.coming is None and m.serving is None:
+            assert m.retry_at is not None
+            now = max(now, m.retry_at)
+            m, effects = step(m, Tick(), now, RULES, jitter)
+            starts += [now for effect in effects if isinstance(effect, Spawn)]
+    for number, at in enumerate(starts):
+        recent = [one for one in starts[: number + 1] if one > at - RULES.start_window + 1e-6]
+        assert len(recent) <= RULES.start_limit
 
 
 def test_crashes_after_long_health_are_not_a_loop() -> None:

@@ -1,0 +1,386 @@
+"""Faults of the child and of providers, injected into real processes: expected, and measured.
+
+One row per fault. ``--quick`` shortens each; the long form kills the child every ten
+seconds for three minutes, and lets one of three providers fail for a minute per kind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "acceptance"))
+from farm import House, Simulator, model, pretend, provider, running, until
+from rush import Ask, Rush, Seen, launchers
+
+RATE = 20.0
+KILL_EVERY_S = 10.0
+CONNECT_S = 1.0
+
+
+@dataclass
+class Row:
+    """One line of the table."""
+
+    fault: str
+    injected: str
+    expected: str
+    measured: str
+    ok: bool
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="scripts/bench faults", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few seconds per fault")
+    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
+    parser.add_argument("--only", help=f"one of: {', '.join(PARTS)}")
+    options = parser.parse_args(argv)
+    if options.only is not None and options.only not in PARTS:
+        parser.error(f"no such fault: {options.only} (there are {', '.join(PARTS)})")
+    rows: list[Row] = []
+    for name, part in PARTS.items():
+        if options.only in (None, name):
+            print(f"{name} …", file=sys.stderr, flush=True)
+            with tempfile.TemporaryDirectory(prefix="fl-") as folder:
+                rows += part(Path(folder), quick=options.quick)
+    print(json.dumps([asdict(row) for row in rows], indent=1) if options.json else table(rows))
+    return 0 if all(row.ok for row in rows) else 1
+
+
+def table(rows: list[Row]) -> str:
+    lines = ["", "## faults", ""]
+    for row in rows:
+        lines += [
+            f"{'ok      ' if row.ok else 'VIOLATED'}  {row.fault}",
+            f"          injected: {row.injected}",
+            f"          expected: {row.expected}",
+            f"          measured: {row.measured}",
+        ]
+    return "\n".join(lines)
+
+
+# ── the child ────────────────────────────────────────────────────────────────
+
+
+def killed(place: Path, *, quick: bool) -> list[Row]:
+    """S1: the serving child is killed every ten seconds under traffic."""
+    seconds = 25.0 if quick else 180.0
+    with _street(place, ("alpha", "beta"), foreign=("gemma",)) as (house, _):
+        mix = (Ask("twins"), Ask("alpha/m"), Ask("twins", stream=True), Ask("gemma/m"))
+        seen, kills = asyncio.run(_kill_often(house, mix, seconds))
+    plain = [one for one in seen.told if one.ask.model != "gemma/m" and not one.ask.stream]
+    alone = [one for one in seen.told if one.ask.model == "gemma/m"]
+    bad, cut = [one for one in plain if one.problem], [one for one in alone if one.problem]
+    unclean = [one for one in cut if not one.problem.startswith(("502", "503", "504"))]
+    # Sent within a second before a kill: those can have been in flight.
+    late = [one for one in cut if not any(0 <= kill - one.at <= one.took + 0.5 for kill in kills)]
+    how = f"SIGKILL to the serving child {len(kills)} times in {seconds:g} s, {RATE:g} requests/s"
+    return [
+        Row("S1: the child dies, wire-compatible providers", how, "0 failed non-stream requests",
+            f"{len(bad)} of {len(plain)} failed" + _first(bad), not bad and bool(kills)),
+        Row("S1: the child dies, providers that need it", how,
+            "only those in flight fail, each with a clean error",
+            f"{len(cut)} of {len(alone)} failed, {len(late)} of them not in flight, "
+            f"{len(unclean)} unclean" + _first(late or unclean), not late and not unclean),
+    ]  # fmt: skip
+
+
+async def _kill_often(
+    house: House, mix: tuple[Ask, ...], seconds: float
+) -> tuple[Seen, list[float]]:
+    kills: list[float] = []
+
+    async def during(rush: Rush) -> None:
+        while rush.now() < seconds:
+            await asyncio.sleep(KILL_EVERY_S)
+            child = (await rush.admin("GET", "/v1/health"))["child"]
+            if child["state"] == "ready" and child["pid"]:
+                kills.append(rush.now())
+                os.kill(child["pid"], signal.SIGKILL)
+
+    return await Rush(house, mix, RATE).run(during), kills
+
+
+def stopped(place: Path, *, quick: bool) -> list[Row]:
+    """S3: the child is stopped; meanwhile requests are answered."""
+    with _street(place, ("alpha",)) as (house, _):
+        pid = house.child_pid()
+        assert pid
+        began = time.monotonic()
+        os.kill(pid, signal.SIGSTOP)
+        gone = until(lambda: not _alive(pid) and time.monotonic() - began, 20, "it is killed")
+        status = house.chat(model="twins")[0]
+        until(lambda: house.get("/v1/health")["child"]["state"] == "ready", 60, "another child")
+        back = time.monotonic() - began
+        reason = house.get("/v1/health")["child"]["lastExit"]["reason"]
+    return [
+        Row("S3: the child hangs", "SIGSTOP", "found in < 10 s, killed, replaced",
+            f"killed after {gone:.1f} s, replaced after {back:.1f} s ({reason}); "
+            f"a request meanwhile: {status}", gone < 10 and status == 200),
+    ]  # fmt: skip
+
+
+def looping(place: Path, *, quick: bool) -> list[Row]:
+    """S2: every child is killed as soon as it is there."""
+    seconds = 20.0 if quick else 60.0
+    with _street(place, ("alpha",), foreign=("gemma",)) as (house, _):
+        assert house.daemon is not None
+        daemon = psutil.Process(house.daemon.pid)
+        seen: set[int] = set()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for child in launchers(daemon):
+                seen.add(child.pid)
+                child.kill()
+            time.sleep(0.02)
+        status, headers, took = _timed(house, "gemma/m")
+        direct = house.chat(model="alpha/m")[0]
+        health = house.get("/v1/health")
+    clean = status == 503 and "retry-after" in headers
+    return [
+        Row("S2: crash loop", f"every child is killed at once, {seconds:g} s",
+            "at most 5 starts a minute (and the one that ran); 503 with Retry-After at once; "
+            "wire-compatible providers served",
+            f"{len(seen)} processes, {status} in {took * 1000:.0f} ms, direct {direct}, "
+            f"{health['status']}", len(seen) <= 6 and clean and direct == 200 and took < 1),
+    ]  # fmt: skip
+
+
+def orphans(place: Path, *, quick: bool) -> list[Row]:
+    """S4: the daemon is killed; nothing of it is left."""
+    rounds, left = (5 if quick else 100), 0
+    with _market(place, ("alpha",)) as simulator:
+        house = _furnished(place, simulator, ("alpha",))
+        for _ in range(rounds):
+            house.start(wait=False)
+            assert house.daemon is not None
+            mine = psutil.Process(house.daemon.pid)
+            family = until(lambda mine=mine: launchers(mine), 30, "a child")
+            time.sleep(0.05)
+            house.kill()
+            gone, alive = psutil.wait_procs(family, 5)
+            left += len(alive)
+            for process in alive:
+                process.kill()
+            del gone
+    return [
+        Row("S4: the daemon dies", f"SIGKILL, {rounds} times", "0 orphans", f"{left} orphans",
+            left == 0)
+    ]  # fmt: skip
+
+
+# ── the front ────────────────────────────────────────────────────────────────
+
+
+def taken(place: Path, *, quick: bool) -> list[Row]:
+    """S5: somebody else has the port."""
+    with _market(place, ("alpha",)) as simulator, socket.socket() as other:
+        house = _furnished(place, simulator, ("alpha",))
+        other.bind(("127.0.0.1", house.port))
+        other.listen()
+        house.start(wait=False)
+        assert house.daemon is not None
+        code = house.daemon.wait(30)
+        said = house.said().strip().splitlines()[-1]
+    ok = code != 0 and str(house.port) in said
+    return [
+        Row("S5: the port is taken", "another process listens", "a clear error, exit code not 0",
+            f"exit {code}: {said[:120]}", ok)
+    ]  # fmt: skip
+
+
+def draining(place: Path, *, quick: bool) -> list[Row]:
+    """S6: SIGTERM while twenty streams run; and a second one."""
+    rows = []
+    for twice in (False, True):
+        where = place / str(twice)
+        where.mkdir()
+        with _market(where, ("alpha",)) as simulator:
+            house = _furnished(where, simulator, ("alpha",))
+            house.start()
+            simulator.fault("alpha", "slow", seconds=3)
+            got: list[tuple[int, str]] = []
+            threads = [threading.Thread(target=_stream, args=(house, got)) for _ in range(20)]
+            for thread in threads:
+                thread.start()
+            until(lambda s=simulator: s.state()["running"] >= 20, 30, "all streams run")
+            assert house.daemon is not None
+            began = time.monotonic()
+            house.daemon.send_signal(signal.SIGTERM)
+            if twice:
+                time.sleep(0.3)
+                house.daemon.send_signal(signal.SIGTERM)
+            code = house.daemon.wait(60)
+            took = time.monotonic() - began
+            for thread in threads:
+                thread.join(30)
+        whole = sum(status == 200 and "[DONE]" in text for status, text in got)
+        held = _holds(house)
+        if twice:
+            ok = took < 3
+            expected = "at once"
+        else:
+            ok = whole == 20 and code == 0 and held == 0 and took < 10
+            expected = "all twenty are finished and settled, exit 0 in < 10 s"
+        rows.append(
+            Row(f"S6: SIGTERM{' twice' if twice else ''} under load", "twenty streams run",
+                expected, f"{whole} of 20 whole, exit {code} after {took:.1f} s, "
+                f"{held} holds left", ok)
+        )  # fmt: skip
+    return rows
+
+
+# ── providers ────────────────────────────────────────────────────────────────
+
+
+def broken(place: Path, *, quick: bool) -> list[Row]:
+    """U1: one of three providers fails all the time."""
+    seconds = 10.0 if quick else 60.0
+    rows = []
+    base: float | None = None
+    for kind in ("none", "dead", "silent", "refusing"):
+        where = place / kind
+        where.mkdir()
+        limits = {
+            "XSWARM_UPSTREAM__LANE": "auto",
+            "XSWARM_UPSTREAM__CONNECT_SECONDS": f"{CONNECT_S:g}",
+            "XSWARM_UPSTREAM__FIRST_BYTE_SECONDS": f"{CONNECT_S:g}",
+        }
+        with _street(where, ("alpha", "beta", "gamma"), environ=limits) as (house, simulator):
+            _break(simulator, kind)
+            seen, retries = asyncio.run(_steady(house, seconds))
+        p99, good = seen.took(0.99), 1 - len(seen.failures) / len(seen.told)
+        if base is None:
+            base = p99
+            continue
+        share = retries / len(seen.told)
+        ok = good >= 0.999 and p99 - base <= CONNECT_S + 0.1 and share <= 0.2
+        rows.append(
+            Row(f"U1: one of three providers is {kind}", f"all the time, {RATE:g} requests/s",
+                f"success at least 99.9 %, p99 grows by no more than the connect limit "
+                f"({CONNECT_S:g} s), retries at most 20 %",
+                f"{good:.2%} of {len(seen.told)}, p99 {base:.2f} s becomes {p99:.2f} s, "
+                f"retries {share:.1%}" + _first(seen.failures), ok)
+        )  # fmt: skip
+    return rows
+
+
+def _break(simulator: Simulator, kind: str) -> None:
+    if kind == "dead":
+        simulator.fault("alpha", "reset")
+    elif kind == "silent":
+        simulator.fault("alpha", "hang", seconds=120)
+    elif kind == "refusing":
+        simulator.fault("alpha", "429")
+
+
+async def _steady(house: House, seconds: float) -> tuple[Seen, int]:
+    async def during(rush: Rush) -> None:
+        await asyncio.sleep(seconds)
+
+    seen = await Rush(house, (Ask("twins"),), RATE).run(during)
+    rows = house.get("/v1/decisions?limit=1000")["decisions"]
+    return seen, sum(max(0, int(row["attempts"]) - 1) for row in rows)
+
+
+# ── houses ───────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def _market(place: Path, names: tuple[str, ...]) -> Iterator[Simulator]:
+    config = pretend({name: {"m": {"free": True}} for name in names})
+    for spec in config["providers"].values():
+        spec["latency"] = {"firstMs": 40, "tokensPerSecond": 400, "jitter": 0.2}
+    simulator = Simulator(place, config)
+    try:
+        yield simulator
+    finally:
+        simulator.stop()
+
+
+def _furnished(
+    place: Path,
+    simulator: Simulator,
+    names: tuple[str, ...],
+    foreign: tuple[str, ...] = (),
+    environ: dict[str, str] | None = None,
+) -> House:
+    """A home with an account at each; ``foreign`` ones speak a wire that only the child knows."""
+    house = House(place / "home", environ)
+    house.xswarm("init")
+    entries = {}
+    for number, name in enumerate((*names, *foreign)):
+        family = "foreigns" if name in foreign else "twins"
+        wire = {"wire": "other"} if name in foreign else {}
+        models = {"m": model(family, speed=9.0 - number)}
+        entries[name] = provider(f"{simulator.url}/{name}/v1", models, **wire)
+    house.overlay("street", {"version": "2026.11.20", "providers": entries})
+    for name in entries:
+        house.xswarm("account", "add", name, "-", stdin=f"key-{name}\n")
+    return house
+
+
+@contextmanager
+def _street(
+    place: Path,
+    names: tuple[str, ...],
+    foreign: tuple[str, ...] = (),
+    environ: dict[str, str] | None = None,
+) -> Iterator[tuple[House, Simulator]]:
+    with _market(place, (*names, *foreign)) as simulator:
+        house = _furnished(place, simulator, names, foreign, environ)
+        with running(house):
+            yield house, simulator
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _timed(house: House, name: str) -> tuple[int, dict[str, str], float]:
+    began = time.monotonic()
+    status, headers, _ = house.chat(model=name)
+    return status, headers, time.monotonic() - began
+
+
+def _stream(house: House, got: list[tuple[int, str]]) -> None:
+    try:
+        status, _, text = house.chat(model="alpha/m", stream=True, max_tokens=40)
+    except (OSError, ValueError) as error:
+        status, text = 0, type(error).__name__
+    got.append((status, str(text)))
+
+
+def _holds(house: House) -> int:
+    import sqlite3
+
+    with sqlite3.connect(house.home / "freeloader.db") as conn:
+        return int(conn.execute("SELECT count(*) FROM holds WHERE state = 'held'").fetchone()[0])
+
+
+def _first(some: list[Any]) -> str:
+    return f" (the first: {some[0].ask.model} {some[0].problem[:160]})" if some else ""
+
+
+PARTS: dict[str, Callable[..., list[Row]]] = {
+    "killed": killed, "stopped": stopped, "looping": looping, "orphans": orphans,
+    "taken": taken, "draining": draining, "broken": broken,
+}  # fmt: skip
