@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from houses import PlainSnapshot, deployment, profile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeloader.core.cast import choosing, judging
+from freeloader.core.cast import choosing, judging, sharing
 from freeloader.core.model import Deployment, Gates, Level, Resolution
 from freeloader.core.policy import combine
 from freeloader.core.routing import Ask, hold_for, judged
@@ -140,23 +141,29 @@ def houses(draw: Any) -> list[Deployment]:
     st.integers(1, 6),
     st.sampled_from(["diverse", "best", "cheapest"]),
     st.sampled_from(["first", "all", "consensus", "best"]),
-    st.one_of(st.none(), st.integers(0, 20_000_000_000)),
+    st.one_of(st.none(), st.integers(0, 60_000_000_000)),
+    st.booleans(),
     st.booleans(),
 )
 @settings(max_examples=120, deadline=None)
 def test_laws_of_a_party(
     every: list[Deployment], targets: int, selection: str, aggregation: str,
-    limit: int | None, private: bool,
+    limit: int | None, private: bool, bounded: bool,
 ) -> None:  # fmt: skip
     ask, snapshot = asking(
         deployments=every, targets=targets, selection=selection, aggregation=aggregation,
         max_cost=limit, gates=Gates(no_training=private),
     )  # fmt: skip
-    party = choosing.party(ask, snapshot)
+    if not bounded:
+        ask = replace(ask, profile=replace(ask.profile, bounded=False))
+    party = sharing.party(ask, snapshot)
     asked = [m.deployment for m in party.members]
     providers = [d.provider.id for d in asked]
     assert len(set(providers)) == len(providers) <= targets
     passing = {c.deployment.id for c in judged(ask, snapshot) if c.verdict is None}
+    plain = choosing.party(ask, snapshot)
+    assert len(asked) >= len(plain.members)
+    assert bounded <= (party == plain)
     assert {d.id for d in asked} <= passing
     assert bool(asked) == bool(passing)
     everybody = [*asked, *([party.judge.deployment] if party.judge else [])]
@@ -167,7 +174,7 @@ def test_laws_of_a_party(
         hold_for(ask.profile, d) for d in asked
     ] or any(m.output is not None for m in party.members)  # fmt: skip
     shuffled = PlainSnapshot.of(reversed(every))
-    assert [m.deployment.id for m in choosing.party(ask, shuffled).members] == [d.id for d in asked]
+    assert [m.deployment.id for m in sharing.party(ask, shuffled).members] == [d.id for d in asked]
 
 
 def test_the_judges_question_is_never_larger_than_what_was_held() -> None:
@@ -199,3 +206,17 @@ def test_scores_are_read_and_bounded(reply: str, values: list[float | None]) -> 
 def test_of_equal_scores_the_first_selected_wins() -> None:
     scores = [judging.Score(None), judging.Score(7), judging.Score(7)]
     assert judging.winner(scores) == 1
+
+
+def test_where_nobody_bound_the_answers_they_are_bound_alike_so_that_all_fit() -> None:
+    house = [deployment(p, "m", tier="paid", price=PAID) for p in "abc"]
+    ask, snapshot = asking(deployments=house, max_cost=3 * EACH)
+    ask = replace(ask, profile=replace(ask.profile, bounded=False))
+    assert len(choosing.party(ask, snapshot).members) == 1
+    party = sharing.party(ask, snapshot)
+    assert [m.output for m in party.members] == [500] * 3
+    assert party.hold == 3 * EACH
+    assert "at most 500 tokens" in party.short
+    # What the client itself bound is not cut: fewer are asked.
+    ask, snapshot = asking(deployments=house, max_cost=3 * EACH - 1)
+    assert len(sharing.party(ask, snapshot).members) == 2

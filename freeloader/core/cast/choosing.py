@@ -43,6 +43,8 @@ class Party:
     refused: tuple[Candidate, ...] = ()
     #: Who would be a member too, were it not for what other requests hold right now.
     busy: Candidate | None = None
+    #: Money keeps somebody out, or cuts somebody short, for good.
+    costly: bool = False
 
     @property
     def hold(self) -> int:
@@ -62,7 +64,9 @@ def party(ask: Ask, snapshot: Snapshot, no_judges: Mapping[str, Verdict] = EMPTY
     told = tuple(refused[: routing.ALTERNATIVES])
     busy = _most_telling([c for c in refused if c.verdict and c.verdict.code == "budget_busy"])
     busy = busy if len(members) < wanted else None
-    found = Party(members, wanted, short=short, refused=told, busy=busy)
+    short_of_money = len(members) < wanted and any(_too_dear(c) for c in refused)
+    costly = short_of_money or any(m.output is not None for m in members)
+    found = Party(members, wanted, short=short, refused=told, busy=busy, costly=costly)
     if ask.policy.aggregation != "best" or len(members) < 2:
         return found
     return _judged(ask, snapshot, found, no_judges)
@@ -163,13 +167,17 @@ def _judged(ask: Ask, snapshot: Snapshot, found: Party, no_judges: Mapping[str, 
                 short = f"{short} ({_said(refusal)})"
             reads = judging.sizes(ask, asked)
             return replace(
-                found, members=some, judge=judge, judge_ask=question, judge_reads=reads, short=short
-            )
+                found, members=some, judge=judge, judge_ask=question, judge_reads=reads,
+                short=short, costly=found.costly or refusal is not None,
+            )  # fmt: skip
         refusal = refusal or _most_telling(refused)
         if refusal is None or refusal.verdict is None or "budget" not in refusal.verdict.code:
             break
     said = f" ({_said(refusal)})" if refusal is not None else ""
-    return replace(found, short="; ".join(filter(None, (found.short, f"no judge{said}"))))
+    dear = found.costly or (refusal is not None and _too_dear(refusal))
+    return replace(
+        found, costly=dear, short="; ".join(filter(None, (found.short, f"no judge{said}")))
+    )
 
 
 def _cheapest(
@@ -227,6 +235,10 @@ def _most_telling(refused: Sequence[Candidate]) -> Candidate | None:
         return _TELLING.index(code) if code in _TELLING else len(_TELLING)
 
     return min(refused, key=order, default=None)
+
+
+def _too_dear(one: Candidate) -> bool:
+    return one.verdict is not None and one.verdict.code == "budget_exceeded"
 
 
 def _said(refusal: Candidate) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from freeloader.clock import Instant
 from freeloader.core import explain, routing
-from freeloader.core.cast import choosing, telling
+from freeloader.core.cast import choosing, sharing, telling
 from freeloader.core.cast.choosing import Party
 from freeloader.core.model import Attempt, Profile, Verdict
 from freeloader.core.routing import Ask, Candidate
@@ -50,7 +50,7 @@ class Assembly:
         """
         view = turn.view(self._tools.books)
         for _ in range(_RACES_MAX):
-            found = choosing.party(ask, view, self._no_judges)
+            found = sharing.party(ask, view, self._no_judges)
             if not found.members:
                 return None
             if found.busy is not None and not fewer:
@@ -175,7 +175,7 @@ class Assembly:
 
 def dry_run(ask: Ask, books: Snapshot) -> dict[str, Any]:
     """Whom a request would ask, who would judge, and the whole hold; nothing is held."""
-    found = choosing.party(ask, books)
+    found = sharing.party(ask, books)
     members = tuple(routing.scored(one, ask, books) for one in found.members)
     judge = found.judge
     if judge is not None and found.judge_ask is not None:
