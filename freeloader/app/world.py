@@ -224,6 +224,7 @@ class World:
             real = _pretend_accounts(catalog)
         self.catalog, self.deployments = await asyncio.to_thread(_expanded, catalog, real)
         self._premium = premium_of(self.catalog, self.settings.models.premium)
+        self._ledger.keep_registry(*self.catalog.as_rows(), self._clock.now().wall)
         self._spoken = frozenset(d.id for d in self.deployments if self._speaks(d))
         self._entries = {entry.name: entry for entry in entries_of(self.deployments)}
         self._alone = {}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from freeloader.catalog import build, prices
 from freeloader.catalog.deployments import expand
@@ -173,6 +174,25 @@ class Catalog:
                 models[name, model] = build.model(model, name, entry, doc.free_tier)
         kept = {k: m for k, m in self.models.items() if k[0] not in providers}
         return replace(self, providers={**self.providers, **providers}, models={**kept, **models})
+
+    def as_rows(self) -> tuple[dict[str, dict[str, Any]], dict[tuple[str, str], dict[str, Any]]]:
+        """Providers and models as JSON-ready rows, for a copy to be read: what is known of each."""
+        providers = {
+            p.id: {"displayName": p.display_name, "kind": p.kind, "status": p.status,
+                   "freeTier": p.free_type, "confidence": p.free_confidence}
+            for p in self.providers.values()
+            if p.kind != "simulated"
+        }  # fmt: skip
+        models = {
+            key: {"family": m.family, "intelligence": m.intelligence, "speed": m.speed,
+                  "context": m.context, "maxOutput": m.max_output, "free": m.free,
+                  "capabilities": sorted(m.capabilities), "deprecatedOn": m.deprecated_on,
+                  "pricing": None if m.price is None else {
+                      "input": m.price.input / 1e6, "output": m.price.output / 1e6}}
+            for key, m in self.models.items()
+            if key[0] in providers
+        }  # fmt: skip
+        return providers, models
 
     def deployments(self, accounts: Iterable[Account]) -> tuple[Deployment, ...]:
         """Every enabled account × the chat models it serves, in the order of the accounts."""

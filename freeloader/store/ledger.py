@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from freeloader.store import charges, sql
+from freeloader.store import charges, registry, sql
 from freeloader.store.faults import unavailable
 from freeloader.store.file import PAUSE_S, SLICE, DatabaseFile
 from freeloader.store.memory import Memory
@@ -244,6 +244,10 @@ class Ledger(Records):
         return await self._file.submit(
             lambda conn: conn.execute(sql.WINDOWS_EXPIRED, {"now": now}).rowcount
         )
+
+    def keep_registry(self, providers: registry.Rows, models: registry.Models, now: float) -> None:
+        """Note the registry in force, soon, where it changed (see ``registry``)."""
+        self._file.post(registry.keeping(providers, models, now))
 
     # ── upkeep ───────────────────────────────────────────────────────────────
 

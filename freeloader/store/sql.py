@@ -331,3 +331,12 @@ SELECT model, task, count(*) AS votes, sum(score) AS total FROM feedback GROUP B
 VOTES_FORGET = """
 DELETE FROM feedback WHERE (:model IS NULL OR model = :model) AND (:task IS NULL OR task = :task)
 """
+
+# ── the registry's copy ──────────────────────────────────────────────────────
+
+PROVIDERS_CLEAR = "DELETE FROM providers"
+MODELS_CLEAR = "DELETE FROM models"
+PROVIDER_PUT = "INSERT INTO providers(id, data, updated_at) VALUES (:id, :data, :now)"
+MODEL_PUT = """
+INSERT INTO models(provider, id, data, updated_at) VALUES (:provider, :id, :data, :now)
+"""

@@ -127,3 +127,25 @@ async def test_the_audit_cannot_be_rewritten(store: Store, home: Path, act: str)
         conn.execute(act)
     conn.close()
     assert [row.who for row in await store.ledger.audits()] == ["k1"]
+
+
+async def test_the_registry_in_force_is_kept_and_written_only_when_it_changed(
+    store: Store, home: Path
+) -> None:
+    def kept() -> list[tuple[object, ...]]:
+        conn = sqlite3.connect(home / "freeloader.db")
+        rows = conn.execute(
+            "SELECT provider, id, json_extract(data, '$.free'), updated_at FROM models ORDER BY id"
+        ).fetchall()
+        rows += conn.execute("SELECT id FROM providers").fetchall()
+        conn.close()
+        return rows
+
+    providers, models = {"groq": {"kind": "cloud"}}, {("groq", "m"): {"free": True}}
+    for now in (NOW, NOW + 60):
+        store.ledger.keep_registry(providers, models, now)
+    await store.ledger.accounts()
+    assert kept() == [("groq", "m", 1, NOW), ("groq",)]
+    store.ledger.keep_registry(providers, {("groq", "n"): {"free": False}}, NOW + 90)
+    await store.ledger.accounts()
+    assert kept() == [("groq", "n", 0, NOW + 90), ("groq",)]

@@ -15,15 +15,24 @@ from freeloader.cli.shell import emit, json_option, money, rows_of, table
 @click.command()
 @click.argument("decision_id", metavar="[ID]", required=False)
 @click.option(
-    "--tail", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many."
+    "--tail", default=20, show_default=True, type=click.IntRange(1, 500), help="How many."
 )
 @click.option("--project", metavar="NAME", help="Only this project's.")
+@click.option("--outcome", metavar="WHAT", help="Only these: answered, abandoned, an error's code.")
+@click.option("--provider", metavar="NAME", help="Only answered by this provider.")
+@click.option("--model", metavar="NAME", help="Only answered by this model.")
+@click.option("--task", metavar="TYPE", help="Only of this task type.")
+@click.option("--strategy", metavar="NAME", help="Only decided by this strategy.")
+@click.option("--from", "from_", metavar="TIME", help="Only from this date or time on.")
+@click.option("--to", metavar="TIME", help="Only before this time, or to the end of this date.")
+@click.option("--before", metavar="ID", help="Only older than this decision: the next page.")
 @json_option
-def decisions(decision_id: str | None, tail: int, project: str | None, as_json: bool) -> None:
+def decisions(decision_id: str | None, tail: int, as_json: bool, **only: str | None) -> None:
     """List the last decisions, or show one with all its attempts."""
     client = online()
     if decision_id is None:
-        answer = client.get("/v1/decisions", {"limit": tail, "project": project})
+        query = {name.rstrip("_"): value for name, value in only.items()}
+        answer = client.get("/v1/decisions", {"limit": tail, **query})
         if as_json:
             emit(answer)
         else:
