@@ -17,6 +17,7 @@ from freeloader import __version__
 from freeloader.app.budgets import budget_rules
 from freeloader.app.discovering import Discovering
 from freeloader.app.failpoints import CrashingLane, CrashingLedger, failpoint
+from freeloader.app.rating import Ratings
 from freeloader.app.telling import Teller
 from freeloader.app.upstream import Upstream
 from freeloader.app.views import Decisions, Jobs
@@ -55,7 +56,6 @@ from freeloader.notify import Notifier, Wishes, by_apprise, told_by
 from freeloader.secrets import SecretStore
 from freeloader.secrets.box import Box
 from freeloader.settings import Home, Settings
-from freeloader.settings.unbuilt import unbuilt
 from freeloader.store import Store
 from freeloader.workers.jobs import Retention, by_lines, first_jobs
 from freeloader.workers.loop import Job, Loop
@@ -168,10 +168,20 @@ class Daemon:
             lambda: self.settings.upstream.lane,
             proxies,
         )
+        self.ratings = Ratings(
+            self.store,
+            self.books,
+            self._clock,
+            lambda: self.settings,
+            lambda: self._asking,
+            lambda: len(self._tasks) > 0,
+            self.world.refresh,
+        )
         self._every_job: tuple[Job, ...] = (
             *first_jobs(ledger, self.store.journal, self._clock, self._retention),
             *quota_jobs(self.books, self._ask_quota, self._clock),
             *self.discovering.jobs(),
+            *self.ratings.jobs(),
         )
         self.jobs = Loop(
             by_lines(self._every_job, settings.cron_lines()),
@@ -201,7 +211,7 @@ class Daemon:
             await self.keys.load()  # as the journal remembers them
             await self._take_over_budgets()
             self._keep(self._until_ledger())
-        self.world.attach(self.books, self.keeper, self._cautions)
+        self.world.attach(self.books, self.keeper, self._cautions, self.ratings.known)
         # What waits for approval counts from the first request on.
         cautious = bool(await self._cautions())
         await (self.world.reread() if cautious else self.world.refresh())
@@ -314,7 +324,6 @@ class Daemon:
             *skipped,
             *unknown,
             *self.upstream.problems(),
-            *unbuilt(self.settings),
             *self.store.problems,
             *self.notifier.problems(),
         ]
@@ -387,7 +396,7 @@ class Daemon:
             roll=spread.random,
         )
         pipeline = Pipeline(tools)
-        self._asking = Asking(pipeline, lambda: _new_id("req"))
+        self._asking = Asking(pipeline, lambda: _new_id("req"), self._clock)
         pipeline.classify_by(
             Classifier(self._asking.words, self._classifier, self.world.curve, self._clock)
         )
@@ -412,6 +421,7 @@ class Daemon:
             proposals=self.discovering.review,
             channels=self.channels,
             notifier=self.notifier,
+            benchmarks=self.ratings,
             child=self.keeper,
             clock=self._clock,
             settings=lambda: self.settings.server,

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from freeloader import catalog as catalogs
 from freeloader.app.simulation import Simulation
+from freeloader.benchmarks.results import Rating, rated
 from freeloader.books.books import Books
 from freeloader.catalog import Catalog
 from freeloader.catalog.names import Names
@@ -53,6 +55,8 @@ GONE_MAX = 500
 
 #: The patches of dearer prices and lower limits that nobody approved yet.
 Cautions = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
+#: What benchmarks showed, by provider and model.
+Ratings = Callable[[], Awaitable[Mapping[tuple[str, str], Rating]]]
 
 
 class World:
@@ -77,6 +81,7 @@ class World:
         self._secrets = secrets
         self._clock = clock
         self._cautions: Cautions = _no_cautions
+        self._ratings: Ratings = _no_ratings
         self._bundled, self._registry = _load(overlays, (), self._today())
         self.catalog: Catalog = self._bundled
         self.simulation = Simulation()
@@ -95,10 +100,18 @@ class World:
         self._news = asyncio.Event()
         self._awaited = False
 
-    def attach(self, books: Books, keeper: Keeper, cautions: Cautions | None = None) -> None:
-        """Whom to tell of changes, who tells of a new child, and what waiting proposals say."""
+    def attach(
+        self,
+        books: Books,
+        keeper: Keeper,
+        cautions: Cautions | None = None,
+        ratings: Ratings | None = None,
+    ) -> None:
+        """Whom to tell of changes, who tells of a new child, what waiting proposals say, and
+        what benchmarks showed."""
         self._books, self._keeper = books, keeper
         self._cautions = cautions or self._cautions
+        self._ratings = ratings or self._ratings
         keeper.on_switch(self._publish)
 
     async def refresh(self) -> None:
@@ -222,7 +235,8 @@ class World:
             assert self.simulation.url is not None
             catalog = catalog.with_simulated(self.simulation.url)
             real = _pretend_accounts(catalog)
-        self.catalog, self.deployments = await asyncio.to_thread(_expanded, catalog, real)
+        self.catalog, expanded = await asyncio.to_thread(_expanded, catalog, real)
+        self.deployments = _rated(expanded, await self._ratings())
         self._premium = premium_of(self.catalog, self.settings.models.premium)
         self._ledger.keep_registry(*self.catalog.as_rows(), self._clock.now().wall)
         self._spoken = frozenset(d.id for d in self.deployments if self._speaks(d))
@@ -350,6 +364,22 @@ def _own(settings: Settings) -> privacy.Own | None:
     """The owner's own patterns and words, compiled; None where there are none."""
     own = privacy.Own(settings.privacy.patterns, settings.privacy.words)
     return own or None
+
+
+async def _no_ratings() -> Mapping[tuple[str, str], Rating]:
+    return {}
+
+
+def _rated(
+    deployments: Iterable[Deployment], ratings: Mapping[tuple[str, str], Rating]
+) -> tuple[Deployment, ...]:
+    """The deployments with what their models showed here."""
+    return tuple(
+        replace(d, model=rated(d.model, ratings[key]))
+        if (key := (d.provider.id, d.model.id)) in ratings
+        else d
+        for d in deployments
+    )
 
 
 async def _no_cautions() -> Sequence[Mapping[str, Any]]:

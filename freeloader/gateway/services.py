@@ -206,6 +206,16 @@ class NotifierView(Protocol):
     async def test(self, name: str | None = None) -> list[Row]: ...
 
 
+class BenchmarksView(Protocol):
+    """See ``freeloader.benchmarks``."""
+
+    async def shown(self) -> list[Row]: ...
+
+    async def dry_run(self, models: Sequence[str] = ()) -> Row: ...
+
+    async def run_of(self, models: Sequence[str]) -> str: ...
+
+
 class ChildView(Protocol):
     def status(self) -> Row: ...
 
@@ -273,6 +283,7 @@ class Services:
     proposals: ProposalsView
     channels: ChannelsManager
     notifier: NotifierView
+    benchmarks: BenchmarksView
     child: ChildView
     clock: Clock
     settings: Callable[[], ServerSettings]

@@ -20,7 +20,6 @@ from freeloader.settings.load import file_values
 from freeloader.settings.seed import SeedAccount, translate
 from freeloader.settings.sources import leaves, merge, tidy
 from freeloader.settings.spelling import snake
-from freeloader.settings.unbuilt import unbuilt
 from freeloader.store.rows import AuditRow
 
 # A listening socket and an open secret store are not exchanged while they are in use.
@@ -177,7 +176,7 @@ class Config:
             row = AuditRow(self._clock.now().wall, actor, name, str(version), detail)
             await self._ledger.audit(row)
             await self._changed()
-        warnings = [*_overridden(keys, self._environ), *unbuilt(found)]
+        warnings = list(_overridden(keys, self._environ))
         return {
             "updated": True,
             "config": found.as_dict(camel_case=True),

@@ -76,7 +76,9 @@ class Settings(BaseSettings):
             source = getattr(self.discovery, name)
             if self.discovery.enabled and source.enabled:
                 lines[name] = source.cron
-        if self.benchmarking.enabled:
+        if not self.benchmarking.enabled:
+            del lines["ratings"]
+        else:
             lines["benchmarks"] = self.benchmarking.cron
         return lines
 

@@ -28,6 +28,7 @@ from freeloader.settings.types import (
     Switch,
     Whole,
     Zone,
+    hours_of_day,
 )
 
 
@@ -87,10 +88,7 @@ class When(Section):
     @field_validator("hours")
     @classmethod
     def _clock(cls, hours: str | None) -> str | None:
-        time = r"([01]?\d|2[0-3]):[0-5]\d"
-        if hours is not None and not re.fullmatch(f"{time}-{time}", hours):
-            raise ValueError("must look like 22:00-07:00")
-        return hours
+        return None if hours is None else hours_of_day(hours)
 
     @field_validator("header")
     @classmethod

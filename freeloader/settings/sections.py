@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from freeloader.core.load import LoadRules
 from freeloader.core.load import Pair as Thresholds
@@ -29,6 +29,7 @@ from freeloader.settings.types import (
     Switch,
     Whole,
     Zone,
+    hours_of_day,
     list_of,
 )
 
@@ -227,6 +228,7 @@ class Jobs(Section):
     expiry: Cron = "* * * * *"
     quota: Cron = "*/10 * * * *"
     load: Cron = "* * * * * */30"
+    ratings: Cron = "*/15 * * * *"
     deprecations: Cron = "5 0 * * *"  # a model's last day ends at midnight
 
 
@@ -240,6 +242,8 @@ class Benchmarking(Section):
     # Cloud models are measured by real traffic alone until the user gives a share.
     quota_share: Share = 0.0
     budget: BenchmarkBudget = BenchmarkBudget()
+    # When cloud and local models may be asked by themselves, in the jobs' time zone.
+    hours: Annotated[str, AfterValidator(hours_of_day)] = "01:00-06:00"
 
 
 class Events(Section):

@@ -112,6 +112,16 @@ def _http_url(value: str) -> str:
     return value
 
 
+_CLOCK = r"([01]?\d|2[0-3]):[0-5]\d"
+
+
+def hours_of_day(value: str) -> str:
+    """``22:00-07:00``. Raises ValueError."""
+    if not re.fullmatch(f"{_CLOCK}-{_CLOCK}", value):
+        raise ValueError("must look like 22:00-07:00")
+    return value
+
+
 Whole = Annotated[int, BeforeValidator(_counts)]
 Number = Annotated[float, BeforeValidator(_counts), Field(allow_inf_nan=False)]
 Positive = Annotated[float, BeforeValidator(_counts), Field(gt=0, le=86_400, allow_inf_nan=False)]

@@ -78,6 +78,8 @@ class ModelSpec:
     speed: float | None = None
     free: bool = False
     embedding: bool = False
+    #: What it says to a prompt that holds a text: (text, answer), the first that fits.
+    answers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,7 @@ def _models(data: Mapping[str, Any] | Sequence[str]) -> dict[str, ModelSpec]:
 _MODEL_FIELDS = {
     "family", "pricing", "context", "maxOutput", "capabilities", "limits", "latency", "free",
     "reasoningTokens", "reasoningOutside", "intelligence", "speed", "embedding",
+    "answers",
 }  # fmt: skip
 
 
@@ -214,6 +217,7 @@ def _model(name: str, data: Mapping[str, Any]) -> ModelSpec:
         speed=data.get("speed"),
         free=bool(data.get("free", False)),
         embedding=bool(data.get("embedding", False)),
+        answers=tuple((str(t), str(a)) for t, a in dict(data.get("answers") or {}).items()),
     )
 
 

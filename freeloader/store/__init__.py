@@ -18,6 +18,7 @@ from pathlib import Path
 from freeloader.clock import Clock
 from freeloader.errors import Unavailable
 from freeloader.store import opening
+from freeloader.store.benchmarks import Benchmarks
 from freeloader.store.feedback import Feedback
 from freeloader.store.file import DatabaseFile
 from freeloader.store.journal import Journal
@@ -30,6 +31,7 @@ from freeloader.store.reports.export import Exporter
 from freeloader.store.rows import (
     AttemptRow,
     AuditRow,
+    BenchmarkRow,
     ConfigRow,
     DecisionRow,
     HoldRow,
@@ -46,6 +48,8 @@ from freeloader.store.writer import Writer
 __all__ = [
     "AttemptRow",
     "AuditRow",
+    "BenchmarkRow",
+    "Benchmarks",
     "ConfigRow",
     "DecisionRow",
     "Exporter",
@@ -85,6 +89,7 @@ class Store:
         self.exporter = Exporter(ledger, journal)
         self.proposals = Proposals(ledger)
         self.feedback = Feedback(ledger)
+        self.benchmarks = Benchmarks(ledger)
 
     @classmethod
     def open(

@@ -105,6 +105,19 @@ class VoteRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BenchmarkRow:
+    """One answer of a benchmark. ``suite`` is the round it belongs to, ``detail`` JSON-ready."""
+
+    at: float
+    provider: str
+    model: str
+    suite: str
+    score: float | None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class JobState:
     """What is remembered of one named job between starts (wall seconds)."""
 

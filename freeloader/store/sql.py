@@ -233,6 +233,13 @@ WHERE (:before IS NULL OR at < :before)
 ORDER BY at DESC, id DESC LIMIT :limit
 """
 
+BENCHMARK_INSERT = """
+INSERT INTO benchmarks(at, provider, model, suite, score, detail)
+VALUES (:at, :provider, :model, :suite, :score, :detail)
+"""
+BENCHMARKS = "SELECT * FROM benchmarks WHERE at >= :since ORDER BY id LIMIT :limit"
+BENCHMARK_TRIM = "DELETE FROM benchmarks WHERE at < :before"
+
 ALERTS_SINCE = "SELECT * FROM alerts WHERE id > :number ORDER BY id LIMIT :limit"
 PROPOSAL_INSERT = """
 INSERT INTO discovery_log(at, source, kind, provider, subject, state, detail)

@@ -392,6 +392,16 @@ class Recorder:
     async def remove(self, name: str, actor: str) -> dict[str, Any]:
         return self._done("remove_channel", name, actor)
 
+    async def shown(self) -> list[dict[str, Any]]:
+        return []
+
+    async def dry_run(self, models: Sequence[str] = ()) -> dict[str, Any]:
+        return self._done("dry_run", tuple(models))
+
+    async def run_of(self, models: Sequence[str]) -> str:
+        self._done("run_of", tuple(models))
+        return "3 of 3 answers"
+
     def states(self) -> list[dict[str, Any]]:
         return [{"name": "desk", "sent": 0, "lastSent": None, "problem": None}]
 
@@ -432,6 +442,7 @@ class House:
             proposals=self.owner,
             channels=self.owner,
             notifier=self.owner,
+            benchmarks=self.owner,
             child=self.owner,
             clock=StillClock(),
             settings=lambda: self.server,

@@ -8,6 +8,7 @@ from freeloader.cli.commands.account import account
 from freeloader.cli.commands.analytics import analytics, audit
 from freeloader.cli.commands.ask import ask, explain
 from freeloader.cli.commands.backup import backup
+from freeloader.cli.commands.bench import bench
 from freeloader.cli.commands.budget import budget
 from freeloader.cli.commands.config import config
 from freeloader.cli.commands.decisions import decisions
@@ -48,6 +49,7 @@ COMMANDS: tuple[click.Command, ...] = (
     config,
     env,
     discover,
+    bench,
     notify,
     backup,
     doctor,

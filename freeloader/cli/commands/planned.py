@@ -8,7 +8,6 @@ from freeloader.cli.shell import Failure
 
 # Name → what it will do. The one table; a command leaves it when it is built.
 TABLE: dict[str, str] = {
-    "bench": "Measure the models of your accounts: run, show.",
     "ui": "Open the dashboard.",
 }
 

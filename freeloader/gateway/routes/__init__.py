@@ -5,6 +5,7 @@ from __future__ import annotations
 from freeloader.gateway.routes import (
     accounts,
     analytics,
+    benchmarks,
     budget,
     channels,
     config,
@@ -43,6 +44,7 @@ def build(services: Services) -> list[Route]:
         *jobs.routes(services),
         *discovery.routes(services),
         *channels.routes(services),
+        *benchmarks.routes(services),
         *later.routes(),
     ]
     return [*table, describe.route(services.version, table)]

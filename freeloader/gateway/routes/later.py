@@ -22,7 +22,6 @@ LATER: tuple[tuple[str, str, str, str], ...] = (
     ("POST", "/v1/agent-step", INFERENCE, "One step of an agent"),
     ("GET", "/metrics", INFO, "Prometheus metrics"),
     ("GET", "/v1/events", INFO, "Live events"),
-    ("GET", "/v1/benchmarks", INFO, "Benchmark results"),
     ("POST", "/admin/overflow_provider", ADMIN, "The second seed's overflow provider"),
     ("GET", "/admin/status", ADMIN, "The second seed's status"),
 )

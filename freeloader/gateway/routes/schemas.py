@@ -205,6 +205,8 @@ SCHEMAS: Mapping[str, Schema] = {
         data=_list(_ref("Model")),
         models=_list(_ref("ModelRow")),
     ),
+    "Benchmarks": _object(("benchmarks",), benchmarks=_list(_ANY)),
+    "BenchmarkRun": _object(closed=True, models=_list(_TEXT), dryRun=_FLAG),
     "Proposals": _object(("proposals",), proposals=_list(_ANY)),
     "Channels": _object(("channels",), channels=_list(_ANY)),
     "ChannelTested": _object(("channels",), channels=_list(_ANY)),

@@ -201,7 +201,9 @@ class Exchange:
     # ── the answer ───────────────────────────────────────────────────────────
 
     def _replies(self, ask: Ask, model: ModelSpec) -> list[Reply]:
-        replies = compose(self._spec.name, ask, model.max_output, model.reasoning_tokens)
+        replies = compose(
+            self._spec.name, ask, model.max_output, model.reasoning_tokens, model.answers
+        )
         if self._fault is None or self._fault.mode != "split_utf8":
             return replies
         return [

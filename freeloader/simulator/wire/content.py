@@ -104,8 +104,17 @@ def input_tokens(messages: Sequence[tuple[str, str]], tools: Any, images: int) -
     return sum(count(text) for _, text in messages) + listed + images
 
 
-def compose(provider: str, ask: Ask, ceiling: int, reasoning: int = 0) -> list[Reply]:
-    """The answer's choices, each within ``max_output`` (else ``ceiling``) tokens."""
+def compose(
+    provider: str,
+    ask: Ask,
+    ceiling: int,
+    reasoning: int = 0,
+    answers: Sequence[tuple[str, str]] = (),
+) -> list[Reply]:
+    """The answer's choices, each within ``max_output`` (else ``ceiling``) tokens.
+
+    ``answers`` are given ones: (text in the prompt, what is said to it).
+    """
     budget = min(ask.max_output or ceiling, ceiling)
     directives = {name: int(value) for name, value in _DIRECTIVE.findall(ask.prompt)}
     thinking = min(directives.get("reason", reasoning), budget)
@@ -114,7 +123,8 @@ def compose(provider: str, ask: Ask, ceiling: int, reasoning: int = 0) -> list[R
     if calls and spent <= budget:
         reply = Reply("", "tool_calls", calls, _words(thinking), spent, thinking)
     else:
-        text, finish = _text(provider, ask, directives.get("tokens"), budget - thinking)
+        given = next((answer for text, answer in answers if text in ask.prompt), None)
+        text, finish = _text(provider, ask, directives.get("tokens"), budget - thinking, given)
         spent = count(text) + thinking
         reply = Reply(text, finish, (), _words(thinking), spent, thinking)
     return [reply] * ask.choices
@@ -135,8 +145,12 @@ def embedding(text: str, dimensions: int) -> list[float]:
     return [((seed * (at * 2 + 3)) % 2003 - 1001) / 1001 for at in range(dimensions)]
 
 
-def _text(provider: str, ask: Ask, tokens: int | None, budget: int) -> tuple[str, str]:
-    if tokens is not None:
+def _text(
+    provider: str, ask: Ask, tokens: int | None, budget: int, given: str | None
+) -> tuple[str, str]:
+    if given is not None:
+        text = given
+    elif tokens is not None:
         text = _words(tokens)
     elif ask.json_schema is not None:
         text = orjson.dumps(sample(ask.json_schema, ask.prompt)).decode()

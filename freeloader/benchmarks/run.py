@@ -1,0 +1,332 @@
+"""Benchmarks as they are run: planned, asked one by one, kept at once, resumed after a crash.
+
+Every answer is a request of the project ``benchmarks`` through the pipeline, so budgets,
+quotas and the journal hold for it, and what it measured of speed and success is known
+like any traffic's. A round is a week: what it has already is not asked again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from freeloader.benchmarks import checks, plan, results
+from freeloader.benchmarks.plan import Rules, Step, Subject, Window
+from freeloader.benchmarks.results import Answered, Rating
+from freeloader.benchmarks.suite import Prompt, Suite
+from freeloader.clock import Clock, Instant, iso
+from freeloader.core.model import Deployment
+from freeloader.errors import FreeloaderError
+from freeloader.store.rows import BenchmarkRow
+
+PROJECT = "benchmarks"
+#: Ratings go by the last four weeks.
+HISTORY_S = 28 * 86_400.0
+OUTPUT_MAX = 600
+ANSWER_S = 120.0
+#: After so many failures in a row a deployment is left alone until the next run.
+FAILURES_MAX = 3
+#: A window counts as a day's where it is at least so long (seconds); shorter ones refill soon.
+_DAY_S = 20 * 3600.0
+
+Json = Any
+Row = dict[str, Any]
+
+
+class Kept(Protocol):
+    """Where answers are kept (``store.benchmarks``)."""
+
+    async def add(self, row: BenchmarkRow) -> None: ...
+    async def since(self, moment: float) -> Sequence[BenchmarkRow]: ...
+
+
+class BooksView(Protocol):
+    @property
+    def deployments(self) -> Mapping[str, Deployment]: ...
+    def windows_of(self, deployment: Deployment, now: Instant) -> list[dict[str, Any]]: ...
+
+
+class Reply(Protocol):
+    """What came of one question (``gateway.asking``)."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def usage(self) -> Mapping[str, Any]: ...
+    @property
+    def ms(self) -> float: ...
+    @property
+    def first_ms(self) -> float | None: ...
+
+
+class Says(Protocol):
+    def say(self, text: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """The owner's settings. ``hours`` like ``01:00-06:00`` in ``timezone``."""
+
+    share: float
+    monthly_pico: int
+    hours: str
+    timezone: str
+
+
+#: Puts one chat body to the pipeline; raises FreeloaderError.
+Ask = Callable[[Mapping[str, Json]], Awaitable[Reply]]
+#: Picodollars that the project ``benchmarks`` has spent this month.
+Spent = Callable[[], Awaitable[int]]
+
+
+class Benchmarks:
+    """One per daemon. ``used`` says whether a deployment has answered a request, ``busy``
+    whether somebody's request is under way; ``changed`` is told of new results."""
+
+    def __init__(
+        self,
+        suite: Suite,
+        kept: Kept,
+        books: BooksView,
+        ask: Ask,
+        spent: Spent,
+        wishes: Callable[[], Wishes],
+        used: Callable[[Deployment], bool],
+        busy: Callable[[], bool],
+        clock: Clock,
+        changed: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._suite, self._kept, self._books = suite, kept, books
+        self._ask, self._spent, self._wishes = ask, spent, wishes
+        self._used, self._busy = used, busy
+        self._clock, self._changed = clock, changed
+        self._turn = asyncio.Lock()
+        #: Requests of benchmarks in the last day, by account.
+        self._probed: Mapping[str, int] = {}
+
+    async def run(
+        self, progress: Says, models: Collection[str] = (), *, asked: bool = False
+    ) -> str:
+        """One run; a sentence on what it did. What it could not ask now waits for the next."""
+        async with self._turn:
+            planned = await self._plan(models, asked)
+            answered, failing = 0, defaultdict[str, int](int)
+            for number, step in enumerate(planned.steps, 1):
+                if self._busy() and not asked:
+                    break  # the owner's own requests come first; the next run goes on
+                deployment = self._books.deployments.get(step.deployment)
+                if deployment is None or failing[step.deployment] >= FAILURES_MAX:
+                    continue
+                if await self._refused(deployment, asked):
+                    continue
+                progress.say(f"{step.deployment}: {step.prompt.id} ({number}/{len(planned.steps)})")
+                came = await self._one(step, deployment)
+                failing[step.deployment] = 0 if came else failing[step.deployment] + 1
+                answered += came
+        if answered:
+            await self._changed()
+        return (
+            f"{answered} of {len(planned.steps)} answers, {len(planned.left_out)} models not asked"
+        )
+
+    async def dry_run(self, models: Collection[str] = (), *, asked: bool = True) -> Row:
+        """What a run would ask now, and why not more. Asks nothing."""
+        planned = await self._plan(models, asked)
+        counts: dict[str, int] = defaultdict(int)
+        for step in planned.steps:
+            counts[step.deployment] += 1
+        return {
+            "dryRun": True,
+            "prompts": len(self._suite.prompts),
+            "requests": len(planned.steps),
+            "models": [{"deployment": name, "requests": n} for name, n in sorted(counts.items())],
+            "leftOut": [
+                {"deployment": name, "reason": why}
+                for name, why in sorted(planned.left_out.items())
+            ],
+        }
+
+    async def ratings(self) -> dict[tuple[str, str], Rating]:
+        """What was shown lately, by provider and model."""
+        groups = await self._answers()
+        return {key: results.rate(answers) for key, (answers, _) in groups.items()}
+
+    async def shown(self) -> list[Row]:
+        """The ratings as lists show them, best first."""
+        groups = await self._answers()
+        rows = [
+            {"provider": provider, "model": model, "at": iso(at), **results.rate(rows).shown()}
+            for (provider, model), (rows, at) in groups.items()
+        ]
+        return sorted(rows, key=lambda r: (-(r["quality"]["overall"] or 0), r["provider"]))
+
+    # ── inside ───────────────────────────────────────────────────────────────
+
+    async def _plan(self, models: Collection[str], asked: bool) -> plan.Plan:
+        rules = await self._rules(asked)
+        done = await self._done()
+        subjects = [
+            self._subject(deployment, done)
+            for deployment in self._books.deployments.values()
+            if plan.named(deployment.id, models) and deployment.provider.kind != "simulated"
+        ]
+        return plan.plan(subjects, self._suite.prompts, rules)
+
+    async def _rules(self, asked: bool) -> Rules:
+        wishes = self._wishes()
+        left = max(0, wishes.monthly_pico - await self._spent()) if wishes.monthly_pico else 0
+        here = datetime.fromtimestamp(self._clock.now().wall, ZoneInfo(wishes.timezone))
+        quiet = plan.within(wishes.hours, here.hour, here.minute)
+        return Rules(wishes.share, left, quiet, asked)
+
+    def _subject(
+        self, deployment: Deployment, done: Mapping[str, frozenset[tuple[str, int]]]
+    ) -> Subject:
+        return Subject(
+            id=deployment.id,
+            local=deployment.local,
+            billable=deployment.billable,
+            used=self._used(deployment),
+            windows=tuple(self._windows(deployment)),
+            done=done.get(deployment.id, frozenset()),
+        )
+
+    def _windows(self, deployment: Deployment) -> list[Window]:
+        """Its windows of requests over a day or longer, with what benchmarks took of them."""
+        now = self._clock.now()
+        found = []
+        for row in self._books.windows_of(deployment, now):
+            if row.get("metric") != "requests" or _seconds(str(row.get("window"))) < _DAY_S:
+                continue
+            amount, left = row.get("limit"), row.get("remaining")
+            if amount is not None and left is not None:
+                probed = self._probed.get(deployment.account.name, 0)
+                found.append(Window(int(amount), int(left), probed))
+        return found
+
+    async def _refused(self, deployment: Deployment, asked: bool) -> bool:
+        """Looked at again before each request: others spend quota and money meanwhile."""
+        rules = await self._rules(asked)
+        subject = self._subject(deployment, {})
+        if plan.refusal(subject, rules) is not None:
+            return True
+        allowed = plan.allowance(subject, rules)
+        return allowed is not None and allowed <= 0
+
+    async def _one(self, step: Step, deployment: Deployment) -> bool:
+        """Asks once and keeps what came, at once; whether an answer came."""
+        body: Row = {
+            "model": deployment.id,
+            "messages": [{"role": "user", "content": step.prompt.text}],
+            "max_tokens": OUTPUT_MAX,
+            "temperature": 0,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "freeloader": {"project": PROJECT, "fallback": "error", "maxWait": 65_000},
+        }
+        if deployment.billable:
+            left = (await self._rules(True)).budget_pico
+            body["freeloader"]["max_cost"] = left / 10**12
+        try:
+            reply = await self._ask(body)
+        except FreeloaderError as problem:
+            answered = Answered(step.prompt.id, step.prompt.task, None, problem=problem.code)
+        else:
+            answered = _judged(step.prompt, reply)
+        await self._kept.add(self._row(step, deployment, answered))
+        self._count(deployment)
+        return answered.score is not None
+
+    def _row(self, step: Step, deployment: Deployment, answered: Answered) -> BenchmarkRow:
+        detail = {
+            "deployment": deployment.id,
+            "account": deployment.account.name,
+            "prompt": answered.prompt,
+            "repeat": step.repeat,
+            "task": answered.task,
+            "ms": answered.ms,
+            "firstMs": answered.first_ms,
+            "output": answered.output,
+            # Only what two repeats are compared by: answers themselves are not kept.
+            "answer": answered.text,
+            "problem": answered.problem,
+        }
+        now = self._clock.now().wall
+        return BenchmarkRow(
+            now, deployment.provider.id, deployment.model.id, self._round(), answered.score, detail
+        )
+
+    def _round(self) -> str:
+        """This week's, of this version of the prompts."""
+        year, week, _ = datetime.fromtimestamp(self._clock.now().wall, UTC).isocalendar()
+        return f"{year}-W{week:02d}/{self._suite.version}"
+
+    async def _done(self) -> dict[str, frozenset[tuple[str, int]]]:
+        """Of this round, what was answered, by deployment; also counts today's probes."""
+        now = self._clock.now().wall
+        done: dict[str, set[tuple[str, int]]] = defaultdict(set)
+        probed: dict[str, int] = defaultdict(int)
+        for row in await self._kept.since(now - 8 * 86_400.0):
+            detail = row.detail
+            if row.suite == self._round() and row.score is not None:
+                done[str(detail["deployment"])].add((str(detail["prompt"]), int(detail["repeat"])))
+            if row.at >= now - 86_400.0:
+                probed[str(detail.get("account"))] += 1
+        self._probed = dict(probed)
+        return {name: frozenset(asked) for name, asked in done.items()}
+
+    def _count(self, deployment: Deployment) -> None:
+        name = deployment.account.name
+        self._probed = {**self._probed, name: self._probed.get(name, 0) + 1}
+
+    async def _answers(self) -> dict[tuple[str, str], tuple[list[Answered], float]]:
+        """The latest round of each model within the last weeks, and when it was."""
+        latest: dict[tuple[str, str], str] = {}
+        groups: dict[tuple[str, str], tuple[list[Answered], float]] = {}
+        for row in await self._kept.since(self._clock.now().wall - HISTORY_S):
+            key = (row.provider, row.model)
+            if latest.get(key) != row.suite:
+                latest[key] = row.suite
+                groups[key] = ([], row.at)
+            groups[key][0].append(_answer(row))
+            groups[key] = (groups[key][0], row.at)
+        return groups
+
+
+def _judged(prompt: Prompt, reply: Reply) -> Answered:
+    digest = hashlib.sha256(" ".join(reply.text.split()).casefold().encode()).hexdigest()[:16]
+    return Answered(
+        prompt.id,
+        prompt.task,
+        checks.score(reply.text, prompt.checks),
+        ms=reply.ms,
+        first_ms=reply.first_ms,
+        output=int(reply.usage.get("tokensOut") or 0),
+        text=digest,
+    )
+
+
+def _answer(row: BenchmarkRow) -> Answered:
+    detail = row.detail
+    return Answered(
+        str(detail.get("prompt")),
+        str(detail.get("task")),
+        row.score,
+        detail.get("ms"),
+        detail.get("firstMs"),
+        int(detail.get("output") or 0),
+        str(detail.get("answer") or ""),
+        str(detail.get("problem") or ""),
+    )
+
+
+def _seconds(window: str) -> float:
+    """How long a window is; a month, and credits, are long."""
+    unit = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}.get(window[-1:])
+    return float(window[:-1]) * unit if unit and window[:-1].isdigit() else 31 * 86_400.0
