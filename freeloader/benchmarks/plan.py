@@ -81,7 +81,7 @@ def plan(subjects: Sequence[Subject], prompts: Sequence[Prompt], rules: Rules) -
         steps = [] if why else missing(subject, prompts)
         if not why and not steps:
             why = "rated in this round already"
-        allowed = allowance(subject, rules)
+        allowed = None if why else allowance(subject, rules)
         if why:
             left_out[subject.id] = why
         elif allowed is not None and allowed <= 0:
@@ -112,7 +112,7 @@ def refusal(subject: Subject, rules: Rules) -> str | None:
 
 def allowance(subject: Subject, rules: Rules) -> int | None:
     """How many requests of its windows may be taken now; None: it has none to spare."""
-    if subject.local or (subject.billable and not subject.windows):
+    if subject.local or not subject.windows:
         return None
     return min(_spare(window, subject, rules) for window in subject.windows)
 

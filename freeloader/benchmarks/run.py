@@ -107,7 +107,7 @@ class Benchmarks:
         self._used, self._busy = used, busy
         self._clock, self._changed = clock, changed
         self._turn = asyncio.Lock()
-        #: Requests of benchmarks in the last day, by account.
+        #: Requests of benchmarks in the last day, by account and by deployment.
         self._probed: Mapping[str, int] = {}
 
     async def run(
@@ -206,7 +206,9 @@ class Benchmarks:
                 continue
             amount, left = row.get("limit"), row.get("remaining")
             if amount is not None and left is not None:
-                probed = self._probed.get(deployment.account.name, 0)
+                # A window of one model counts that model's; any other all of the account's.
+                whose = deployment.id if row.get("model") else deployment.account.name
+                probed = self._probed.get(whose, 0)
                 found.append(Window(int(amount), int(left), probed))
         return found
 
@@ -278,12 +280,13 @@ class Benchmarks:
                 done[str(detail["deployment"])].add((str(detail["prompt"]), int(detail["repeat"])))
             if row.at >= now - 86_400.0:
                 probed[str(detail.get("account"))] += 1
+                probed[str(detail.get("deployment"))] += 1
         self._probed = dict(probed)
         return {name: frozenset(asked) for name, asked in done.items()}
 
     def _count(self, deployment: Deployment) -> None:
-        name = deployment.account.name
-        self._probed = {**self._probed, name: self._probed.get(name, 0) + 1}
+        for name in (deployment.account.name, deployment.id):
+            self._probed = {**self._probed, name: self._probed.get(name, 0) + 1}
 
     async def _answers(self) -> dict[tuple[str, str], tuple[list[Answered], float]]:
         """The latest round of each model within the last weeks, and when it was."""

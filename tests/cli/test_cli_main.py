@@ -65,13 +65,6 @@ def test_what_is_not_built_says_so(xswarm, home, name, rest):
     assert len(ran.err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("words", [["doctor", "--repair"]])
-def test_parts_that_are_not_built_say_so(xswarm, home, words):
-    ran = xswarm(*words)
-    assert (ran.code, ran.out) == (1, "")
-    assert "not built yet" in ran.err
-
-
 def test_a_defect_is_one_line_and_a_traceback_only_when_asked(xswarm, home, daemon, monkeypatch):
     daemon.on("GET", "/v1/jobs", {"jobs": [{"name": "a"}]})
 
