@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from freeloader.clock import Instant
+from freeloader.clock import Instant, SystemClock
 from freeloader.core.model import Caller, Gates, Level, Profile
 from freeloader.core.need import Curve
 from freeloader.core.privacy import Found, Watching
@@ -124,7 +124,7 @@ async def test_the_question_is_put_under_the_requests_constraints() -> None:
         "chat", "auto", frozenset(), Meters(), Meters(), project="p",
         level=Level("request", gates=gates, max_cost=7), private=Found("local-only", {"card": 1}),
     )  # fmt: skip
-    asking = Asking(Pipe(), lambda: "req")  # type: ignore[arg-type]
+    asking = Asking(Pipe(), lambda: "req", SystemClock())  # type: ignore[arg-type]
     body = {"messages": [{"role": "user", "content": "x"}], "metadata": {"taskType": "chat"}}
     with pytest.raises(UpstreamFailed):
         await asking.words(body, CALLER, 1.0, like)
