@@ -458,8 +458,17 @@ class Books:
         without = {
             d.account.name: d for d in self._deployments.values() if d.account.name not in counted
         }
-        taught = ((d, self._quotas.learner.shown(d)) for d in without.values())
+        taught = ((d, self._lessons(d.account.name)) for d in without.values())
         return shown.windows(known, taught, now.wall)
+
+    def _lessons(self, account: str) -> list[dict[str, Any]]:
+        """What was learnt at an account, each once: its own, and each model's."""
+        found: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for deployment in self._deployments.values():
+            if deployment.account.name == account:
+                for row in self._quotas.learner.shown(deployment):
+                    found[row["scope"], row["model"], row["metric"], row["window"]] = row
+        return list(found.values())
 
     def quota_alerts(self, now: Instant) -> list[dict[str, Any]]:
         """Windows nearly or wholly used, and keys that somebody else uses too."""

@@ -122,6 +122,7 @@ class Learner:
                 "metric": metric,
                 "window": window,
                 "scope": track.scope,
+                "model": deployment.model.id if track.scope == "model" else None,
                 "atLeast": lesson.lower,
                 "atMost": lesson.upper,
                 "refusals": lesson.refusals,

@@ -112,7 +112,7 @@ def _unknown(deployment: Deployment, learnt: Sequence[Row]) -> Row:
         "usedElsewhere": 0,
         "learned": bool(learnt),
         "learnt": list(learnt),
-        "confidence": "high" if deployment.local else deployment.provider.free_confidence,
+        "confidence": "high" if free else "low",
         "source": deployment.provider.free_source,
         "verifiedDate": deployment.provider.verified_date,
     }

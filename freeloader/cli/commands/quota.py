@@ -84,7 +84,9 @@ def _lines(row: Mapping[str, Any], now: float) -> Iterator[tuple[Any, ...]]:
         what = "none" if row.get("reset") == "none" else "unknown"
         yield (*head, what, *[""] * 6, *said)
         for learnt in row.get("learnt") or ():
-            yield (*head, *_learnt(learnt))
+            # A model's lower bounds say little beside the account's; its refusals say much.
+            if learnt.get("scope") == "account" or learnt.get("refusals"):
+                yield (head[0], learnt.get("model") or "all", *_learnt(learnt))
         return
     metric = row.get("metric")
     used, left = row.get("used") or 0, row.get("remaining") or 0

@@ -291,6 +291,7 @@ def _status_of(home: Path, record: Record) -> dict[str, Any]:
         "simulated",
         "problems",
         "alerts",
+        "warnings",
         "budgetActions",
     ):
         if name in health:
