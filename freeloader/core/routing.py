@@ -363,7 +363,8 @@ def money(
         return Verdict("price", "price_unknown", "its price is unknown and the request has a limit")
     if cost is not None:
         cost = cost + besides if cost else cost
-        capped = budget.admit_request(policy.max_cost, 0, cost, "request's own")
+        whose = "key's per-request" if policy.origins.get("max_cost") == "key" else "request's own"
+        capped = budget.admit_request(policy.max_cost, 0, cost, whose)
         if capped is not None:
             return capped._replace(gate="maxCost")
     return snapshot.budget(deployment, cost, profile.project, policy, ask.now, ask.key_id)

@@ -206,7 +206,7 @@ def _budget(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> F
         raising = "Confirm that it is meant (xswarm budget confirm)"
     elif setting:
         raising = f"Raise it (xswarm config set {setting} AMOUNT)"
-    elif verdict.facts.get("resetsAt"):
+    elif verdict.facts.get("resetsAt") or str(verdict.facts.get("budget")).startswith("key"):
         raising = "Use a key with a larger budget"
     else:
         raising = "Raise the request's own limit (max_cost)"

@@ -153,14 +153,17 @@ def test_a_limit_per_request(house: House, how: str) -> None:
     rules(house)
 
 
-@pytest.mark.parametrize("span", ["daily", "monthly"])
+@pytest.mark.parametrize("span", ["daily", "monthly", "perRequest"])
 def test_a_keys_own_budget(house: House, span: str) -> None:
     rules(house)
     made = house.call("POST", "/v1/keys", {"budget": {span: 0.0000001}}, role="admin")[2]
     auth = {"Authorization": f"Bearer {made['key']}"}
     body = {"model": "gold/ingot", "max_tokens": 50, "messages": [{"role": "user", "content": "x"}]}
     answer = house.call("POST", "/v1/chat/completions", body, headers=auth)
-    refused(*answer, f"{span} budget of key", True)
+    if span == "perRequest":
+        refused(*answer, "key's per-request", False)
+    else:
+        refused(*answer, f"{span} budget of key", True)
     free = {**body, "model": "gift/ribbon"}
     assert house.call("POST", "/v1/chat/completions", free, headers=auth)[0] == 200
     assert house.call("POST", "/v1/chat/completions", body)[0] == 200, "other keys go on"

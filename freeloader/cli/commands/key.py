@@ -28,6 +28,9 @@ def key() -> None:
 @click.option("--rate-limit", metavar="N", type=click.IntRange(1), help="Requests per minute.")
 @click.option("--daily-budget", metavar="USD", type=float, help="Dollars per day at most.")
 @click.option("--monthly-budget", metavar="USD", type=float, help="Dollars per month at most.")
+@click.option(
+    "--per-request-budget", metavar="USD", type=float, help="Dollars per request at most."
+)
 @json_option
 def create(
     role: str,
@@ -36,10 +39,15 @@ def create(
     rate_limit: int | None,
     daily_budget: float | None,
     monthly_budget: float | None,
+    per_request_budget: float | None,
     as_json: bool,
 ) -> None:
     """Make a key and print it: this once, only its hash is kept."""
-    budget = {"daily": daily_budget, "monthly": monthly_budget}
+    budget = {
+        "daily": daily_budget,
+        "monthly": monthly_budget,
+        "perRequest": per_request_budget,
+    }
     body: dict[str, Any] = {
         "role": role,
         "project": project,
