@@ -20,9 +20,10 @@ from freeloader.gateway.cast.assembly import dry_run
 from freeloader.gateway.cast.run import CastRun
 from freeloader.gateway.classifying import Classifier
 from freeloader.gateway.owners_rules import OwnersRules
+from freeloader.gateway.plan import Plan
 from freeloader.gateway.ports import BooksPort
 from freeloader.gateway.reading import Reader
-from freeloader.gateway.run import Plan, Run
+from freeloader.gateway.run import Run
 from freeloader.gateway.sessions import conversation
 from freeloader.gateway.tools import Tools
 

@@ -17,7 +17,7 @@ from freeloader.core.events import Event
 from freeloader.core.model import EMPTY
 from freeloader.gateway.cast.assembly import Assembly
 from freeloader.gateway.cast.member import Member
-from freeloader.gateway.run import Plan
+from freeloader.gateway.plan import Plan
 from freeloader.money import usd_from_pico
 
 

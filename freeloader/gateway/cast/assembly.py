@@ -20,8 +20,8 @@ from freeloader.core.routing import Ask, Candidate
 from freeloader.core.snapshot import Snapshot
 from freeloader.gateway.cast.member import Member
 from freeloader.gateway.lowering import for_attempt
+from freeloader.gateway.plan import Plan
 from freeloader.gateway.ports import Hold
-from freeloader.gateway.run import Plan
 from freeloader.gateway.tools import Tools
 from freeloader.gateway.waiting import Turn
 

@@ -14,7 +14,8 @@ from freeloader.core.cast import progress, telling, voting
 from freeloader.gateway.cast import answering
 from freeloader.gateway.cast.assembly import Assembly
 from freeloader.gateway.cast.member import Member
-from freeloader.gateway.run import Plan, Run
+from freeloader.gateway.plan import Plan
+from freeloader.gateway.run import Run
 from freeloader.gateway.settling import Settled
 from freeloader.gateway.tools import Tools
 from freeloader.money import Meters
