@@ -205,7 +205,7 @@ def _judging(
         if verdict is None and put_back is not None and (firm or over is None or not over()):
             spared = put_back(deployment)
         if firm and spared is not None and spared.strain >= FIRM:
-            verdict, spared = spared.verdict, None
+            verdict, spared = spared.told().verdict, None
         return Candidate(deployment, verdict, soft=spared, output=output)
 
     return judged_one
@@ -323,6 +323,7 @@ def scored(candidate: Candidate, ask: Ask, snapshot: Snapshot) -> Candidate:
         terms=parts,
         score=sum(part.value * part.weight for part in parts),
         hold=hold_for(profile, deployment),
+        soft=None if candidate.soft is None else candidate.soft.told(),
     )
 
 

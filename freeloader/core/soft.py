@@ -8,6 +8,7 @@ that nothing else refuses.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from freeloader.core import scoring
 from freeloader.core.load import SLOW
@@ -17,6 +18,7 @@ from freeloader.core.snapshot import Snapshot
 from freeloader.core.strategies import Soft
 
 _NEAR = Soft(Verdict("load", "overloaded", "is a local model while the load is critical"))
+_KEPT = Verdict("pacing", "quota_exhausted", "kept for later")
 Reason = Callable[[Deployment], Soft | None]
 
 
@@ -76,6 +78,6 @@ def _paced(profile: Profile, policy: Policy, snapshot: Snapshot, now: float) -> 
         found = strain(deployment, expected, need, now)
         if found is None or (found.value <= plan.ON_PLAN and found.kept <= plan.HARDLY):
             return None
-        return Soft(plan.said(found, now), only_free=True, strain=found.value)
+        return Soft(_KEPT, True, found.value, partial(plan.said, found, now))
 
     return ask

@@ -191,11 +191,17 @@ class Soft(NamedTuple):
     ``only_free``: only somebody else who costs nothing may take its place (what spares
     a free quota must not spend money); so it serves before anybody who can be billed,
     and of several the one of least ``strain``, the first in the order of those alike.
+    ``why`` makes the verdict's words where they are shown: most never are.
     """
 
     verdict: Verdict
     only_free: bool = False
     strain: float = 0.0
+    why: Callable[[], Verdict] | None = None
+
+    def told(self) -> Soft:
+        """With its verdict in words."""
+        return self if self.why is None else self._replace(verdict=self.why(), why=None)
 
 
 def _unmeasured(_: str) -> Health:

@@ -84,6 +84,17 @@ def test_what_is_to_come_never_grows_and_survives_a_restart(
     assert again.ahead(start, start + DAY, end) == demand.ahead(start, start + DAY, end)
 
 
+def test_a_short_window_is_planned_by_the_latest_minutes() -> None:
+    demand = Demand()
+    for i in range(300):
+        demand.note(0.0, "", 600, 200, NOON + i / 5)
+    now = NOON + 60
+    assert demand.rate_over(30, now) == pytest.approx(5, rel=0.1)
+    assert demand.rate_over(DAY, now) == demand.rate
+    assert demand.rate_over(30, now + HOUR) == demand.rate
+    assert demand.rate_over(30, now + 240) < 1.0
+
+
 def test_needs_are_shares_and_fade() -> None:
     demand = busy(90)
     for _ in range(10):

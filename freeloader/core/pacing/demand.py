@@ -9,7 +9,7 @@ and decides nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import floor
+from math import exp, floor
 from typing import Any, NamedTuple
 
 _HOUR, _DAY = 3600.0, 86400.0
@@ -23,6 +23,8 @@ _FADE = 0.985
 _PRIOR_NEED = 5.0
 #: Tokens of a request (all, input) where none was seen, and what one more counts in the mean.
 _TOKENS, _INPUT, _MEAN = 1000.0, 700.0, 1 / 256
+#: The latest minutes, in seconds; a pause after which they are over; requests that are busy.
+_LATELY, _QUIET, _BUSY = 120.0, 600.0, 8
 #: Different needs kept; they are halves of intelligence, so no more exist.
 _NEEDS_MAX = 24
 #: After so many hours without a request nothing of the old days is believed.
@@ -41,11 +43,15 @@ class Demand:
     an average day, never fewer than the prior's."""
 
     __slots__ = (
+        "_at",
         "_before",
         "_count",
         "_days",
+        "_fast",
+        "_first",
         "_hour",
         "_labels",
+        "_lately",
         "_needs",
         "_rates",
         "_total",
@@ -64,11 +70,14 @@ class Demand:
         self._total = 0.0
         self._before, self.rate = _sums(self._rates, self._days)
         self.mean_tokens, self.mean_input = _TOKENS, _INPUT
+        # Of the latest minutes: a decaying count, when it was brought up to date, since when.
+        self._fast, self._at, self._first, self._lately = 0.0, 0.0, 0.0, 0
 
     def note(self, need: float, label: str, read: int, written: int, now: float) -> None:
         """One request that holds ``need``, with the tokens it likely comes to."""
         self._turn(floor(now / _HOUR))
         self._count += 1.0
+        self._hurry(now)
         self.mean_input += _MEAN * (read - self.mean_input)
         self.mean_tokens += _MEAN * (read + written - self.mean_tokens)
         need = round(need * 2) / 2
@@ -86,6 +95,14 @@ class Demand:
         last = self._until(end)
         whole = last - self._until(start)
         return (last - self._until(now)) / whole if whole > 0 else (end - now) / (end - start)
+
+    def rate_over(self, seconds: float, now: float) -> float:
+        """Requests a second that a window of so many seconds has to do with: of an average
+        day, and for a window shorter than an hour of the latest minutes, if they are busier."""
+        if seconds >= _HOUR or self._lately < _BUSY or now - self._at > _QUIET:
+            return self.rate
+        seen = 1.0 - exp(-max(1.0, self._at - self._first) / _LATELY)
+        return max(self.rate, self._fast * exp(-max(0.0, now - self._at) / _LATELY) / seen)
 
     def above(self, need: float, most: float) -> Wanted:
         """Requests that need more than ``need``, and for which ``most`` is enough."""
@@ -128,6 +145,16 @@ class Demand:
         self._total = sum(self._needs.values())
         self.mean_tokens, self.mean_input = tokens, read
         self._before, self.rate = _sums(rates, days)
+
+    def _hurry(self, now: float) -> None:
+        """Counts one more in the latest minutes; they begin anew after a pause."""
+        if not 0.0 <= now - self._at <= _QUIET:
+            self._fast, self._first, self._lately = 0.0, now, 0
+        else:
+            self._fast *= exp(-(now - self._at) / _LATELY)
+        self._fast += 1.0 / _LATELY
+        self._lately += 1
+        self._at = now
 
     def _turn(self, hour: int) -> None:
         """The hours that are over become part of the means. A clock set back changes nothing."""

@@ -90,7 +90,8 @@ def strain(
         worst = worst or window
         typical = _typical(window, demand)
         # How much more it is than all that its period asks for: nobody will miss that.
-        plenty = amount / (demand.rate * _length(window.limit.window) * typical)
+        length = _length(window.limit.window)
+        plenty = amount / (demand.rate_over(length, now) * length * typical)
         if plenty > _AMPLE:
             continue
         lag, ahead = _lag(window, demand, now)
