@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from freeloader.money import usd_from_pico
 from freeloader.store import charges, registry, sql
 from freeloader.store.faults import unavailable
 from freeloader.store.file import PAUSE_S, SLICE, DatabaseFile
@@ -56,12 +57,13 @@ class Ledger(Records):
         """Begin a new epoch, and charge in full what earlier ones left held.
 
         For the daemon alone, once, holding the home's lock. Returns the epoch;
-        ``expired`` shows what was charged.
+        ``expired`` shows what was charged, and so does the audit.
         """
 
         def piece(conn: sqlite3.Connection) -> tuple[int, str | None]:
             epoch = int(conn.execute(sql.META_NEXT, {"key": "epoch"}).fetchone()[0])
-            charges.bury(conn, epoch, now)
+            if dead := charges.bury(conn, epoch, now):
+                conn.execute(sql.AUDIT_INSERT, _recovered(dead, now))
             doubt = conn.execute(sql.META_GET, {"key": "doubt"}).fetchone()
             return epoch, None if doubt is None else str(doubt["value"])
 
@@ -283,6 +285,17 @@ class Ledger(Records):
     async def integrity(self, *, thorough: bool = False) -> list[str]:
         """See ``DatabaseFile.integrity``."""
         return await self._file.integrity(thorough=thorough)
+
+
+def _recovered(dead: Sequence[HoldRow], now: float) -> dict[str, object]:
+    """The audit's line about holds that nobody was left to settle."""
+    charged = usd_from_pico(sum(hold.charged_pico or 0 for hold in dead))
+    named = sorted({hold.request_id for hold in dead})
+    detail = {"holds": len(dead), "chargedUsd": charged, "decisions": named[:50]}
+    text = json.dumps(detail)
+    subject = "holds of a run that ended without settling them, charged in full"
+    return {"at": now, "who": "daemon", "what": "ledger.recover", "subject": subject,
+            "detail": text}  # fmt: skip
 
 
 def _trim_usage(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:

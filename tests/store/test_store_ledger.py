@@ -206,3 +206,19 @@ async def test_windows_are_written_over_loaded_and_dropped(store: Store) -> None
     assert await ledger.load_windows() == [second]
     await ledger.delete_windows([first.key, "unknown"])
     assert await ledger.load_windows() == []
+
+
+async def test_what_a_crash_left_is_in_the_audit(home: Path) -> None:
+    store = open_store(home)
+    await store.ledger.boot(NOW)
+    await store.ledger.hold([hold("1", 10**12), hold("2", 10**12)])
+    await store.ledger.release("h-2", NOW)
+    await store.close()
+    store = open_store(home)
+    await store.ledger.boot(NOW + 5)
+    (line,) = await store.ledger.audits()
+    assert (line.who, line.what, line.at) == ("daemon", "ledger.recover", NOW + 5)
+    assert line.detail == {"holds": 1, "chargedUsd": 1.0, "decisions": ["r-1"]}
+    await store.ledger.boot(NOW + 9)
+    assert len(await store.ledger.audits()) == 1, "nothing was open"
+    await store.close()
