@@ -24,6 +24,8 @@ HIDDEN = "[hidden]"
 _SHORTEST_SECRET = 6
 _MOST = 16384
 _WRAPPED = re.compile(r"litellm\.|Exception - |Error code: \d{3}")
+#: ``limit=100, remaining=0, reset=50`` and ``"default";r=0;t=50`` of the IETF's drafts.
+_DRAFT = re.compile(r"(?:\breset=|;\s*t=)(\d{1,9})")
 _QUOTED_RESET = re.compile(r"x-ratelimit-reset[\"']\s*:\s*[\"']?(\d{1,16})", re.IGNORECASE)
 _STATUS_BY_CLASS = {
     "AuthenticationError": 401,
@@ -71,9 +73,14 @@ class Reading:
         return durations.bounded(seconds if then is None or then < now else then - now)
 
     def reset_after(self, now: float) -> float | None:
-        """Seconds to X-RateLimit-Reset, in the headers or quoted in the body; past: None."""
+        """Seconds to X-RateLimit-Reset, in the headers or quoted in the body; past: None.
+
+        Of several, those of which nothing remains, where the answer tells them apart.
+        """
         names = [n for n in self.headers if re.search(r"ratelimit.*reset", n)]
-        values = [self.headers[n] for n in names]
+        spent = [n for n in names if self._left(n.replace("reset", "remaining")) == 0]
+        values = [self.headers[n] for n in spent or names]
+        values += _DRAFT.findall(self.headers.get("ratelimit", ""))
         quoted = re.search(
             r"x-ratelimit-reset[\"']\s*:\s*[\"']?(\d{1,16})", self.text, re.IGNORECASE
         )
@@ -81,6 +88,9 @@ class Reading:
             values.append(quoted[1])
         waits = [w for v in values if (w := durations.wait(v, now))]
         return max(waits, default=None)
+
+    def _left(self, name: str) -> float | None:
+        return durations.number(self.headers.get(name, ""))
 
 
 def without(answer: Answer, secrets: Iterable[str]) -> Answer:

@@ -27,6 +27,12 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 _DELAY = re.compile(r"[\"']retryDelay[\"']\s*:\s*[\"'](\d{1,9}(?:\.\d{1,12})?)s[\"']")
+#: ``"retry_after": 12``, ``"retryAfterMs": 900`` and the like, as some bodies have it.
+_FIELD = re.compile(
+    r"[\"'](?:retry[_-]?after|estimated[_-]?time)(?:[_-]?(?P<unit>ms|seconds|secs?))?[\"']"
+    r"\s*:\s*[\"']?(?P<n>\d{1,9}(?:\.\d{1,12})?)(?P<more>\w?)",
+    re.IGNORECASE,
+)
 _RESET_AT = re.compile(
     r"(?:reset|available|again|until)\w*\s+(?:at|on|after)?\s*"
     r"(?P<day>\d{4}-\d{2}-\d{2})[ T](?P<time>\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?)"
@@ -94,7 +100,8 @@ def wait(text: str, now: float, zone: str = "UTC") -> float | None:
 
 
 def wait_in_message(text: str, now: float, zone: str = "UTC") -> float | None:
-    """What a message says in words, else Gemini's ``retryDelay``, else a printed reset time."""
+    """What a message says in words, else Gemini's ``retryDelay`` or a field that says it, else a
+    printed reset time."""
     words = _WORDS.search(text)
     if words:
         if words["n"] is None:
@@ -105,6 +112,11 @@ def wait_in_message(text: str, now: float, zone: str = "UTC") -> float | None:
     delay = _DELAY.search(text)
     if delay:
         return bounded(float(delay[1]))
+    field = _FIELD.search(text)
+    if field and not field["more"]:
+        seconds = float(field["n"]) / (1000 if (field["unit"] or "").lower() == "ms" else 1)
+        then = epoch(seconds)
+        return bounded(seconds if then is None else then - now)
     at = _RESET_AT.search(text)
     if at:
         written = f"{at['day']}T{at['time']}{at['zone'] or ''}"

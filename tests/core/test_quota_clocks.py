@@ -91,7 +91,9 @@ class Provider:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["send", "settle", "release", "sleep", "set back", "restart", "headers"]),
+        st.sampled_from(
+            ["send", "settle", "release", "refused", "sleep", "set back", "restart", "headers"]
+        ),
         st.floats(0, 40_000, allow_nan=False),
     ),
     max_size=40,
@@ -123,6 +125,11 @@ def test_neither_sleep_nor_a_clock_set_back_nor_a_restart_makes_quota(
         elif what == "release":
             held = quota.reserve(ours, 1, now)
             quota.release(ours, held, now, sent=False)
+        elif what == "refused":
+            held = quota.reserve(ours, 1, now)
+            quota.release(ours, held, now, sent=True)
+            quota.exhaust(ours, now + much if much > 1 else None, now)
+            assert kind == "once" or quota.fits(ours, 1, now + 3 * 86400) is None or flying
         elif what == "headers" and flying:
             held = flying.pop()
             quota.settle(ours, held, 1, now)

@@ -194,3 +194,25 @@ def test_an_error_inside_http_200_is_an_error(body: Any, kind: str, window: str 
     for text in (f"data: {json.dumps(body)}\n\n", json.dumps(body)):
         outcome = judge("openrouter", 200, text, phase="stream")
         assert (outcome.kind, outcome.window) == (kind, window)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "wait"),
+    [
+        ({}, {"error": {"message": "slow down", "retry_after": 12.5}}, 12.5),
+        ({}, {"error": "slow down", "retryAfterMs": 900}, 0.9),
+        ({}, {"message": "slow down", "estimated_time": 20.0}, 20),
+        ({"ratelimit": "limit=100, remaining=0, reset=33"}, "slow down", 33),
+        ({"ratelimit": '"default";r=0;t=21'}, "slow down", 21),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "7.66s",
+          "x-ratelimit-remaining-requests": "990", "x-ratelimit-reset-requests": "14m"},
+         "tokens per minute", 7.66),
+        ({"retry-after": "4"}, {"retry_after": 30}, 4),
+        ({}, {"error": {"message": "slow down", "retry_after": "soon"}}, 60),
+        ({}, {"error": {"message": "slow down", "retry_after": -5}}, 60),
+    ],
+)  # fmt: skip
+def test_however_the_wait_is_said(headers: dict[str, str], body: Any, wait: float) -> None:
+    outcome = judge(None, 429, body, headers)
+    assert outcome.kind == "slow_down"
+    assert outcome.until == pytest.approx(NOW + wait)
