@@ -33,6 +33,7 @@ from freeloader.core.task.model import shipped
 from freeloader.errors import Unavailable
 from freeloader.gateway.asking import Asking
 from freeloader.gateway.classifying import Classifier, Wish
+from freeloader.gateway.counting import Counted, Counts
 from freeloader.gateway.lanes.direct.lane import DirectLane
 from freeloader.gateway.load import LoadMonitor
 from freeloader.gateway.once.repeats import Repeats
@@ -375,11 +376,12 @@ class Daemon:
         ledger = self.store.ledger
         load = LoadMonitor(self._clock, lambda: self.settings.load_monitoring.rules())
         lane, point = self.upstream.lane, self._failpoint
+        counts = Counts()
         tools = Tools(
             self.books,
             lane if point is None else CrashingLane(lane, point),
             self.world,
-            self.store.journal,
+            Counted(self.store.journal, counts),
             self._clock,
             self._tasks,
             self.world.credentials,
@@ -418,6 +420,8 @@ class Daemon:
                 lambda project: self.books.budget_view(project, self._clock.now()),
             ),
             jobs=Jobs(self.jobs),
+            counts=counts,
+            waiting=room.__len__,
             proposals=self.discovering.review,
             channels=self.channels,
             notifier=self.notifier,

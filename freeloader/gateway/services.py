@@ -15,6 +15,7 @@ from aiohttp import web
 from freeloader.clock import Clock, Instant
 from freeloader.core.model import Caller, Deployment, Profile, Verdict
 from freeloader.core.snapshot import Health
+from freeloader.gateway.counting import Counts
 from freeloader.gateway.guards.body import BodyLimits
 from freeloader.gateway.surfaces.answer import Run
 from freeloader.gateway.surfaces.sse import StreamLimits
@@ -296,6 +297,9 @@ class Services:
     lane: Callable[[], Row] = dict
     once: Once = _plainly
     load: Callable[[], Mapping[str, Any]] = dict
+    #: What was counted since the start, and how many requests wait for quota or money.
+    counts: Counts = field(default_factory=Counts)
+    waiting: Callable[[], int] = int
     #: Called when the owner ends all pauses, for what else was being spared.
     forgive: Callable[[], None] = lambda: None
     body_limits: BodyLimits = field(default_factory=BodyLimits)

@@ -16,6 +16,7 @@ from freeloader.core.events import Delta, End, Fault, Usage
 from freeloader.core.model import Account, Caller, Deployment, Level, Model, Profile, Provider
 from freeloader.core.snapshot import UNMEASURED
 from freeloader.errors import FreeloaderError, NotFound
+from freeloader.gateway.counting import Counts
 from freeloader.gateway.guards.body import BodyLimits
 from freeloader.gateway.server import Running, build_app, serve
 from freeloader.gateway.services import Services
@@ -421,6 +422,7 @@ class House:
         self.books = FakeBooks()
         self.owner = Recorder()
         self.server = ServerPart()
+        self.counts = Counts()
         self.state = "ready"
         self.body_limits = BodyLimits()
         self.stream_limits = StreamLimits()
@@ -452,6 +454,7 @@ class House:
             started=Instant(NOW.wall - 60, NOW.mono - 60),
             simulated=lambda: True,
             problems=lambda: ["a.json: bad"],
+            counts=self.counts,
             body_limits=self.body_limits,
             stream_limits=self.stream_limits,
         )

@@ -19,6 +19,7 @@ from freeloader.gateway.routes import (
     jobs,
     keys,
     later,
+    metrics,
     models,
     quota,
 )
@@ -31,6 +32,7 @@ def build(services: Services) -> list[Route]:
     table = [
         *inference.routes(services),
         *health.routes(services),
+        *metrics.routes(services),
         *models.routes(services),
         *budget.routes(services),
         *quota.routes(services),

@@ -20,7 +20,6 @@ LATER: tuple[tuple[str, str, str, str], ...] = (
     ("POST", "/v1/embeddings", INFERENCE, "Embeddings"),
     ("POST", "/v1/chat", INFERENCE, "The second seed's chat"),
     ("POST", "/v1/agent-step", INFERENCE, "One step of an agent"),
-    ("GET", "/metrics", INFO, "Prometheus metrics"),
     ("GET", "/v1/events", INFO, "Live events"),
     ("POST", "/admin/overflow_provider", ADMIN, "The second seed's overflow provider"),
     ("GET", "/admin/status", ADMIN, "The second seed's status"),
