@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from store_kit import NOW, hold, open_store, usage
 
+from freeloader.core.rows import AlertRow
 from freeloader.errors import Conflict, NotFound
 from freeloader.money import Meters
 from freeloader.store import Settled, Store, WindowRow
@@ -222,3 +224,24 @@ async def test_what_a_crash_left_is_in_the_audit(home: Path) -> None:
     await store.ledger.boot(NOW + 9)
     assert len(await store.ledger.audits()) == 1, "nothing was open"
     await store.close()
+
+
+async def test_alerts_are_kept_once_and_spending_is_read_by_quarter_hours(store: Store) -> None:
+    ledger = store.ledger
+    row = AlertRow(NOW, "near_limit", "global", "daily x", "80 %", {"until": NOW + 9, "limit": 5})
+    assert ledger.note_alert(row)
+    await ledger.put_alert(replace(row, at=NOW + 60, message="again"))
+    await ledger.put_alert(replace(row, at=NOW + 60, period="daily y"))
+    kept = await ledger.load_alerts(NOW)
+    assert [(a.at, a.period, a.message) for a in kept] == [
+        (NOW, "daily x", "80 %"),
+        (NOW + 60, "daily y", "80 %"),
+    ]
+    assert kept[0] == row
+    assert await ledger.load_alerts(NOW + 1) == kept[1:]
+    ledger.record_usage(usage("1", 7, at=NOW))
+    ledger.record_usage(usage("2", 5, at=NOW + 899))
+    ledger.record_usage(usage("3", 3, at=NOW + 900, project="other"))
+    await ledger.put_alert(replace(row, period="z"))  # after what waits
+    slot = int(NOW // 900)
+    assert await ledger.spent_by_slot(NOW, NOW + 1800) == {slot: 12, slot + 1: 3}
