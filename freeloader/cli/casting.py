@@ -58,8 +58,8 @@ def show_answers(answer: Mapping[str, Any], text: Callable[[Mapping[str, Any]], 
         click.echo(text(choice))
 
 
-def show_members(routing: Any) -> None:
-    """A table of the members, the vote, the judge and what else there is to say."""
+def show_members(routing: Any, say: Callable[[str], Any] = note) -> None:
+    """A table of the members, the vote, the judge and what else there is; ``say`` prints it."""
     cast = routing.get("multiCast") if isinstance(routing, Mapping) else None
     if not isinstance(cast, Mapping):
         return
@@ -70,16 +70,16 @@ def show_members(routing: Any) -> None:
     used = [at for at, _ in enumerate(headers) if at < 4 or any(row[at] for row in rows)]
     listed = [[row[at] for at in used] for row in rows]
     titles = [headers[at] for at in used]
-    note(tabulate(listed, headers=titles, tablefmt="plain", disable_numparse=True))
+    say(tabulate(listed, headers=titles, tablefmt="plain", disable_numparse=True))
     vote, judge = cast.get("vote"), cast.get("judge")
     if isinstance(vote, Mapping):
         verb = "agreed" if vote.get("agreed") else "did not agree"
-        note(f"  vote: {vote.get('votes')} of {vote.get('of')} {verb}, by {vote.get('by')}")
+        say(f"  vote: {vote.get('votes')} of {vote.get('of')} {verb}, by {vote.get('by')}")
     if isinstance(judge, Mapping):
         said = judge.get("problem") or f"judged by {judge.get('model')}"
-        note(f"  {said} · {money(judge.get('costUsd'))}")
+        say(f"  {said} · {money(judge.get('costUsd'))}")
     if cast.get("note"):
-        note(f"  {cast['note']}")
+        say(f"  {cast['note']}")
 
 
 def show_plan(plan: Any) -> None:

@@ -199,3 +199,12 @@ def test_a_dry_run_shows_members_and_the_whole_hold(xswarm, daemon, command):
     assert "The whole request holds $0.0123" in ran.out
     assert "2 of 3 targets" in ran.err
     assert {call["path"] for call in daemon.asked} == {"/v1/router/debug"}
+
+
+def test_a_decision_shows_its_members(xswarm, daemon):
+    one = {"id": "dec-1", "routing": CAST, "attempts": []}
+    daemon.on("GET", "/v1/decisions/dec-1", one)
+    ran = xswarm("decisions", "dec-1")
+    assert ran.code == 0
+    assert "b/two    answered  $0.002" in ran.out
+    assert "status 500" in ran.out

@@ -220,3 +220,16 @@ def test_where_nobody_bound_the_answers_they_are_bound_alike_so_that_all_fit() -
     # What the client itself bound is not cut: fewer are asked.
     ask, snapshot = asking(deployments=house, max_cost=3 * EACH - 1)
     assert len(sharing.party(ask, snapshot).members) == 2
+
+
+@pytest.mark.parametrize("size", [10, 395, 400, 401, 5_000])
+def test_a_judge_reads_the_end_of_the_request_and_the_beginning_of_answers(size: int) -> None:
+    said = [{"role": "user", "content": "old"}, {"role": "user", "content": "x" * size + "END"}]
+    body = judging.payload(said, ["BEGIN" + "y" * size], (400, 400))
+    text = body["messages"][-1]["content"]
+    assert "END\n</request>" in text
+    assert '<answer number="1">\nBEGIN' in text
+    request, answers = text.split("</request>")
+    assert len(request.encode()) <= 400 + len("<request>\n\n")
+    assert ("user: old" in request) == (size == 10 or size + len("user: old\nuser: END") <= 400)
+    assert ("[…]" in answers) == (size + 5 > 400)

@@ -278,6 +278,8 @@ async def test_with_fewer_providers_it_goes_on_and_says_so() -> None:
     await finished(run)
     told = run.routing()["multiCast"]
     assert (told["targets"], told["asked"]) == (3, 2)
+    (row,) = one.journal.decisions
+    assert row.detail["refusals"] == {}
     assert told["note"].startswith("2 of 3 targets")
 
 
@@ -298,6 +300,8 @@ async def test_a_budget_for_two_of_three_asks_two() -> None:
     body, _ = await finished(run)
     assert [c["model"] for c in body["choices"]] == ["a/m", "b/m"]
     assert len(one.books.said("hold")) == 2
+    (row,) = one.journal.decisions
+    assert row.detail["refusals"] == {"maxCost": 1}
     assert "c/m" in run.routing()["multiCast"]["note"]
 
 

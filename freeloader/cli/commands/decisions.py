@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import click
 
+from freeloader.cli import casting
 from freeloader.cli.backend import online
 from freeloader.cli.shell import emit, json_option, money, rows_of, table
 
@@ -108,6 +109,9 @@ def _show_why(one: Mapping[str, Any]) -> None:
         click.echo(f"{'versions':<12} {told}")
     for line in one.get("fallback") or ():
         click.echo(f"{'fallback':<12} {line}")
+    if (one.get("routing") or {}).get("multiCast"):
+        click.echo("")
+        casting.show_members(one["routing"], click.echo)
     others = (one.get("routing") or {}).get("alternatives") or ()
     if others:
         click.echo("")

@@ -9,6 +9,7 @@ reserves nothing; a dry run and the real one ask the same question.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -41,6 +42,8 @@ class Party:
     short: str = ""
     #: The first that were refused: what an answer tells beside its winner.
     refused: tuple[Candidate, ...] = ()
+    #: All refusals by gate.
+    counts: Mapping[str, int] = EMPTY
     #: Who would be a member too, were it not for what other requests hold right now.
     busy: Candidate | None = None
     #: Money keeps somebody out, or cuts somebody short, for good.
@@ -66,7 +69,10 @@ def party(ask: Ask, snapshot: Snapshot, no_judges: Mapping[str, Verdict] = EMPTY
     busy = busy if len(members) < wanted else None
     short_of_money = len(members) < wanted and any(_too_dear(c) for c in refused)
     costly = short_of_money or any(m.output is not None for m in members)
-    found = Party(members, wanted, short=short, refused=told, busy=busy, costly=costly)
+    counts = Counter(c.verdict.gate for c in refused if c.verdict is not None)
+    found = Party(
+        members, wanted, short=short, refused=told, busy=busy, costly=costly, counts=dict(counts)
+    )
     if ask.policy.aggregation != "best" or len(members) < 2:
         return found
     return _judged(ask, snapshot, found, no_judges)

@@ -80,7 +80,7 @@ def sizes(asked: Ask, members: Sequence[Deployment]) -> tuple[int, int]:
 
 def payload(conversation: Any, answers: Sequence[str], bounds: tuple[int, int]) -> dict[str, Any]:
     """The judge's own request, never larger than ``ask`` held for; ``bounds`` as of ``sizes``."""
-    parts = ["<request>", _end(_rendered(conversation), bounds[0]), "</request>"]
+    parts = ["<request>", _end(_rendered(conversation, bounds[0]), bounds[0]), "</request>"]
     for number, answer in enumerate(answers, 1):
         text = _begin(answer, bounds[1])
         parts += [f'<answer number="{number}">', text, "</answer>"]
@@ -130,25 +130,29 @@ def _number(value: Any) -> float | None:
     return min(SCORE_MAX, max(0.0, float(value))) if value == value else None
 
 
-def _rendered(conversation: Any) -> str:
-    """The conversation as text: who said what; images only named."""
-    messages = conversation if isinstance(conversation, list) else []
-    return "\n".join(
-        f"{message.get('role', 'user')}: {saying.text_of(message)}"
-        for message in messages
-        if isinstance(message, Mapping)
-    )
+def _rendered(conversation: Any, most: int) -> str:
+    """The conversation's last messages as text, until there is more than ``most``: who said
+    what; images only named."""
+    lines: list[str] = []
+    size = 0
+    for message in reversed(conversation if isinstance(conversation, list) else []):
+        if size > most:
+            break
+        if isinstance(message, Mapping):
+            lines.append(f"{message.get('role', 'user')}: {saying.text_of(message)}")
+            size += len(lines[-1])
+    return "\n".join(reversed(lines))
 
 
 def _end(text: str, most: int) -> str:
-    raw = text.encode("utf-8", "replace")
-    if len(raw) <= most:
+    raw = text[-most:].encode("utf-8", "replace")
+    if len(raw) <= most and len(text) <= most:
         return text
     return "[…]" + raw[-(most - 5) :].decode("utf-8", "ignore")
 
 
 def _begin(text: str, most: int) -> str:
-    raw = text.encode("utf-8", "replace")
-    if len(raw) <= most:
+    raw = text[:most].encode("utf-8", "replace")
+    if len(raw) <= most and len(text) <= most:
         return text
     return raw[: most - 5].decode("utf-8", "ignore") + "[…]"

@@ -69,6 +69,7 @@ class CastRun(Standing):
                 found = await self._assembly.hold(ask, turn, now, fewer=fewer)
                 if isinstance(found, list):
                     self._members = found
+                    self._refusals = dict(self._assembly.party.counts)
                     return
                 if found is None:
                     await self._wait_or_refuse(ask, view, now, turn)
