@@ -38,7 +38,6 @@ from freeloader.core.model import Account, Deployment, Policy, Profile, Verdict
 from freeloader.core.outcome import Outcome
 from freeloader.core.pacing.plan import Strain, need_of
 from freeloader.core.quota import Reservation
-from freeloader.core.rows import AlertRow
 from freeloader.core.snapshot import Health, Rank
 from freeloader.errors import Unavailable
 from freeloader.money import LIST, Meters, Surcharge
@@ -136,10 +135,6 @@ class Books:
     def watch(self, changed: Callable[[], None]) -> None:
         """Called, without waiting, whenever something may have come free."""
         self._watchers.append(changed)
-
-    def on_alert(self, told: Callable[[AlertRow], None]) -> None:
-        """Called, without waiting, with each new alert of a budget: once per period each."""
-        self._watcher.alerts.heard.append(told)
 
     def spending(self, project: str | None, now: float) -> actions.Spending:
         """Which of the owner's actions are in force for a project's requests, and the ceiling."""

@@ -6,7 +6,7 @@ reached or going to be. Other rooms may raise alerts of their own (``say``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from freeloader.books.purse import Purse
@@ -30,7 +30,6 @@ class Alerts:
     def __init__(self) -> None:
         self._said: dict[_Key, AlertRow] = {}
         self.unsaved: list[AlertRow] = []
-        self.heard: list[Callable[[AlertRow], None]] = []
 
     def load(self, rows: Iterable[AlertRow]) -> None:
         """What earlier runs said already."""
@@ -49,8 +48,6 @@ class Alerts:
             return None
         row = self._said[key] = AlertRow(now, kind, scope, period, message, data)
         self.unsaved.append(row)
-        for told in self.heard:
-            told(row)
         while len(self._said) > _KEPT:
             del self._said[next(iter(self._said))]
         del self.unsaved[:-_KEPT]
