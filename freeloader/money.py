@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from decimal import ROUND_CEILING, Decimal
+from functools import lru_cache
 
 PICO_PER_USD = 10**12
 MICRO_PER_USD = 10**6
@@ -152,6 +153,7 @@ def rate_from_usd(usd_per_million: str | float | int | Decimal) -> int:
     return int((value * MICRO_PER_USD).to_integral_value(ROUND_CEILING))
 
 
+@lru_cache(maxsize=256)
 def _snake(name: str) -> str:
     return "".join("_" + c.lower() if c.isupper() else c for c in name)
 

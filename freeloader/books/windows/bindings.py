@@ -47,6 +47,7 @@ class Bindings:
         """Deployments or learnt limits changed: they are looked up anew, counts stay."""
         self._bound.clear()
         self._fresh.clear()
+        self._learner.replaced()
 
     def take(self, key: str, state: Mapping[str, Any]) -> None:
         """What an earlier run saved of one window."""

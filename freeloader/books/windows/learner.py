@@ -33,12 +33,28 @@ _Span = tuple[str, str]
 
 
 @dataclass(slots=True)
-class _Track:
-    """One owner's spans: what was consumed in each, and what was learnt."""
+class _Watched:
+    """One span: what was consumed in it, and what was learnt."""
 
+    seconds: float
+    count: Rolling
+    lesson: Lesson
+
+
+@dataclass(slots=True)
+class _Track:
+    """One owner's spans. ``owner`` as windows name it."""
+
+    owner: str
     scope: str
-    counts: dict[_Span, Rolling] = field(default_factory=dict)
-    lessons: dict[_Span, Lesson] = field(default_factory=dict)
+    spans: dict[_Span, _Watched] = field(default_factory=dict)
+
+    def at(self, span: _Span) -> _Watched:
+        found = self.spans.get(span)
+        if found is None:
+            seconds = window_seconds(span[1])
+            found = self.spans[span] = _Watched(seconds, Rolling(seconds), Lesson())
+        return found
 
 
 class Learner:
@@ -46,22 +62,26 @@ class Learner:
 
     def __init__(self) -> None:
         self._tracks: dict[str, _Track] = {}
+        #: By deployment, until they change: what is watched, and where it is counted.
+        self._plans: dict[str, tuple[tuple[_Span, ...], tuple[_Track, ...]]] = {}
         self.dirty: set[str] = set()
+
+    def replaced(self) -> None:
+        """The deployments changed: what is watched of each is looked up anew."""
+        self._plans.clear()
 
     def passed(self, deployment: Deployment, used: Meters, now: float) -> bool:
         """A call was answered. True where a limit in force changed."""
-        watched = _unpublished(deployment)
+        watched, tracks = self._plans.get(deployment.id) or self._plan(deployment)
         changed = False
-        for owner, track in self._of(deployment) if watched else ():
-            for span in {*watched, *track.lessons}:
-                count = track.counts.get(span) or track.counts.setdefault(
-                    span, Rolling(window_seconds(span[1]))
-                )
-                count.add(_amount(span, used), now, now)
-                lesson = track.lessons.setdefault(span, Lesson())
-                seconds = window_seconds(span[1])
-                if learning.passed(lesson, int(count.used(now)), seconds, now):
-                    self.dirty.add(PREFIX + owner)
+        for track in tracks if watched else ():
+            for span in watched:
+                track.at(span)
+            for span, one in track.spans.items():
+                one.count.add(_amount(span, used), now, now)
+                consumed = int(one.count.used(now))
+                if learning.passed(one.lesson, consumed, one.seconds, now):
+                    self.dirty.add(PREFIX + track.owner)
                     changed = True
         return changed
 
@@ -73,25 +93,22 @@ class Learner:
         if span[0] not in ("requests", "tokens") or _pinned(deployment, span):
             return False
         scope = "account" if outcome.scope == "account" else "model"
-        for owner, track in self._of(deployment):
-            if track.scope != scope:
-                continue
-            count = track.counts.setdefault(span, Rolling(window_seconds(span[1])))
-            lesson = track.lessons.setdefault(span, Lesson())
-            self.dirty.add(PREFIX + owner)
-            return learning.refused(lesson, int(count.used(now)), now)
-        return False
+        _, tracks = self._plans.get(deployment.id) or self._plan(deployment)
+        track = next(one for one in tracks if one.scope == scope)
+        one = track.at(span)
+        self.dirty.add(PREFIX + track.owner)
+        return learning.refused(one.lesson, int(one.count.used(now)), now)
 
     def limits(self, deployment: Deployment) -> tuple[Limit, ...]:
         """The learnt limits that a deployment keeps to."""
         found = []
-        for owner, track in self._known(deployment):
-            for (metric, window), lesson in track.lessons.items():
-                amount = lesson.amount
+        for track in self._known(deployment):
+            for (metric, window), one in track.spans.items():
+                lesson, amount = one.lesson, one.lesson.amount
                 if amount is None or _pinned(deployment, (metric, window)):
                     continue
                 source = (
-                    f"learnt from {lesson.refusals} refusals at {owner}, "
+                    f"learnt from {lesson.refusals} refusals at {track.owner}, "
                     f"the last change {iso(lesson.changed_at)}"
                 )
                 found.append(
@@ -109,10 +126,10 @@ class Learner:
 
     def consumed(self, deployment: Deployment, limit: Limit, now: float) -> float:
         """What a learnt limit has counted before it was one."""
-        for _, track in self._known(deployment):
-            count = track.counts.get((limit.metric, limit.window))
-            if track.scope == limit.scope and count is not None:
-                return count.used(now)
+        for track in self._known(deployment):
+            one = track.spans.get((limit.metric, limit.window))
+            if track.scope == limit.scope and one is not None:
+                return one.count.used(now)
         return 0.0
 
     def shown(self, deployment: Deployment) -> list[dict[str, Any]]:
@@ -128,8 +145,8 @@ class Learner:
                 "refusals": lesson.refusals,
                 "confidence": lesson.confidence,
             }
-            for _, track in self._known(deployment)
-            for (metric, window), lesson in sorted(track.lessons.items())
+            for track in self._known(deployment)
+            for (metric, window), lesson in sorted((k, w.lesson) for k, w in track.spans.items())
             if lesson.lower or lesson.refusals
         ]
 
@@ -139,45 +156,42 @@ class Learner:
         return {
             "scope": track.scope,
             "spans": [
-                [*span, learning.dump(lesson), _count(track, span)]
-                for span, lesson in track.lessons.items()
+                [*span, learning.dump(one.lesson), one.count.dump()]
+                for span, one in track.spans.items()
             ],
         }
 
     def load(self, row: str, state: Mapping[str, Any]) -> None:
         """Takes a saved row over; what is no such row is left out."""
+        owner = row.removeprefix(PREFIX)
         try:
-            track = _Track(str(state["scope"]))
+            track = _Track(owner, str(state["scope"]))
             for metric, window, lesson, count in state["spans"]:
-                span = (str(metric), str(window))
-                track.lessons[span] = learning.load(lesson)
-                track.counts[span] = Rolling(window_seconds(span[1]))
-                if count:
-                    track.counts[span].load(count)
+                one = track.at((str(metric), str(window)))
+                one.lesson = learning.load(lesson)
+                one.count.load(count)
         except (KeyError, TypeError, ValueError, AttributeError):
             return
-        self._tracks[row.removeprefix(PREFIX)] = track
+        self._tracks[owner] = track
+        self._plans.clear()
 
     def everything(self) -> set[str]:
         """All rows: counts too are kept over a clean stop."""
         return {PREFIX + owner for owner in self._tracks}
 
-    def _known(self, deployment: Deployment) -> Iterator[tuple[str, _Track]]:
+    def _known(self, deployment: Deployment) -> Iterator[_Track]:
         for scope in ("account", "model"):
-            owner = owner_of(scope, deployment)
-            track = self._tracks.get(owner)
+            track = self._tracks.get(owner_of(scope, deployment))
             if track is not None:
-                yield owner, track
+                yield track
 
-    def _of(self, deployment: Deployment) -> Iterator[tuple[str, _Track]]:
+    def _plan(self, deployment: Deployment) -> tuple[tuple[_Span, ...], tuple[_Track, ...]]:
+        tracks = []
         for scope in ("account", "model"):
             owner = owner_of(scope, deployment)
-            yield owner, self._tracks.setdefault(owner, _Track(scope))
-
-
-def _count(track: _Track, span: _Span) -> Any:
-    count = track.counts.get(span)
-    return None if count is None else count.dump()
+            tracks.append(self._tracks.setdefault(owner, _Track(owner, scope)))
+        found = self._plans[deployment.id] = (_unpublished(deployment), tuple(tracks))
+        return found
 
 
 def _amount(span: _Span, used: Meters) -> int:
