@@ -25,7 +25,7 @@ from training.own import own_prompts
 from freeloader.core.task import model
 from freeloader.core.task.cues import CUE_NAMES
 from freeloader.core.task.plain import plain_task
-from freeloader.core.task.text import BUCKETS, CUT, asked, cut, marks
+from freeloader.core.task.text import BUCKETS, asked, cut, marks
 
 #: What a function-calling set calls an action, and everybody else a sum.
 _SUMS = re.compile(
@@ -39,7 +39,7 @@ TASKS = ("chat", "coding", "reasoning", "agent_step")
 #: Words count less than cues: they transfer less from one source to another.
 WORD_SHARE = 0.4
 #: What pushes an unsure text to chat: chosen on sources left out (see the bench).
-CHAT_BIAS, AGENT_BIAS = 1.2, -0.5
+CHAT_BIAS, AGENT_BIAS = 1.1, -0.5
 _PER_SOURCE, _PER_SET = 120, 300
 #: Real, hard, many-languaged prompts are few in the clean sets: each counts more.
 _REAL, _ACTIONS = 6.0, 2.0
@@ -114,7 +114,7 @@ def fit_gains(table: pl.DataFrame) -> dict[str, Any]:
     views = {
         "gain": heads[1].predict_proba(x)[:, 1] - heads[0].predict_proba(x)[:, 1],
         "family": family.predict_proba(x) @ np.array(gains),
-        "length": np.log1p([min(len(p), CUT) for p in prompts]),
+        "length": np.log1p([min(len(p), model.LONG) for p in prompts]),
     }
     blend, score = {}, np.zeros(len(prompts))
     for name, share in BLEND.items():

@@ -17,14 +17,20 @@ _LISTS: dict[str, str] = {
         docker kubernetes git github regex json yaml xml linux ubuntu node npm pip webpack nginx
         selenium spring laravel unity unreal arduino terraform ansible aws azure redis kafka graphql
         jquery bootstrap tailwind nextjs excel dataframe opencv blender godot flutter android ios
-        apache wordpress jenkins postman vscode jupyter dax powerbi sklearn api sdk cli""",
+        apache wordpress jenkins postman vscode jupyter dax powerbi sklearn api sdk cli svelte k8s
+        torch prisma fastify vite electron ffmpeg cmake gcc openssl ssh systemd vim puppeteer
+        playwright celery rabbitmq elasticsearch grafana prometheus helm gitlab gpu gpus cvxpy
+        matplotlib scipy xaml wpf dotnet net winforms qt roblox vue3 nuxt laravel symfony heredoc
+        namespace middleware localhost webhook yara sentinel splunk esp32 raspberry stm32""",
     "code.noun": """function code program script algorithm compiler bug debug exception array string
         loop variable database query endpoint backend frontend class method parameter boolean
         integer pointer recursion refactor syntax runtime thread async callback module library
         framework repository server client url http stack heap queue regexp stdin stdout int str
         def return import const void null none self printf println select where join código
         programa función скрипт код функция программа функцию кода программу 代码 函数 程序 编写
-        コード プログラム 関数 코드 함수 fonction programme funktion programm código função""",
+        массив массива коде ошибка сервер сервера таблицу 数组 算法 线程 报错 变量 脚本 接口 报错
+        コード プログラム 関数 코드 함수 segfault overflow compile stderr
+        fonction programme funktion programm código função""",
     "code.act": """implement debug refactor compile deploy program optimize coding codes напиши
         реализовать 实现 실행 programmiere implémente implementa""",
     "math.noun": """equation integral derivative probability polynomial triangle theorem matrix
@@ -33,7 +39,10 @@ _LISTS: dict[str, str] = {
         perimeter digits remainder sequence median parabola axis coordinates inequality
         integers velocity acceleration mass force joules newton voltage resistor molar enthalpy
         equilibrium wavelength moles interest compounded annuity apr 方程 概率 三角形 函数
-        求 证明 计算 ecuación probabilidad équation gleichung уравнение вероятность 数列 積分""",
+        求 证明 计算 数学 矩阵 向量 导数 积分 期望 多少 最小 最大 平均 сумма сумму прогрессии
+        чисел числа корни неравенство интеграл производную ecuación gradient matrices epimorphism
+        homomorphism convex euclidean cumulative asymptotic complexity
+        probabilidad équation gleichung уравнение вероятность 数列 積分""",
     "math.act": """solve calculate compute evaluate prove simplify factor differentiate integrate
         find determine show estimate derive resuelve calcula calcule berechne решите вычислите
         найдите докажите résoudre calculer démontrer 解 求 计算 证明 計算""",

@@ -22,7 +22,9 @@ from freeloader.core.task.turn import Turn, stem
 #: How often a task that was named by words is right (measured on held-out sources).
 _PLAIN_CONFIDENCE = 0.95
 #: A trained guess below this is no better than saying ``chat``; acting costs more than talking.
-CONFIDENT = 0.5
+CONFIDENT = 0.4
+#: An action is more than an answer: it takes more to believe in one.
+_CONFIDENT_ACTION = 0.5
 #: So many words shared with a tool's name and parameters ask for it; or all words of its name,
 #: unless the turn begins like talk.
 _NAMED_WORDS = 2
@@ -46,7 +48,8 @@ class Task:
 def detect(turn: Turn, override: str | None = None, weights: Weights | None = None) -> Task:
     """The task of a turn; ``override`` is the client's own word for it."""
     text = cut(turn.text)
-    read = (weights or shipped()).read(text)
+    size = max(turn.size, len(text))
+    read = (weights or shipped()).read(text, size)
     if override in TASKS:
         return Task(override, 1.0, read.complexity, "client")
     if turn.at_work or turn.forced:
@@ -54,7 +57,7 @@ def detect(turn: Turn, override: str | None = None, weights: Weights | None = No
     if turn.images:
         return Task("image", 1.0, read.complexity, "structure")
     words = asked(text)
-    named = plain_task(words, max(turn.size, len(text)))
+    named = plain_task(words, size)
     if named is not None:
         return Task(named, _PLAIN_CONFIDENCE, read.complexity, "words")
     return _weighed(turn, words, read.chances, read.complexity)
@@ -67,7 +70,7 @@ def _weighed(turn: Turn, words: str, chances: Mapping[str, float], complexity: f
         return Task(best, chance, complexity, "weights")
     if turn.offered and _names_a_tool(words, turn):
         return Task("agent_step", max(chance, CONFIDENT), complexity, "structure")
-    if best == "agent_step" and chance >= CONFIDENT:
+    if best == "agent_step" and chance >= _CONFIDENT_ACTION:
         return Task(best, chance, complexity, "weights")
     return Task("chat", chances["chat"], complexity, "weights")
 

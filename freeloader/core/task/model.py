@@ -17,11 +17,13 @@ from math import exp, log
 from typing import Any
 
 from freeloader.core.task.cues import CUE_NAMES
-from freeloader.core.task.text import BUCKETS, CUT, marks
+from freeloader.core.task.text import BUCKETS, marks
 
 #: Bits of one head in a packed integer, and what is added so that no field is negative: a
 #: thousand marks of 16 bits each stay below 28.
 _BITS, _LIFT = 28, 1 << 15
+#: Beyond so many characters a text is not more complex for being longer.
+LONG = 4_000
 _MASK = (1 << _BITS) - 1
 _MAGIC = b"XSTASK1\n"
 
@@ -54,8 +56,8 @@ class Weights:
         cues = memoryview(body[split:]).cast("h")
         self._cues = [_packed(cues[i : i + heads]) for i in range(0, len(cues), heads)]
 
-    def read(self, text: str) -> Read:
-        """``text`` is cut already (``text.cut``)."""
+    def read(self, text: str, size: int | None = None) -> Read:
+        """``text`` is cut already (``text.cut``); ``size`` is how long it was."""
         buckets, cues = marks(text)
         rows, extra = self._rows, self._cues
         total = sum([rows[i] for i in buckets]) + sum([extra[i] for i in cues])
@@ -64,18 +66,18 @@ class Weights:
             (((total >> (_BITS * h)) & _MASK) - lift) * self._scales[h] + self._biases[h]
             for h in range(self._heads)
         ]
-        n = len(self.tasks)
+        n, length = len(self.tasks), len(text) if size is None else size
         chances = dict(zip(self.tasks, _softmax(values[:n]), strict=True))
-        return Read(chances, self._complexity(values[n], values[n + 1], values[n + 2 :], text))
+        return Read(chances, self._complexity(values[n], values[n + 1], values[n + 2 :], length))
 
-    def _complexity(self, weak: float, strong: float, families: list[float], text: str) -> float:
+    def _complexity(self, weak: float, strong: float, families: list[float], size: int) -> float:
         """Three views of the gain, each in its own deviations, then the share that lies below."""
         chance = _softmax(families)
         by_family = sum(p * gain for p, gain in zip(chance, self._gains, strict=True))
         views = {
             "gain": _sigmoid(strong) - _sigmoid(weak),
             "family": by_family,
-            "length": log(1 + min(len(text), CUT)),
+            "length": log(1 + min(size, LONG)),
         }
         blended = 0.0
         for name, value in views.items():
