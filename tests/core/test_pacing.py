@@ -11,7 +11,7 @@ from houses import PlainSnapshot, deployment, profile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeloader.core import quota, routing
+from freeloader.core import explain, quota, routing
 from freeloader.core.model import Gates, Level, Limit, Resolution
 from freeloader.core.pacing import plan
 from freeloader.core.pacing.demand import PRIOR_PER_DAY, Demand
@@ -169,6 +169,13 @@ def test_from_the_first_request_on_the_best_is_kept() -> None:
     assert late.value < plan.ON_PLAN  # what nobody came for is for anybody
 
 
+def test_the_words_speak_of_the_window_that_is_scarce() -> None:
+    minute = Limit("requests", 5, "1m", "rolling", "model")
+    both = [window(minute, 0), window(BEST, 0)]
+    found = plan.strain(both, ONE, 9.4, 0.0, busy(300), NOON)
+    assert plan.said(found, NOON).reason.startswith("kept: 20 of 20 left")
+
+
 # ── the decision ─────────────────────────────────────────────────────────────
 
 STRONG, WEAK = deployment("strong", intelligence=9.5), deployment("weak", intelligence=3.0)
@@ -192,6 +199,22 @@ def test_a_kept_one_gives_way_and_is_the_last_resort() -> None:
     alone = replace(house, full=frozenset({WEAK.id}))
     assert winner(alone) == "strong"
     assert winner(alone, pacing="strict") == "strong"  # ahead of its plan, but not by much
+
+
+def test_a_decision_says_whom_a_quota_is_kept_for() -> None:
+    house = PlainSnapshot.of([STRONG, WEAK], strains={STRONG.id: KEPT})
+    policy = combine([])
+    ask = routing.Ask(profile(), policy, AUTO, NOON)
+    found = routing.decide(ask, house)
+    (other,) = (routing.scored(one, ask, house) for one in found.alternatives)
+    words = "kept: 6 of 20 left, needed for quality-first until 00:00 UTC"
+    assert explain.alternative(other)["reason"] == words
+    shown = explain.shown(routing.scored(routing.explain(ask, house)[1], ask, house))
+    assert (shown["passes"], shown["putBackBy"], shown["reason"]) == (True, "pacing", words)
+    alone = routing.decide(ask, replace(house, full=frozenset({WEAK.id}))).winner
+    assert alone is not None
+    assert words in explain.reason(routing.scored(alone, ask, house), policy, AUTO, 1)
+    assert explain.policy_shown(policy)["pacing"] == "on"
 
 
 def test_strict_keeps_it_even_where_that_refuses() -> None:

@@ -41,8 +41,8 @@ _GAIN = 1.5
 _NEEDED = 0.45
 #: This share of all requests is many.
 _MANY = 0.05
-#: So many times the demand, and a window is not looked at.
-_AMPLE = 20.0
+#: So many times the demand of its period, and a window is not planned.
+_AMPLE = 2.0
 #: Calls of which the mean is believed; before that a window is worth so many.
 _SEEN, _GUESS = 8, 300.0
 _DAY, _MONTH = 86400.0, 28 * 86400.0
@@ -92,18 +92,17 @@ def strain(
         # How much more it is than all that its period asks for: nobody will miss that.
         length = _length(window.limit.window)
         plenty = amount / (demand.rate_over(length, now) * length * typical)
-        if plenty > _AMPLE:
+        if plenty >= _AMPLE:
             continue
+        tight = min(1.0, (_AMPLE - plenty) / (_AMPLE - 1.0))
         lag, ahead = _lag(window, demand, now)
-        if plenty > 1.0:
-            lag /= plenty
-        left, scarce = min(left, ahead), max(scarce, 1.0 / plenty)
-        lag *= quota.need(window.limit, meters) / typical
-        if lag > value:
+        lag *= tight * quota.need(window.limit, meters) / typical
+        if lag > value or (value == 0.0 and tight > scarce):
             value, worst = lag, window
+        left, scarce = min(left, ahead), max(scarce, tight)
     if worst is None:
         return Strain(UNKNOWN, 0.0, None, NOBODY)
-    gap = _NEEDED * min(1.0, scarce) * left * ((intelligence or 0.0) - need) / 10
+    gap = _NEEDED * scarce * left * ((intelligence or 0.0) - need) / 10
     if gap <= HARDLY:
         return Strain(value, 0.0, worst, NOBODY)
     others = demand.above(need, intelligence or 0.0)
