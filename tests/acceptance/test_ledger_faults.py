@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from conftest import furnish
 from farm import House, Simulator, call, until
@@ -65,6 +66,23 @@ def test_a_lock_while_running_is_waited_out(direct: House) -> None:
     other.execute("ROLLBACK")
     other.close()
     again(direct)
+
+
+@pytest.mark.skipif(not hasattr(psutil, "RLIMIT_FSIZE"), reason="needs Linux")
+def test_a_full_disk_while_running_is_waited_out(direct: House) -> None:
+    before = spent(direct)
+    assert direct.daemon is not None
+    process = psutil.Process(direct.daemon.pid)
+    usual = process.rlimit(psutil.RLIMIT_FSIZE)
+    # No file grows beyond that: logs and journal neither, as on a disk without room.
+    process.rlimit(psutil.RLIMIT_FSIZE, (4096, usual[1]))
+    try:
+        until(lambda: ask(direct, PAID)[0] == 503, 20, "paid calls are refused")
+        refused(direct, "freeloader.db")
+    finally:
+        process.rlimit(psutil.RLIMIT_FSIZE, usual)
+    again(direct)
+    assert spent(direct) >= before
 
 
 def test_a_ledger_that_is_locked_at_the_start_is_read_when_it_can_be(direct: House) -> None:
