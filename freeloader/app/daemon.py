@@ -240,7 +240,9 @@ class Daemon:
     async def _read_ledger(self) -> None:
         """A new epoch, and what was spent so far. Raises Unavailable; nothing is paid before."""
         await self.store.reopen()
-        await self.store.ledger.boot(self._clock.now().wall)
+        now = self._clock.now().wall
+        await self.store.ledger.boot(now)
+        await self.store.reconcile(now)
         await self.keys.ensure_files(self.home)
         await self.keys.load()
         await self._take_over_budgets()

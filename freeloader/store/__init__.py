@@ -24,6 +24,7 @@ from freeloader.store.file import DatabaseFile
 from freeloader.store.journal import Journal
 from freeloader.store.ledger import Ledger
 from freeloader.store.memory import Memory
+from freeloader.store.mending import evidence
 from freeloader.store.proposals import Proposals
 from freeloader.store.replays import Replay, Replays
 from freeloader.store.reports.analytics import Reports
@@ -73,6 +74,8 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 LEDGER_QUEUE_MAX = 20_000
+RECONCILED = 5_000
+"""Attempts of the journal that are looked for in the ledger at each start."""
 JOURNAL_QUEUE_MAX = 5_000
 
 
@@ -118,6 +121,22 @@ class Store:
     async def reopen(self) -> None:
         """Look again at a ledger that could not be opened. Raises Unavailable while it cannot."""
         await self._files[0].reopen()
+
+    async def reconcile(self, now: float) -> int:
+        """Charges that the journal knows and the ledger lost, taken over; how many.
+
+        To be called after ``boot``: a write-ahead log that was damaged while nobody
+        ran loses the last commits without a word. Raises Unavailable for the ledger.
+        """
+        ledger, journal = self._files
+        try:
+            known = await journal.read(lambda conn: evidence.last_charged(conn, RECONCILED))
+        except Unavailable:
+            return 0
+        lost = await ledger.submit(lambda conn: evidence.take_over(conn, known, now))
+        if lost:
+            log.error("the ledger had lost %d charges; the journal knew them", lost)
+        return lost
 
     @property
     def problems(self) -> list[str]:

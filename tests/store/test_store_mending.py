@@ -166,3 +166,33 @@ def test_memory_is_in_the_journals_file_only(tmp_path: Path) -> None:
     assert "remembered" in rows(tmp_path / "journal.db")
     assert "remembered" not in rows(tmp_path / "freeloader.db")
     shutil.rmtree(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_damaged_write_ahead_log_takes_no_charge_with_it(
+    home: Path, tmp_path: Path, seed: int
+) -> None:
+    store = open_store(home)
+    await store.ledger.boot(NOW)
+    await fill(store, 40)
+    await store.journal.decisions()  # all of it is written
+    killed = tmp_path / "killed"
+    shutil.copytree(home, killed)
+    await store.close()
+    path, random = killed / "freeloader.db-wal", Random(seed)
+    broken = bytearray(path.read_bytes())
+    if seed == 5:
+        broken.clear()
+    else:
+        at = random.randrange(len(broken))
+        broken[at : at + 16] = random.randbytes(16)
+    path.write_bytes(broken)
+    store = open_store(killed)
+    await store.ledger.boot(NOW)
+    lost = await store.reconcile(NOW)
+    assert await store.ledger.spent(NOW, NOW + 900) >= 40 * 60
+    assert await store.reconcile(NOW) == 0, "once"
+    assert (await store.reports.tally(NOW, NOW + 1, ()))[()].cost_pico >= 40 * 60
+    assert bool(lost) == any("only the journal" in row.subject
+                             for row in await store.ledger.audits())  # fmt: skip
+    await store.close()

@@ -44,6 +44,36 @@ def from_journal(conn: sqlite3.Connection, journal: sqlite3.Connection, now: flo
     return added
 
 
+def last_charged(journal: sqlite3.Connection, limit: int) -> list[UsageRow]:
+    """What the journal says was charged last."""
+    return [_usage(row) for row in journal.execute(sql.ATTEMPTS_LAST, {"limit": limit})]
+
+
+def take_over(conn: sqlite3.Connection, known: list[UsageRow], now: float) -> int:
+    """Charges what a sound ledger does not know; how many. In its sums, and in the audit.
+
+    The journal is told only after the ledger was: what it alone knows was lost there.
+    """
+    since = _trimmed_before(conn)
+    lost = [
+        usage
+        for usage in known
+        if usage.at >= since
+        and conn.execute(sql.USAGE_THERE, {"attempt_id": usage.attempt_id}).fetchone() is None
+    ]
+    for usage in lost:
+        charges.record(conn, usage)
+    if lost:
+        detail = {"charges": len(lost), "decisions": sorted({u.request_id for u in lost})[:50]}
+        subject = "charges that only the journal knew: the ledger had lost its last writes"
+        conn.execute(
+            statements.AUDIT_INSERT,
+            {"at": now, "who": "daemon", "what": "ledger.recover", "subject": subject,
+             "detail": json.dumps(detail)},
+        )  # fmt: skip
+    return len(lost)
+
+
 def tables(conn: sqlite3.Connection) -> list[str]:
     """Every table of ours; ``meta`` first, since the others are read by what it says."""
     names = [str(row[0]) for row in conn.execute(sql.TABLES)]
