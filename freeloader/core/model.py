@@ -108,7 +108,7 @@ class ErrorRule:
     searched in the body's text, case ignored), ``header`` (``name`` or
     ``name: regex``). ``kind`` is an outcome kind (``core.outcome``). ``wait``:
     ``message | header | reset | window | none``, ``midnight ZONE``, ``message ZONE``
-    or seconds as text (``core.outcome`` says what each does).
+    or seconds as text (``core.waits`` says what each does).
     """
 
     kind: str

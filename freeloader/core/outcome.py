@@ -5,11 +5,7 @@ remembers. The provider's own error rules come first, then rules that hold
 everywhere (``core.refusals``), then the status. It reads the provider's answer as
 it came, and also what LiteLLM makes of one. Facts: the free-tier study of 2026-11-20.
 
-A rule's ``wait``: ``message`` (words in the body), ``header`` (Retry-After),
-``reset`` (X-RateLimit-Reset, also inside the body), ``window`` (until the window
-begins anew), ``midnight ZONE`` (a stated wait counts only above an hour),
-``message ZONE`` (times printed without a zone are in that one), ``none``, or
-seconds. Without it: header, message, then what is usual for the window.
+How long a refusal lasts is ``core.waits``'s.
 """
 
 from __future__ import annotations
@@ -19,12 +15,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from freeloader.core import durations
 from freeloader.core.answers import Reading, read
 from freeloader.core.events import Answer
 from freeloader.core.model import ErrorRule, Limit
-from freeloader.core.periods import period, window_seconds
+from freeloader.core.periods import window_seconds
 from freeloader.core.refusals import FIRST, GENERIC
+from freeloader.core.waits import capped, stated, wait_of
 
 _HOUR = 3600.0
 _DAY = 86400.0
@@ -137,7 +133,7 @@ def _by_rule(rule: ErrorRule, reading: Reading, limits: Sequence[Limit], now: fl
     metric = rule.metric or _metric(reading.text, rule.kind)
     limit = _limit(limits, window, metric)
     scope = rule.scope or _scope(limit)
-    seconds = _seconds(rule, reading, limit, now)
+    seconds = wait_of(rule, reading, limit, now)
     kind = rule.kind
     if rule.kind == "slow_down" and window is None and seconds is not None and seconds > 90:
         kind, window = "spent", _guess(limits, seconds)
@@ -156,72 +152,6 @@ def _finish(
     retry, blame = _MEANING[kind]
     until = None if seconds is None else now + seconds
     return Outcome(kind, _reason(kind, reading), until, window, metric, scope, retry, blame)
-
-
-def _seconds(rule: ErrorRule, reading: Reading, limit: Limit | None, now: float) -> float | None:
-    """How long to wait by a rule; never negative, never longer than the window."""
-    form, _, zone = (rule.wait or "").partition(" ")
-    if form == "none" or (not form and rule.kind not in ("slow_down", "spent", "overloaded")):
-        return None
-    fixed = durations.number(form) if form else None
-    if fixed is not None:
-        stated = reading.retry_after(now)
-        return _capped(fixed if stated is None else stated, rule.window)
-    if form == "midnight":
-        return _until_midnight(reading, zone or "UTC", now)
-    if form == "window":
-        return _usual(rule.kind, rule.window, limit, now)
-    said = _said(form, zone or "UTC", reading, now)
-    if said is None and rule.kind == "overloaded":
-        return None
-    if said is None or _useless(said, rule.window, limit):
-        return _usual(rule.kind, rule.window, limit, now)
-    return _capped(said, rule.window)
-
-
-def _said(form: str, zone: str, reading: Reading, now: float) -> float | None:
-    """The wait that the answer itself states, looked for first where the rule says."""
-    header = reading.retry_after(now)
-    message = durations.wait_in_message(reading.text, now, zone)
-    reset = reading.reset_after(now)
-    order = {"message": (message, header, reset), "reset": (reset, header, message)}
-    return next((x for x in order.get(form, (header, message, reset)) if x is not None), None)
-
-
-def _useless(said: float, window: str | None, limit: Limit | None) -> bool:
-    """A few seconds on a limit that begins anew at midnight: known to be wrong (Gemini)."""
-    calendar = limit is not None and limit.reset == "calendar"
-    return calendar and said < _HOUR and window_seconds(window or "1m") >= _DAY
-
-
-def _until_midnight(reading: Reading, zone: str, now: float) -> float:
-    said = _said("message", "UTC", reading, now)
-    if said is not None and said > _HOUR:
-        return min(said, _DAY + 2 * _HOUR)
-    return period("1d", zone, now).end - now
-
-
-def _capped(seconds: float, window: str | None) -> float:
-    """A refusal lasts no longer than its window; of unknown windows a day is believed."""
-    longest = _DAY if window in (None, "once") else window_seconds(window or "1m")
-    return min(durations.bounded(seconds), longest)
-
-
-def _usual(kind: str, window: str | None, limit: Limit | None, now: float) -> float | None:
-    """What to wait where the answer says nothing (providers' habits, see the facts)."""
-    if kind == "overloaded" or window == "once":
-        return None
-    if window is None:
-        return 60.0
-    length = window_seconds(window)
-    if length <= 2 * _HOUR:
-        return length
-    reset = limit.reset if limit else "unknown"
-    if reset in ("refill", "rolling"):  # some of it is back long before the whole is
-        return min(length, _HOUR)
-    if window in ("1d", "month"):
-        return period(window, limit.timezone if limit else "UTC", now).end - now
-    return length
 
 
 def _limit(limits: Sequence[Limit], window: str | None, metric: str | None) -> Limit | None:
@@ -264,8 +194,8 @@ def _by_status(answer: Answer, reading: Reading, limits: Sequence[Limit], now: f
             return _plain("their_fault", reading.message or "the answer broke off", "model")
         return _plain("ok", "ok", "request")
     if status == 429:
-        said = _said("header", "UTC", reading, now)
-        seconds = _capped(60.0 if said is None else said, None)
+        said = stated("header", "UTC", reading, now)
+        seconds = capped(60.0 if said is None else said, None)
         long = seconds > 90
         window = _guess(limits, seconds) if long else "1m"
         metric = _metric(reading.text, "slow_down")
