@@ -102,3 +102,33 @@ async def test_a_requests_own_gate_cannot_loosen_it() -> None:
     with pytest.raises(FreeloaderError):
         await house.begin(level=level, **asking(SECRET)).first(5)
     assert not house.lane.sent
+
+
+GATED = {
+    "localOnly": Gates(local_only=True),
+    "blockedProviders": Gates(blocked_providers=frozenset({"a", "b"})),
+    "noTraining": Gates(no_training=True),
+}
+
+
+@pytest.mark.parametrize("strategy", [name for name in PRESETS if name != "multi-cast"])
+@pytest.mark.parametrize("gate", GATED)
+@pytest.mark.parametrize("level", ["request", "settings"])
+async def test_an_owners_walls_hold_under_every_strategy_and_through_every_fallback(
+    strategy: str, gate: str, level: str
+) -> None:
+    home = local()
+    scripts = {home.id: [[fault(500)]] * 6, FIRST.id: [list(GOOD)], SECOND.id: [list(GOOD)]}
+    walls = Level(level, gates=GATED[gate], max_wait_ms=0)
+    rules = {} if level == "request" else {"level": walls}
+    learns, silent = (
+        replace(one, provider=replace(one.provider, trains_on_data=trains))
+        for one, trains in ((FIRST, True), (SECOND, None))
+    )
+    house = world(scripts, learns, silent, home, **rules)
+    own = Level("request", strategy=strategy, max_wait_ms=0)
+    asked = replace(walls, strategy=strategy) if level == "request" else own
+    run = house.begin(stream=True, level=asked, **asking("hello"))
+    with pytest.raises(FreeloaderError):
+        await run.first(5)
+    assert {attempt.deployment.id for attempt in house.lane.sent} <= {home.id}
