@@ -145,7 +145,7 @@ class Books:
         self, deployment: Deployment, expected: Meters, need: float, now: float
     ) -> Strain | None:
         """None for what can be billed: money has its budgets, and goes last anyway."""
-        if deployment.billable or deployment.local:
+        if deployment.billable or deployment.local or self._pacer.ample(deployment.id, now):
             return None
         windows, meters = self._quotas.likely(deployment, expected, now)
         return self._pacer.strain(deployment, windows, meters, need, now)
@@ -164,6 +164,7 @@ class Books:
         self._health.heed(self._said())
         self._ranking.replace(self._deployments)
         self._quotas.replaced()
+        self._pacer.replaced()
         self._breakers.replaced()
         self._version += 1
         self._changed()

@@ -22,6 +22,8 @@ KEY = "pacing|demand"
 #: Seconds for which it is believed, and between two times that it is saved.
 _KEPT, _EVERY = 21 * 86400.0, 60.0
 _HOUR = 3600.0
+#: Seconds after which it is asked anew whether a quota need be planned.
+_AGAIN = 5.0
 #: Hours that are read from a ledger where nothing was kept.
 _HOURS_READ = 48
 
@@ -33,6 +35,16 @@ class Pacer:
         self.demand = Demand()
         self._saved = 0.0
         self._changed = False
+        self._ample: dict[str, float] = {}  # by deployment: since when nothing need be planned
+
+    def replaced(self) -> None:
+        """The deployments changed."""
+        self._ample.clear()
+
+    def ample(self, deployment: str, now: float) -> bool:
+        """Whether its quotas were far more than anybody asks for, a moment ago."""
+        seen = self._ample.get(deployment)
+        return seen is not None and 0.0 <= now - seen < _AGAIN
 
     def note(self, need: float, label: str, expected: Meters, now: float) -> None:
         """A request came; counted once, whether it is served or not."""
@@ -50,7 +62,10 @@ class Pacer:
     ) -> plan.Strain:
         """What a request that likely comes to ``meters`` puts on a deployment's windows."""
         most = deployment.model.intelligence
-        return plan.strain(windows, meters, most, need, self.demand, now)
+        found = plan.strain(windows, meters, most, need, self.demand, now)
+        if not found.planned:
+            self._ample[deployment.id] = now
+        return found
 
     # ── over a restart ───────────────────────────────────────────────────────
 

@@ -42,7 +42,7 @@ _NEEDED = 0.45
 #: This share of all requests is many.
 _MANY = 0.05
 #: So many times the demand of its period, and a window is not planned.
-_AMPLE = 2.0
+_AMPLE, _HARDLY = 2.0, 0.01
 #: Calls of which the mean is believed; before that a window is worth so many.
 _SEEN, _GUESS = 8, 300.0
 _DAY, _MONTH = 86400.0, 28 * 86400.0
@@ -64,12 +64,14 @@ def need_of(policy: Policy, profile: Profile) -> tuple[float, str]:
 
 
 class Strain(NamedTuple):
-    """``kept``: how much of it is for those who need more; ``window``: the one that decides."""
+    """``kept``: how much of it is for those who need more; ``window``: the one that decides;
+    ``planned``: False where every window is far more than anybody asks for."""
 
     value: float
     kept: float
     window: Window | None
     wanted: Wanted
+    planned: bool = True
 
 
 def strain(
@@ -92,9 +94,9 @@ def strain(
         # How much more it is than all that its period asks for: nobody will miss that.
         length = _length(window.limit.window)
         plenty = amount / (demand.rate_over(length, now) * length * typical)
-        if plenty >= _AMPLE:
-            continue
         tight = min(1.0, (_AMPLE - plenty) / (_AMPLE - 1.0))
+        if tight < _HARDLY:
+            continue
         lag, ahead = _lag(window, demand, now)
         lag *= tight * quota.need(window.limit, meters) / typical
         if lag > value or (value == 0.0 and tight > scarce):
@@ -102,6 +104,8 @@ def strain(
         left, scarce = min(left, ahead), max(scarce, tight)
     if worst is None:
         return Strain(UNKNOWN, 0.0, None, NOBODY)
+    if not scarce:
+        return Strain(0.0, 0.0, worst, NOBODY, planned=False)
     gap = _NEEDED * scarce * left * ((intelligence or 0.0) - need) / 10
     if gap <= HARDLY:
         return Strain(value, 0.0, worst, NOBODY)
