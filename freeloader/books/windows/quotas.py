@@ -77,7 +77,10 @@ class Quotas:
         windows, meters = self._metered(deployment, upper, now)
         worst: Verdict | None = None
         for window in windows:
-            verdict = quota.verdict(window, meters, now, ahead.get(window.key, 0))
+            before = ahead.get(window.key, 0)
+            if not before and quota.has_room(window, meters, now):
+                continue
+            verdict = quota.verdict(window, meters, now, before)
             if verdict is not None and (worst is None or _end(verdict) > _end(worst)):
                 worst = verdict
         return worst
