@@ -35,9 +35,11 @@ _INFERENCE_ERRORS = {
 
 
 def document(version: str, routes: Sequence[Route]) -> dict[str, Any]:
-    """The whole document for ``routes``."""
+    """The whole document for ``routes``; one that a later release builds is not described."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
+        if not route.built:
+            continue
         path = _PARAMETER.sub(r"{\1}", route.path)
         paths.setdefault(path, {})[route.method.lower()] = _operation(route)
     return {
@@ -81,22 +83,19 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _responses(route: Route) -> dict[str, Any]:
-    if not route.built:
-        return {"501": _error("Not built yet"), "401": _error(_ERRORS["401"]),
-                "403": _error(_ERRORS["403"])}  # fmt: skip
     good = "201" if route.created else "200"
-    content = _json(route.answer or "#Object")
+    content = {kind: {"schema": {"type": "string"}} for kind in route.media}
+    content = content or _json(route.answer or "#Object")
     if route.tag == "inference" and route.path != "/v1/router/debug":
         content["text/event-stream"] = {"schema": {"type": "string"}}
-    if route.path == "/v1/export":
-        lines = {"schema": {"type": "string"}}
-        content = {"application/x-ndjson": lines, "text/csv": lines}
     out: dict[str, Any] = {good: {"description": "Done", "content": content}}
     errors = dict(_ERRORS)
     if route.access == PUBLIC:
         errors = {"403": _ERRORS["403"]}
     elif route.body is None:
         errors = {key: errors[key] for key in ("400", "401", "403", "404")}
+    if route.access != PUBLIC:
+        errors["503"] = _INFERENCE_ERRORS["503"]
     if route.tag == "inference":
         errors.update(_INFERENCE_ERRORS)
     if route.path == "/ready":

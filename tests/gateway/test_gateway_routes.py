@@ -262,7 +262,8 @@ async def test_the_document_describes_exactly_what_is_there(house: House) -> Non
         for route in house.running.routes()
         if route.method != "HEAD" and route.resource is not None
     }
-    assert described == registered
+    later = {(method, path) for method, path, *_ in LATER}
+    assert described == registered - later, "what is not built is not described"
     ids = [row["operationId"] for path in document["paths"].values() for row in path.values()]
     assert len(ids) == len(set(ids))
     assert _references(document) <= {

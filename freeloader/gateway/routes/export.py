@@ -24,7 +24,7 @@ def routes(services: Services) -> list[Route]:
     noun = Export(services)
     return [
         Route("GET", "/v1/export", noun.all, INFO, "Requests with their decisions, as lines",
-              "analytics", answer={"type": "string"}, query=_QUERY),
+              "analytics", query=_QUERY, media=("application/x-ndjson", "text/csv")),
     ]  # fmt: skip
 
 

@@ -29,7 +29,7 @@ def routes(services: Services) -> list[Route]:
     noun = Metrics(services)
     return [
         Route("GET", "/metrics", noun.scrape, INFO, "Prometheus metrics", "health",
-              answer={"type": "string"}),
+              media=("text/plain",)),
     ]  # fmt: skip
 
 

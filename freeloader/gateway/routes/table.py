@@ -37,7 +37,8 @@ class Query:
 class Route:
     """One method on one path. ``access`` is ``keys.PUBLIC|INFO|INFERENCE|ADMIN``.
 
-    ``body`` and ``answer`` are JSON schemas, or names of shared ones (``#Name``).
+    ``body`` and ``answer`` are JSON schemas, or names of shared ones (``#Name``); ``media``
+    are the types of an answer that is text.
     """
 
     method: str
@@ -52,6 +53,7 @@ class Route:
     built: bool = True
     streams: bool = False
     created: bool = False
+    media: tuple[str, ...] = ()
 
 
 def json_response(value: object, status: int = 200) -> web.Response:
