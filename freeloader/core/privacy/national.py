@@ -42,6 +42,7 @@ _NUMBERS = (
         None,
         r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]",
     ),
+    _number(None, r"[A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D]", r"\bni\b|\bnino\b|national insurance"),
     _number("gb.nhs", r"\d{3}[ -]?\d{3}[ -]?\d{4}", r"\bnhs\b"),
     _number("gb.utr", r"\d{10}K?", r"\butr\b|unique taxpayer"),
     _number("de.idnr", r"\d{2} \d{3} \d{3} \d{3}"),
@@ -61,6 +62,7 @@ _NUMBERS = (
     _number("se.personnummer", r"(?:19|20)?\d{6}[-+]\d{4}"),
     _number("se.personnummer", r"(?:19|20)\d{10}", r"personnummer|" + _ID),
     _number("dk.cpr", r"\d{6}-\d{4}", r"\bcpr\b|personnummer|" + _ID),
+    _number("dk.cpr", r"\d{10}", r"\bcpr\b|personnummer"),
     _number("no.fodselsnummer", r"\d{6} ?\d{5}", r"f[øo]dselsnummer|personnummer|" + _ID),
     _number("fi.hetu", r"\d{6}[-+A]\d{3}[0-9A-FHJ-NPR-Y]"),
     _number("ch.ssn", r"756\.?\d{4}\.?\d{4}\.?\d{2}"),
@@ -73,11 +75,14 @@ _NUMBERS = (
     _number("in_.aadhaar", r"[2-9]\d{3}[ -]\d{4}[ -]\d{4}"),
     _number("in_.aadhaar", r"[2-9]\d{11}", r"aadh?aar|uidai|" + _ID),
     _number("in_.pan", r"[A-Z]{3}[ABCFGHLJPT][A-Z]\d{4}[A-Z]"),
+    _number(None, r"[A-Z]{5}\d{4}[A-Z]", r"\bpan\b|income tax"),
+    _number(None, r"[STFGM]\d{7}[A-Z]", r"\bnric\b|\bfin\b|singapore"),
     _number("cn.ric", r"\d{17}[\dXx]"),
     _number("kr.rrn", r"\d{6}-\d{7}"),
     _number("jp.in_", r"\d{4}[ -]?\d{4}[ -]?\d{4}", r"my.?number|マイナンバー|個人番号"),
     _number("za.idnr", r"\d{13}|\d{6} \d{4} \d{3}", r"\brsa\b|south.africa|" + _ID),
     _number("ca.sin", r"\d{3}[- ]\d{3}[- ]\d{3}", r"\bsin\b|social.insurance|\bnas\b"),
+    _number("luhn", r"\d{3}[- ]?\d{3}[- ]?\d{3}", r"\bsin\b|social.insurance"),
     _number("ca.sin", r"\d{9}", r"\bsin\b|social.insurance|\bnas\b"),
     _number("au.tfn", r"\d{3} ?\d{3} ?\d{2,3}", r"\btfn\b|tax file"),
     _number("mx.curp", r"[A-Z][AEIOUX][A-Z]{2}\d{6}[HM][A-Z]{5}[A-Z0-9]\d"),
@@ -99,7 +104,7 @@ _NUMBERS = (
     _number("co.nit", r"\d{9}-\d", r"\bnit\b"),
     _number("id.nik", r"\d{16}", r"\bnik\b|\bktp\b"),
     _number(None, r"[A-Z]{1,2}\d{6,9}", r"passport|reisepass|passeport|pasaporte"),
-    _number(None, r"[CFGHJKLMNPRTVWXYZ0-9]{9}", r"passport|reisepass|personalausweis"),
+    _number(None, r"[CFGHJKLMNPRTVWXYZ0-9]{9,10}", r"passport|reisepass|personalausweis"),
 )
 _PREFILTER = re.compile(r"\d\D?\d")
 _BEFORE, _AFTER = 48, 16
@@ -123,9 +128,9 @@ def numbers(text: str) -> Iterator[Span]:
 
 def _checks(module: str | None, written: str) -> bool:
     if module is None:
-        return sum(c.isdigit() for c in written) >= 5
+        return sum(c.isdigit() for c in written) >= 4
     digits = re.sub(r"\D", "", written)
-    if len(set(digits)) == 1 or written in ("123456789", "0123456789", "1234567890"):
+    if len(set(digits)) == 1:
         return False
     return bool(_module(module).is_valid(written.replace(" ", "")))
 

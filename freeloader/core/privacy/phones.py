@@ -41,7 +41,7 @@ _DENIES = re.compile(
     r"|batch|coordinates|latitude|longitude|\blot\b|build|error code|bestell|rechnung|\bdoi\b"
     r"|population|invoice|score|range|\bid\b|imei|request|parcel|shipment|commit|port|article"
 )
-_NANP = re.compile(r"(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}([-. /]))[2-9]\d{2}[-. ]\d{4}")
+_NANP = re.compile(r"(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}([-. /]))\d{3}[-. ]\d{4}")
 #: Plans tried for a number in national form, by the size of the countries that use it.
 _REGIONS = (
     "US", "GB", "DE", "FR", "IT", "ES", "IN", "BR", "AU", "NL", "BE", "CH", "AT", "PL", "SE",
@@ -71,7 +71,7 @@ def _is_phone(written: str, around: str) -> bool:
     if _NOT_PHONES.fullmatch(written) or (not speaks and _AMOUNT.fullmatch(written)):
         return False
     if written.lstrip("(").startswith("+"):
-        return _valid(written, None, possible=speaks)
+        return _valid(written, None, possible=speaks or not denies)
     if written.startswith("00"):
         return (speaks or not denies) and _valid("+" + written[2:], None)
     if speaks:

@@ -67,6 +67,10 @@ _FILLED_IN = re.compile(r"(?i)your|placeholder|redacted|x{4}|key-?_?here|goes-?_
 _BARE = re.compile(r"(?i)\b(?:password|passwort|passphrase|pwd) ([^\s\"'`,;<>()]{8,100})")
 
 
+#: Letters alone are a password from so many on: four words in one.
+_PHRASE = 20
+
+
 def secrets(text: str) -> Iterator[Span]:
     for match in _KEY_SHAPES.finditer(text):
         if _random(match[0]):
@@ -109,7 +113,7 @@ def _mixed(value: str) -> bool:
     digits = bool(re.search(r"\d", value))
     letters = bool(re.search(r"[A-Za-zА-я]", value))
     if re.fullmatch(r"[A-Za-z_]+", value):
-        return False
+        return len(value) >= _PHRASE and value.islower() and "_" not in value
     return letters and ((digits and kinds >= 2) or kinds >= 3)
 
 

@@ -36,6 +36,14 @@ _NO_DOMAIN = frozenset(
 )
 
 
+#: The rare forms of RFC 5321: a quoted name, an address in brackets.
+_RARE = re.compile(
+    r"\"[^\"@\n]{1,64}\"@(?:[\w-]{1,63}\.){1,6}[a-z]{2,24}\b"
+    r"|\b[\w.+-]{1,64}@\[(?:\d{1,3}\.){3}\d{1,3}\]",
+    re.IGNORECASE,
+)
+
+
 def emails(text: str) -> Iterator[Span]:
     if "@" in text:
         for match in _EMAIL.finditer(text):
@@ -45,13 +53,15 @@ def emails(text: str) -> Iterator[Span]:
             if top not in _NO_DOMAIN and not remote and not numeric and ".." not in local:
                 # scheme://user:password@host is a secret's business.
                 yield match.span()
+        for match in _RARE.finditer(text):
+            yield match.span()
     if "at" in text or "AT" in text:
         for match in _VEILED.finditer(text):
             yield match.span()
 
 
 _CARD_MIN = 13
-_CARD = re.compile(r"(?<![\w.,+#-])[2-6](?:[ -]?\d){12,18}(?![\w-]|[.,]\d)")
+_CARD = re.compile(r"(?<![\w.,+-])[2-6](?:[ -]?\d){12,18}(?![\w-]|[.,]\d)")
 
 
 def cards(text: str) -> Iterator[Span]:
