@@ -23,13 +23,14 @@ class Bound(NamedTuple):
 
 
 class Bindings:
-    """``restored`` collects the keys of windows that were taken over since it was emptied."""
+    """``restored`` collects the keys of windows that were taken over since it was emptied;
+    ``bound`` are the deployments looked up so far (others are by ``of``)."""
 
     def __init__(self, learner: Learner) -> None:
         self._learner = learner
         self._windows: dict[str, Window] = {}
         self._saved: dict[str, Mapping[str, Any]] = {}
-        self._bound: dict[str, Bound] = {}
+        self.bound: dict[str, Bound] = {}
         self._fresh: set[str] = set()  # windows bound since the deployments last changed
         self.restored: set[str] = set()
 
@@ -41,11 +42,11 @@ class Bindings:
 
     def of(self, deployment: Deployment, now: float) -> Bound:
         """The windows a deployment counts in."""
-        return self._bound.get(deployment.id) or self._bind(deployment, now)
+        return self.bound.get(deployment.id) or self._bind(deployment, now)
 
     def replaced(self) -> None:
         """Deployments or learnt limits changed: they are looked up anew, counts stay."""
-        self._bound.clear()
+        self.bound.clear()
         self._fresh.clear()
         self._learner.replaced()
 
@@ -68,7 +69,7 @@ class Bindings:
             for limit in deployment.limits
         ) + tuple(self._learnt_window(limit, deployment, now) for limit in learnt)
         bound = Bound(windows, any(window.derived for window in windows))
-        self._bound[deployment.id] = bound
+        self.bound[deployment.id] = bound
         return bound
 
     def _window(self, limit: Limit, key: str, now: float, pinned: bool) -> Window:

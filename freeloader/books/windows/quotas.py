@@ -35,6 +35,7 @@ class Quotas:
     def __init__(self) -> None:
         self.learner = Learner()
         self._windows = Bindings(self.learner)
+        self._bound = self._windows.bound
         self._dirty: set[str] = set()
 
     @property
@@ -60,7 +61,9 @@ class Quotas:
 
     def check(self, deployment: Deployment, upper: Meters, now: float) -> Verdict | None:
         """None if all windows have room; else the refusal that lasts longest."""
-        windows, meters = self._metered(deployment, upper, now)
+        # Asked of every candidate, most of whose windows are known and have room.
+        windows, derived = self._bound.get(deployment.id) or self._windows.of(deployment, now)
+        meters = metered(deployment, upper, windows, ceiling=True) if derived else upper
         worst: Verdict | None = None
         for window in windows:
             if quota.has_room(window, meters, now):
@@ -104,7 +107,7 @@ class Quotas:
         self, deployment: Deployment, expected: Meters, now: float
     ) -> tuple[tuple[Window, ...], Meters]:
         """The windows of a deployment, and what a call that comes to ``expected`` takes there."""
-        windows, derived = self._windows.of(deployment, now)
+        windows, derived = self._bound.get(deployment.id) or self._windows.of(deployment, now)
         if derived:
             return windows, metered(deployment, expected, windows, ceiling=False)
         return windows, expected
