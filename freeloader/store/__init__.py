@@ -159,19 +159,6 @@ class Store:
             for file in self._files
         }
 
-    async def backup(self, folder: Path) -> list[Path]:
-        """Consistent copies of both files in ``folder``, named by the time; where they are.
-
-        The daemon may be running. Raises Conflict if one is there, Unavailable if a file is.
-        """
-        stamp = self._clock.now().iso()[:19].replace("-", "").replace(":", "") + "Z"
-        copies = []
-        for file in self._files:
-            target = folder / f"{file.path.stem}-{stamp}.db"
-            await file.backup(target)
-            copies.append(target)
-        return copies
-
     async def close(self) -> None:
         """Write what is waiting and close both files. Idempotent; bounded even if they hang."""
         for file in self._files:

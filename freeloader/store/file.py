@@ -15,7 +15,7 @@ from math import inf, nextafter
 from pathlib import Path
 from typing import TypeVar
 
-from freeloader.errors import Conflict, Unavailable
+from freeloader.errors import Unavailable
 from freeloader.store import opening
 from freeloader.store.faults import FILE_ERRORS, FileError, file_fault, is_damage, unavailable
 from freeloader.store.schema import Schema
@@ -129,17 +129,6 @@ class DatabaseFile:
             if done < slice_rows:
                 return gone
             await asyncio.sleep(pause_s)
-
-    async def backup(self, target: Path) -> None:
-        """A consistent copy at ``target`` while running. Raises Conflict if it exists."""
-
-        def run(conn: sqlite3.Connection) -> None:
-            if target.exists():
-                raise Conflict(f"{target} exists already; name another file.")
-            opening.copy(conn, target)
-
-        await self._flushed()
-        await asyncio.to_thread(self._apart, run)
 
     async def integrity(self, *, thorough: bool = False) -> list[str]:
         """What is wrong with the file, one line each; empty if it is sound. Never raises."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -178,10 +177,6 @@ class Journal:
         for statement in (sql.PROMPTS_TRIM, sql.ATTEMPTS_TRIM, sql.DECISIONS_TRIM):
             gone += await self._file.in_slices(_trim(statement), cutoff, slice_rows, pause_s)
         return gone
-
-    async def backup(self, target: Path) -> None:
-        """See ``DatabaseFile.backup``."""
-        await self._file.backup(target)
 
     async def integrity(self, *, thorough: bool = False) -> list[str]:
         """See ``DatabaseFile.integrity``."""

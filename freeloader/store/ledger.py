@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from pathlib import Path
 
 from freeloader.money import usd_from_pico
 from freeloader.store import charges, registry, sql
@@ -277,10 +276,6 @@ class Ledger(Records):
         old = min(before, cutoff) - SLOTS_KEPT_S
         await self._file.in_slices(_trim_slots, old, slice_rows, pause_s)
         return rolled
-
-    async def backup(self, target: Path) -> None:
-        """See ``DatabaseFile.backup``."""
-        await self._file.backup(target)
 
     async def integrity(self, *, thorough: bool = False) -> list[str]:
         """See ``DatabaseFile.integrity``."""

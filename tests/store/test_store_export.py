@@ -78,3 +78,13 @@ async def test_texts_are_in_it_where_they_were_kept(store: Store) -> None:
     assert table[0]["response"] == 'line\nline, "two"'
     assert json.loads(table[0]["routing"]) == {"routing": {"n": 1}}
     assert list(table[0]) == list(rows.COLUMNS)
+
+
+async def test_kept_texts_come_in_pieces_of_bounded_size(store: Store, monkeypatch) -> None:
+    monkeypatch.setattr(export, "TEXT_BYTES_MAX", 1000)
+    for n in range(12):
+        ask(store, 4 * n + 1)
+        store.journal.texts(f"d{4 * n + 1}", NOW, lambda: ("x" * 300, "y" * 100))
+    pieces = [piece async for piece in store.exporter.pieces(NOW, NOW + 1000, None)]
+    assert [len(piece) for piece in pieces] == [2] * 6
+    assert {len(one["decision"]["prompt"]) for piece in pieces for one in piece} == {300}

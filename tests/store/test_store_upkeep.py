@@ -13,6 +13,7 @@ from freeloader.errors import Conflict
 from freeloader.money import Meters
 from freeloader.store import DecisionRow, Store
 from freeloader.store.integrity import journal_integrity, ledger_integrity
+from freeloader.store.mending import backup
 
 DAY = 86_400
 
@@ -81,7 +82,9 @@ async def test_holds_are_placed_between_slices(store: Store) -> None:
     assert await trimming == 400
 
 
-async def test_a_copy_made_while_writing_is_whole_and_opens(store: Store, tmp_path: Path) -> None:
+async def test_a_copy_made_while_writing_is_whole_and_opens(
+    store: Store, home: Path, tmp_path: Path
+) -> None:
     copies = tmp_path / "copies"
     copies.mkdir()
 
@@ -91,10 +94,12 @@ async def test_a_copy_made_while_writing_is_whole_and_opens(store: Store, tmp_pa
             await store.ledger.settle(f"h-{n}", usage(str(n)), 7, "reported", NOW)
 
     store.journal.decision(DecisionRow("d1", "r1", NOW))
+    await store.journal.decisions()  # it is written
     writing = asyncio.create_task(write())
     while await store.ledger.spent(NOW, NOW + 900) == 0:
         await asyncio.sleep(0)
-    ledger, journal = await store.backup(copies)
+    files = (home / "freeloader.db", home / "journal.db")
+    ledger, journal = await asyncio.to_thread(backup.backup, *files, copies, "20261120T120000Z")
     await writing
     assert ledger.name == "freeloader-20261120T120000Z.db"
     assert [path.stat().st_mode & 0o777 for path in (ledger, journal)] == [0o600, 0o600]
@@ -111,11 +116,11 @@ async def test_a_copy_made_while_writing_is_whole_and_opens(store: Store, tmp_pa
     await restored.close()
 
 
-async def test_a_copy_never_writes_over_anything(store: Store, tmp_path: Path) -> None:
-    target = tmp_path / "copy.db"
+def test_a_copy_never_writes_over_anything(home: Path, tmp_path: Path) -> None:
+    target = tmp_path / "freeloader-x.db"
     target.write_bytes(b"mine")
     with pytest.raises(Conflict, match="exists already"):
-        await store.ledger.backup(target)
+        backup.backup(home / "freeloader.db", home / "journal.db", tmp_path, "x")
     assert target.read_bytes() == b"mine"
 
 

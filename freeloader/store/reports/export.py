@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from freeloader.errors import Unavailable
@@ -17,6 +17,7 @@ from freeloader.store.file import DatabaseFile
 from freeloader.store.reports import sql
 
 PIECE = 500
+TEXT_BYTES_MAX = 4 * 2**20
 Row = dict[str, Any]
 
 
@@ -52,8 +53,9 @@ class Exporter:
         while whole:
             page = await self._journal.read(_decisions({**mine, **after}))
             usage = await self._usage([str(row["id"]) for row in page])
-            if page:
-                yield [{"decision": row, "usage": usage.get(row["id"], [])} for row in page]
+            for some in _by_size(page):
+                await self._add_texts(some)
+                yield [{"decision": row, "usage": usage.get(row["id"], [])} for row in some]
             if len(page) < PIECE:
                 break
             after = {"at": page[-1]["at"], "after_id": page[-1]["id"]}
@@ -76,6 +78,19 @@ class Exporter:
                 return
             last = int(page[-1]["id"])
 
+    async def _add_texts(self, some: list[Row]) -> None:
+        """Prompts and answers, where they were kept; read no sooner than they are wanted."""
+        ids = json.dumps([row["id"] for row in some if row["text_bytes"]])
+
+        def query(conn: sqlite3.Connection) -> dict[str, Row]:
+            found = conn.execute(sql.EXPORT_TEXTS, {"ids": ids})
+            return {str(row["decision_id"]): dict(row) for row in found}
+
+        texts = await self._journal.read(query) if ids != "[]" else {}
+        for row in some:
+            kept = texts.get(str(row["id"]), {})
+            row["prompt"], row["response"] = kept.get("prompt"), kept.get("response")
+
     async def _usage(self, ids: Sequence[str]) -> dict[str, list[Row]]:
         found: dict[str, list[Row]] = {}
         params = {"ids": json.dumps(ids)}
@@ -94,6 +109,20 @@ class Exporter:
             return {str(row["id"]) for row in conn.execute(sql.DECISIONS_KNOWN, params)}
 
         return await self._journal.read(query) if ids else set()
+
+
+def _by_size(page: list[Row]) -> Iterator[list[Row]]:
+    """The page in parts whose texts are at most a few megabytes together."""
+    part: list[Row] = []
+    size = 0
+    for row in page:
+        size += int(row["text_bytes"])
+        if part and size > TEXT_BYTES_MAX:
+            yield part
+            part, size = [], int(row["text_bytes"])
+        part.append(row)
+    if part:
+        yield part
 
 
 def _decisions(params: Mapping[str, Any]) -> Any:

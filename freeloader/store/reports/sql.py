@@ -146,11 +146,15 @@ DAILY_OLDEST = "SELECT min(day) FROM usage_daily"
 # ── export ───────────────────────────────────────────────────────────────────
 
 EXPORT_DECISIONS = """
-SELECT d.*, p.prompt, p.response
+SELECT d.*, coalesce(p.bytes, 0) AS text_bytes
 FROM decisions d LEFT JOIN prompts p ON p.decision_id = d.id
 WHERE (d.at, d.id) > (:at, :after_id) AND d.at >= :since AND d.at < :until
   AND (:project IS NULL OR d.project = :project)
 ORDER BY d.at, d.id LIMIT :limit
+"""
+EXPORT_TEXTS = """
+SELECT decision_id, prompt, response FROM prompts
+WHERE decision_id IN (SELECT value FROM json_each(:ids))
 """
 DECISIONS_COUNT = """
 SELECT count(*) FROM decisions
