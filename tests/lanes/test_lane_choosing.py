@@ -70,3 +70,13 @@ async def test_what_may_have_been_sent_is_not_sent_again(last: Fault) -> None:
     way, events = await went("litellm", child=Way(Delta({}, True), last))
     assert way == "child"
     assert events[-1] == last
+
+
+async def test_a_child_that_broke_off_is_not_asked_again_at_once() -> None:
+    """Its process may be dead and not yet waited for, with more dead connections in the pool."""
+    child, direct = Way(LOST), Way()
+    lanes = Lanes(child, direct, lambda _: True, lambda: "litellm")  # type: ignore[arg-type]
+    url = "http://127.0.0.1:9/v1"
+    for _ in range(3):
+        _ = [event async for event in lanes.send(attempt(url))]
+    assert (child.asked, direct.asked) == (1, 2)

@@ -7,8 +7,10 @@ the wire allows. ``direct``: never through the child.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from math import inf
 
 from freeloader.core.events import Event, Fault
 from freeloader.core.model import Attempt, Deployment
@@ -16,6 +18,9 @@ from freeloader.gateway.lanes.base import Lane
 from freeloader.gateway.lanes.direct.lane import DirectLane
 
 LITELLM, AUTO, DIRECT = "litellm", "auto", "direct"
+#: After the child broke off a call, so long (seconds) nobody asks it who need not: its
+#: end is known only when its process has been waited for.
+_DOUBT_S = 2.0
 
 
 class Lanes:
@@ -32,13 +37,15 @@ class Lanes:
         self._direct = direct
         self._knows = knows
         self._mode = mode
+        self._doubt = -inf
 
     def send(self, attempt: Attempt) -> AsyncGenerator[Event, None]:
         """The attempt's events, by the way that is open to it."""
         mode, deployment = self._mode(), attempt.deployment
         if not self._direct.takes(deployment):
             return self._direct.send(attempt) if mode == DIRECT else self._child.send(attempt)
-        if mode != LITELLM or not self._knows(deployment):
+        doubtful = asyncio.get_running_loop().time() < self._doubt
+        if mode != LITELLM or doubtful or not self._knows(deployment):
             return self._direct.send(attempt)
         return self._child_first(attempt)
 
@@ -46,16 +53,13 @@ class Lanes:
         """Through the child; directly where that ended before anything was sent."""
         async with aclosing(self._child.send(attempt)) as events:
             async for event in events:
-                if isinstance(event, Fault) and _unsent(event):
-                    break
+                if isinstance(event, Fault) and event.answer.lane_fault:
+                    self._doubt = asyncio.get_running_loop().time() + _DOUBT_S
+                    if event.answer.phase == "connect":  # provably nothing was sent
+                        break
                 yield event
             else:
                 return
         async with aclosing(self._direct.send(attempt)) as events:
             async for event in events:
                 yield event
-
-
-def _unsent(fault: Fault) -> bool:
-    """True where the child is to blame, and provably never sent anything."""
-    return fault.answer.lane_fault and fault.answer.phase == "connect"

@@ -1,0 +1,30 @@
+"""The short form of `scripts/bench faults`: real processes, one row of its table per test."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts" / "benches"))
+import faults
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def _holds(rows: list[faults.Row]) -> None:
+    assert rows
+    assert all(row.ok for row in rows), faults.table(rows)
+
+
+def test_s1_a_killed_child_fails_no_request_that_needs_none(tmp_path: Path) -> None:
+    _holds(faults.killed(tmp_path, quick=True, seconds=11.0))
+
+
+def test_s5_a_port_that_is_taken(tmp_path: Path) -> None:
+    _holds(faults.taken(tmp_path, quick=True))
+
+
+def test_s6_twenty_streams_are_drained_and_a_second_sigterm_does_not_wait(tmp_path: Path) -> None:
+    _holds(faults.draining(tmp_path, quick=True))
