@@ -17,7 +17,7 @@ from freeloader.core.task import TASKS
 from freeloader.core.task.model import Weights, shipped
 from freeloader.core.task.plain import plain_task
 from freeloader.core.task.text import asked, cut
-from freeloader.core.task.turn import Turn, stem
+from freeloader.core.task.turn import Turn, stem, words_of_tool
 
 #: How often a task that was named by words is right (measured on held-out sources).
 _PLAIN_CONFIDENCE = 0.95
@@ -79,7 +79,8 @@ def _names_a_tool(words: str, turn: Turn) -> bool:
     """Does the turn ask for what one of the tools on offer does?"""
     talk = _TALK.match(words) is not None
     said = {stem(word) for word in _WORD.findall(words)}
-    for name, every in turn.offered:
+    for tool in turn.offered:
+        name, every = words_of_tool(tool)
         if len(said & every) >= _NAMED_WORDS and said & name:
             return True
         if name and name <= said and not talk:

@@ -6,27 +6,30 @@ is about. Tool results or calls after the last user turn do: then an agent is at
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 #: Text taken of a turn: more than is read (``text.CUT``), from both ends.
 _KEEP = 4_096
-_NAMES_MAX = 256
+_TOOLS_MAX = 256
+#: ``getWeather``, ``get_weather`` and ``GetWeather`` have the same words.
+_NAME_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The last user turn. ``offered``: of each tool the words of its name, and the same with
-    those of its parameters; ``at_work``: tools were called or have answered since;
-    ``forced``: a tool must be called."""
+    """The last user turn. ``offered`` are the functions that may be called (see
+    ``words_of_tool``); ``at_work``: tools were called or have answered since; ``forced``:
+    a tool must be called."""
 
     text: str = ""
     size: int = 0
     images: bool = False
     at_work: bool = False
     forced: bool = False
-    offered: tuple[tuple[frozenset[str], frozenset[str]], ...] = ()
+    offered: tuple[Mapping[str, Any], ...] = ()
 
 
 def turn_of(payload: Mapping[str, Any]) -> Turn:
@@ -56,13 +59,14 @@ def _content(content: Any) -> tuple[str, bool]:
     return "\n".join(texts), images
 
 
-def _offered(payload: Mapping[str, Any]) -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
+def _offered(payload: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     tools = [t.get("function") or {} for t in payload.get("tools") or () if isinstance(t, Mapping)]
     tools += [f for f in payload.get("functions") or () if isinstance(f, Mapping)]
-    return tuple(_words_of(tool) for tool in tools[:_NAMES_MAX])
+    return tuple(tools[:_TOOLS_MAX])
 
 
-def _words_of(tool: Mapping[str, Any]) -> tuple[frozenset[str], frozenset[str]]:
+def words_of_tool(tool: Mapping[str, Any]) -> tuple[frozenset[str], frozenset[str]]:
+    """Stems of a tool's name, and the same with those of its parameters' names."""
     parameters = tool.get("parameters")
     names = parameters.get("properties") if isinstance(parameters, Mapping) else None
     name = _stems(str(tool.get("name", "")))
@@ -70,8 +74,8 @@ def _words_of(tool: Mapping[str, Any]) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _stems(text: str) -> frozenset[str]:
-    out = "".join(f" {c.lower()}" if c.isupper() else c if c.isalnum() else " " for c in text)
-    return frozenset(stem(word) for word in out.split() if len(word) > 2 and word not in _COMMON)
+    words = map(str.lower, _NAME_WORD.findall(text))
+    return frozenset(stem(word) for word in words if len(word) > 2 and word not in _COMMON)
 
 
 def stem(word: str) -> str:
