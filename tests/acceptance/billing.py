@@ -50,9 +50,10 @@ async def _all(house: House, count: int, seed: int, say: Any) -> int:
             own = Random(seed)
             while left > 0:
                 left -= 1
-                answered += await _one(session, own)
                 if left % 500 == 0:
                     say(f"{count - left} requests in {time.monotonic() - begun:.0f} s")
+                done = await _one(session, own)
+                answered += done
 
         await asyncio.gather(*(client(random.random()) for _ in range(AT_ONCE)))
     return answered

@@ -18,5 +18,6 @@ def test_the_ledger_has_what_was_billed(tmp_path: Path) -> None:
         gold.stop()
     assert toll.sound(), toll
     assert toll.exact_calls > 150
+    assert 200 < toll.answered <= 250
     assert toll.apart_charged >= toll.apart_billed > 0
     assert toll.exact + toll.apart_billed == toll.billed
