@@ -106,7 +106,7 @@ PICTURE = {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}}
         ({"messages": [user("What is the weather in the city of Paris?")],
           "tools": [tool("get_weather", "city", "unit")]}, "agent_step", "structure"),
         ({"messages": [user("What's the weather in Paris?")],
-          "tools": [tool("get_weather", "location")]}, "agent_step", "structure"),
+          "tools": [tool("get_current_weather", "location")]}, "agent_step", "structure"),
         ({"messages": [user("Explain the order of operations")],
           "tools": [tool("get_order", "number")]}, "chat", "weights"),
         ({"messages": [user("Escalate ticket 77, the customer waits")], "tools": TOOLS},

@@ -25,9 +25,9 @@ _PLAIN_CONFIDENCE = 0.95
 CONFIDENT = 0.4
 #: An action is more than an answer: it takes more to believe in one.
 _CONFIDENT_ACTION = 0.5
-#: So many words shared with a tool's name and parameters ask for it; or all words of its name,
-#: unless the turn begins like talk.
-_NAMED_WORDS = 2
+#: A turn asks for a tool if it says what the tool is about and so many of its words in all; or
+#: if it says that in one short breath that is no talk. Longer ones share words by chance.
+_NAMED_WORDS, _REQUEST_MAX, _BREATH_MAX = 2, 240, 80
 _TALK = re.compile(
     r"\W*(?:please |can you |could you )?(?:explain|describe|write|tell|why|who|compose|discuss"
     r"|define|imagine|compare|how do|how does|how can|what are|what do)\b"
@@ -77,12 +77,12 @@ def _weighed(turn: Turn, words: str, chances: Mapping[str, float], complexity: f
 
 def _names_a_tool(words: str, turn: Turn) -> bool:
     """Does the turn ask for what one of the tools on offer does?"""
-    talk = _TALK.match(words) is not None
+    if turn.size > _REQUEST_MAX or _TALK.match(words):
+        return False
     said = {stem(word) for word in _WORD.findall(words)}
+    short = turn.size <= _BREATH_MAX
     for tool in turn.offered:
-        name, every = words_of_tool(tool)
-        if len(said & every) >= _NAMED_WORDS and said & name:
-            return True
-        if name and name <= said and not talk:
+        about, every = words_of_tool(tool)
+        if about and about <= said and (short or len(said & every) >= _NAMED_WORDS):
             return True
     return False

@@ -66,11 +66,12 @@ def _offered(payload: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
 
 
 def words_of_tool(tool: Mapping[str, Any]) -> tuple[frozenset[str], frozenset[str]]:
-    """Stems of a tool's name, and the same with those of its parameters' names."""
+    """Stems of what a tool is about (its name without the verb), and of all its names."""
     parameters = tool.get("parameters")
     names = parameters.get("properties") if isinstance(parameters, Mapping) else None
     name = _stems(str(tool.get("name", "")))
-    return name, name | _stems(" ".join(names if isinstance(names, Mapping) else ()))
+    every = name | _stems(" ".join(names if isinstance(names, Mapping) else ()))
+    return name - _VERBS, every
 
 
 def _stems(text: str) -> frozenset[str]:
@@ -81,11 +82,18 @@ def _stems(text: str) -> frozenset[str]:
 def stem(word: str) -> str:
     """A word without the commonest English endings: ``books`` and ``booking`` are ``book``."""
     for ending in ("ing", "ed", "es", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
+        if word.endswith(ending) and len(word) - len(ending) >= 4:
             return word[: -len(ending)]
     return word
 
 
+#: What tools do; what they do it to says more. And nouns that any text may hold.
+_VERBS = frozenset(
+    ("calculate", "compute", "create", "search", "find", "fetch", "update", "delete", "remove",
+     "add", "set", "send", "check", "book", "open", "play", "take", "show", "convert", "generate",
+     "retrieve", "lookup", "edit", "read", "write", "cancel", "start", "stop", "schedule", "post",
+     "current", "latest", "state", "status", "details", "time", "message", "note", "title", "code", "web", "app", "image", "test", "direction")
+)  # fmt: skip
 _COMMON = frozenset(
     ("get", "the", "and", "for", "with", "name", "type", "value", "data", "info", "list", "from",
      "text", "query", "input", "param", "function", "tool", "run", "make", "new", "all", "use")
