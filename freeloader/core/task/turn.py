@@ -92,7 +92,9 @@ _VERBS = frozenset(
     ("calculate", "compute", "create", "search", "find", "fetch", "update", "delete", "remove",
      "add", "set", "send", "check", "book", "open", "play", "take", "show", "convert", "generate",
      "retrieve", "lookup", "edit", "read", "write", "cancel", "start", "stop", "schedule", "post",
-     "current", "latest", "state", "status", "details", "time", "message", "note", "title", "code", "web", "app", "image", "test", "direction")
+     "current", "latest", "state", "status", "details",
+     "time", "message", "note", "title", "code",
+     "web", "app", "image", "test", "direction")
 )  # fmt: skip
 _COMMON = frozenset(
     ("get", "the", "and", "for", "with", "name", "type", "value", "data", "info", "list", "from",
