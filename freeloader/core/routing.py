@@ -178,16 +178,14 @@ def judged(
 
     Once it is ``over`` nobody asks any more who is put back.
     """
-    limit = None
-    if ask.policy.strategy == "quality-first" and ask.policy.order is None:
-        limit = strategies.StepDown(ask.profile.task, snapshot.health)
-    return map(_judging(ask, snapshot, limit, over), in_order(ask, snapshot))
+    limits = strategies.limits_of(ask.policy, ask.profile, snapshot.health)
+    return map(_judging(ask, snapshot, limits, over), in_order(ask, snapshot))
 
 
 def _judging(
     ask: Ask,
     snapshot: Snapshot,
-    limit: strategies.StepDown | None,
+    limits: Sequence[Callable[[Deployment, Verdict | None], Verdict | None]],
     over: Callable[[], bool] | None = None,
 ) -> Callable[[Deployment], Candidate]:
     """What makes a candidate of a deployment: verdict, lowered bound, and who is put back."""
@@ -199,7 +197,7 @@ def _judging(
         verdict, output = refusal(deployment), None
         if verdict is not None and verdict.code == "budget_exceeded" and deployment.id not in avoid:
             verdict, output = _lowered(ask, snapshot, deployment, verdict)
-        if limit is not None:
+        for limit in limits:
             verdict = limit(deployment, verdict)
         spared = None
         if verdict is None and put_back is not None and (firm or over is None or not over()):
@@ -217,7 +215,7 @@ def _staying(ask: Ask, snapshot: Snapshot, winner: Deployment) -> Candidate | No
     only = ask.resolution.deployments
     if stay is None or (only and stay.id not in only):
         return None
-    candidate = _judging(ask, snapshot, None)(stay)
+    candidate = _judging(ask, snapshot, ())(stay)
     if candidate.verdict is not None:
         return None
     passing = Passing(stay, candidate.soft)

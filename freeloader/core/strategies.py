@@ -235,6 +235,49 @@ class StepDown:
         )
 
 
+class AfterQuota:
+    """``onQuotaExceeded`` ``error`` or ``local``, where a quota is known to be gone.
+
+    Fed in order: once a better one was refused by its quota, whoever comes after is a
+    fallback, and only what the plan allows may be one: the same family elsewhere, and
+    under ``local`` what is local. Other plans are no business of this.
+    """
+
+    def __init__(self, step: str) -> None:
+        self._step = step
+        self._first: tuple[Deployment, Verdict] | None = None
+
+    def __call__(self, deployment: Deployment, verdict: Verdict | None) -> Verdict | None:
+        if verdict is not None:
+            gone = verdict.code == "quota_exhausted" and verdict.gate in ("quota", "breaker")
+            if gone and self._first is None:
+                self._first = (deployment, verdict)
+            return verdict
+        if self._first is None or (self._step == "local" and deployment.local):
+            return None
+        better, refused = self._first
+        if deployment.model.family == better.model.family:
+            return None
+        reason = f"onQuotaExceeded is '{self._step}', and {better.id}: {refused.reason}"
+        return refused._replace(gate="fallback", reason=reason)
+
+
+def limits_of(
+    policy: Policy, profile: Profile, health: Callable[[str], Health]
+) -> tuple[Callable[[Deployment, Verdict | None], Verdict | None], ...]:
+    """What refuses candidates because of who was refused before them."""
+    out: list[Callable[[Deployment, Verdict | None], Verdict | None]] = []
+    if policy.strategy == "quality-first" and policy.order is None:
+        out.append(StepDown(profile.task, health))
+    plan = policy.fallback
+    own = plan.mode if policy.origins.get("fallback") != "preset" else None
+    step = {"fail": "error", "error": "error", "local": "local"}.get(own or "")
+    step = step or plan.on_quota_exceeded
+    if step in ("error", "local"):
+        out.append(AfterQuota(step))
+    return tuple(out)
+
+
 def _spent(verdict: Verdict) -> bool:
     """A day's or a month's budget has no room. A limit on single requests only says which
     models are within it, and the best of those is what was asked for."""

@@ -375,12 +375,12 @@ class Run:
         if _coming(every):
             await self._tools.lane_up()
             return
-        if plan.failures:
-            raise self._failed(first, now)
         calmer = patient(plan.policy)
         if calmer and any(c.verdict is not None and c.verdict.gate == "maxLatency" for c in every):
             plan.policy = calmer
             return
+        if plan.failures:
+            raise self._failed(first, now)
         if plan.give_way(every):
             plan.avoid.clear()
             return

@@ -69,6 +69,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory, market: Simulator) -> Iterato
     house.xswarm("config", "set", "routing.rules", json.dumps(rules))
     house.xswarm("config", "set", "budget.allocations", '{"broke" = {daily = 0.0000001}}')
     with running(house):
+        first = house.call("PATCH", "/v1/accounts/quick/1", {"priority": 1}, role="admin")
+        assert first[0] == 200, first
         yield house
 
 
@@ -103,11 +105,12 @@ def spend(market: Simulator, *names: str) -> None:
     [
         ("cost-first", [*FREE, *PAID], FREE),
         ("cost-first", PAID, ["cheap"]),
-        ("speed-first", [*FREE, *PAID], ["quick"]),
+        ("speed-first", [*FREE, *PAID], FREE),
         ("quality-first", [*FREE, *PAID], ["dear"]),
         ("quality-first", [*FREE, "cheap"], ["wise"]),
         ("local-first", [*FREE, "home"], ["home"]),
-        ("balanced", ["quick", "dull"], ["quick"]),
+        ("balanced", [*FREE, "home"], [*FREE, "home"]),
+        ("priority", [*FREE, *PAID, *NEAR], ["quick"]),
     ],
 )
 def test_who_a_strategy_takes(
@@ -238,8 +241,8 @@ def test_a_quota_that_ran_out_elsewhere(
     shop: House, market: Simulator, plan: Any, expected: list[str] | None
 ) -> None:
     market.fault("quick", "day", forever=True)
-    fields = {"weights": {"cost": 0, "speed": 1, "quality": 0}, "fallback": plan}
-    status, headers, body = shop.chat(**fields, **only("quick", "wise", "dear", "home"))
+    fields = {"strategy": "priority", "fallback": plan}
+    status, headers, body = shop.chat(**fields, **only("quick", "wise", "home"))
     if expected is None:
         assert (status, body["error"]["code"]) == (429, "quota_exhausted")
         assert len(body["error"]["details"]["attempts"]) == 1
@@ -296,3 +299,37 @@ def test_a_poor_answer_is_asked_of_somebody_stronger_and_paid(
     market.fault("cheap", "reply", status=200, body=body)
     status, _, answer = shop.chat(**{**fields, "fallback": {"onQualityFailure": "error"}})
     assert (status, answer["error"]["code"]) == (502, "upstream_failed")
+
+
+# ── gates ────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("gate", "value", "refused"),
+    [
+        ("minIntelligence", 6, {"quick", "home", "dull"}),
+        ("maxIntelligence", 6, {"wise", "dear"}),
+        ("blockedProviders", ["quick", "dear"], {"quick", "dear"}),
+        ("allowedProviders", ["wise"], {*FREE, *PAID, *NEAR} - {"wise"}),
+        ("requiredCapabilities", ["vision"], {*FREE, *PAID, *NEAR}),
+        ("minContext", 100_000, {*FREE, *PAID, *NEAR}),
+        ("blockLocal", True, {*NEAR}),
+        ("localOnly", True, {*FREE, *PAID}),
+        ("freeOnly", True, {*PAID}),
+        ("paidOnly", True, {*FREE, *NEAR}),
+        ("noTraining", True, {*FREE, *PAID}),
+    ],
+)
+def test_each_gate_refuses_whom_it_says(
+    shop: House, gate: str, value: Any, refused: set[str]
+) -> None:
+    debug = shop.call("POST", "/v1/router/debug", _body(qualityGates={gate: value}))[2]
+    told = {c["provider"]: c["reason"] for c in debug["candidates"] if c.get("refusedBy") == gate}
+    assert set(told) == refused, told
+    assert all(told.values())
+    if refused == {*FREE, *PAID, *NEAR}:
+        status, _, body = shop.chat(qualityGates={gate: value})
+        assert (status, body["error"]["code"]) == (422, "no_model_passes_gates")
+        assert body["error"]["details"]["gates"][0]["refused"] == len(refused)
+    else:
+        assert served(shop, qualityGates={gate: value}) not in refused

@@ -9,7 +9,7 @@ import pytest
 from houses import PlainSnapshot, deployment, profile
 
 from freeloader.core import routing
-from freeloader.core.model import Level, Resolution, Verdict
+from freeloader.core.model import FallbackPlan, Level, Resolution, Verdict
 from freeloader.core.policy import combine
 from freeloader.core.snapshot import Health
 from freeloader.core.strategies import Passing, Pick, Soft
@@ -142,3 +142,30 @@ def test_who_is_put_back_serves_only_where_nobody_else_can() -> None:
     assert taken(Passing(free, slow)) == "a"
     assert taken(Passing(free, slow), Passing(other, spared)) == "b"
     assert taken() is None
+
+
+@pytest.mark.parametrize(
+    ("plan", "expected"),
+    [
+        (FallbackPlan(), "rest@1/m"),
+        (FallbackPlan(on_quota_exceeded="local"), "ollama@1/m"),
+        (FallbackPlan(mode="local"), "ollama@1/m"),
+        (FallbackPlan(on_quota_exceeded="error"), None),
+        (FallbackPlan(mode="error"), None),
+    ],
+)
+def test_what_may_follow_where_a_quota_is_known_to_be_gone(
+    plan: FallbackPlan, expected: str | None
+) -> None:
+    gone = deployment("gone", "best", speed=9.0)
+    rest, near = deployment("rest", speed=5.0), deployment("ollama", kind="local", speed=1.0)
+    snapshot = PlainSnapshot.of([gone, rest, near], full=frozenset({gone.id}))
+    question = ask("balanced", fallback=plan)
+    assert winner(question, snapshot) == expected
+    # The same model elsewhere is no fallback, and nothing changes while the quota is there.
+    twin = deployment("twin", "best", speed=2.0)
+    both = PlainSnapshot.of([gone, rest, near, twin], full=frozenset({gone.id}))
+    assert winner(question, both) in {expected, twin.id} - {None}
+    assert winner(question, PlainSnapshot.of([gone, rest, near])) == gone.id
+    codes = {c.verdict.code for c in routing.refusals(question, snapshot) if c.verdict}
+    assert codes <= {"quota_exhausted"}
