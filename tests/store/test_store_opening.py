@@ -198,3 +198,27 @@ def test_a_new_file_is_in_wal_mode_before_anything_is_written(tmp_path: Path, sc
     conn = sqlite3.connect(f"file:{tmp_path / 'new.db'}?mode=ro", uri=True)
     assert conn.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     conn.close()
+
+
+@pytest.mark.parametrize("schema", [LEDGER, JOURNAL], ids=["ledger", "journal"])
+def test_every_migration_is_one_transaction(tmp_path: Path, schema) -> None:
+    def state(path: Path) -> list[object]:
+        conn = sqlite3.connect(path)
+        found = conn.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+        conn.close()
+        return [version(path), *found]
+
+    for number in range(1, schema.version):
+        path = tmp_path / f"{number}.db"
+        opening.prepare(path, replace(schema, migrations=schema.migrations[:number]))
+        before = state(path)
+
+        def cut(db, number=number) -> None:
+            schema.migrations[number](db)
+            raise sqlite3.OperationalError("interrupted")
+
+        with pytest.raises(Unavailable):
+            opening.prepare(path, replace(schema, migrations=(*schema.migrations[:number], cut)))
+        assert state(path) == before, f"migration {number + 1} left something behind"
+        opening.prepare(path, schema)
+        assert version(path) == schema.version

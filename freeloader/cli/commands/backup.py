@@ -91,9 +91,10 @@ def alone(home: Path, what: str) -> Iterator[None]:
     files = RunFiles(home)
     if files.running() is not None:
         raise Failure(f"the daemon runs, and {what} needs its files: xswarm stop")
-    if not files.lock.acquire_soon(lambda: files.running() is not None, SystemClock()):
+    lock = files.lock
+    if not lock.acquire_soon(lambda: files.running() is not None, SystemClock()):
         raise Failure("the daemon is just starting or stopping; try again in a moment.")
     try:
         yield
     finally:
-        files.lock.release()
+        lock.release()
