@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 
 from freeloader.gateway import routes as nouns
 from freeloader.gateway.middleware import Front
-from freeloader.gateway.protocol import Runner
+from freeloader.gateway.protocol import HEAD_SECONDS, Runner
 from freeloader.gateway.routes.table import Route
 from freeloader.gateway.services import Services
 
@@ -26,11 +26,12 @@ TABLE = web.AppKey("routes", tuple)
 class HttpLimits:
     """Seconds and bytes of the HTTP server.
 
-    ``keepalive_seconds`` also bounds how long a connection may dawdle over its
-    request head; clients' own pools give up sooner (httpx after 5 s, aiohttp 15 s).
+    ``keepalive_seconds`` is for idle connections: clients' own pools give up sooner (httpx
+    after 5 s, aiohttp 15 s). ``head_seconds`` is for a request's head.
     """
 
     keepalive_seconds: float = 30.0
+    head_seconds: float = HEAD_SECONDS
     lingering_seconds: float = 2.0
     line_bytes: int = 8190
     field_bytes: int = 16_380
@@ -119,6 +120,7 @@ async def serve(
         auto_decompress=False,
         **options,
     )
+    runner.head_seconds = limits.head_seconds
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=limits.backlog)

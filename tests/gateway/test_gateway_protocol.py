@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from dataclasses import replace
 
 import orjson
 import pytest
 from front_fakes import CLIENT, House
+
+from freeloader.gateway.server import HTTP_LIMITS, Running, build_app, serve
 
 KEY = b"Authorization: Bearer " + CLIENT.encode() + b"\r\n"
 GOOD = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n" + KEY
@@ -40,3 +44,61 @@ async def test_a_head_that_is_too_long_is_called_so(house: House) -> None:
     answer = await house.raw(GOOD + b"X-A: " + b"a" * 100_000 + b"\r\n\r\n")
     assert b" 431 " in answer.split(b"\r\n")[0]
     assert b"aaaa" not in answer
+
+
+@pytest.fixture
+async def hasty(house: House):
+    """The front with a fifth of a second for a head, and what it says to raw bytes."""
+    assert house.running is not None
+    limits = replace(HTTP_LIMITS, head_seconds=0.2)
+    running = await serve(build_app(house.services()), "127.0.0.1", 0, limits)
+    yield running
+    await running.stop()
+
+
+async def talk(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
+    """Sends the pieces one after the other, then reads until the front closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for piece in pieces:
+            if reader.at_eof() or reader._buffer:  # it has spoken: no more is read there
+                break
+            writer.write(piece)
+            await asyncio.sleep(pause)
+        return await asyncio.wait_for(reader.read(), 10)
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [(), (b"GET /heal",), (GOOD,), tuple(bytes([byte]) for byte in GOOD)],
+    ids=["silent", "a line", "no end", "dripping"],
+)
+async def test_h1_a_head_that_dawdles_is_ended(hasty: Running, pieces: tuple[bytes, ...]) -> None:
+    answer = await talk(hasty.port, *pieces, pause=0.02 if len(pieces) > 1 else 0.0)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b" 408 " in head.split(b"\r\n")[0]
+    assert orjson.loads(body)["error"]["code"] == "request_timeout"
+    assert CLIENT.encode() not in answer
+
+
+async def test_h1_a_second_head_has_its_time_too(hasty: Running) -> None:
+    answer = await talk(hasty.port, GOOD + b"\r\n", GOOD, pause=0.05)
+    first, _, rest = answer.partition(b"\r\n\r\n")
+    assert b" 200 " in first.split(b"\r\n")[0]
+    assert b"HTTP/1.1 408 " in rest
+
+
+async def test_h1_whoever_waits_for_an_answer_or_is_idle_is_left_alone(
+    hasty: Running, house: House
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", hasty.port)
+    writer.write(GOOD + b"\r\n")
+    first = await asyncio.wait_for(reader.readuntil(b"}]}"), 10)
+    await asyncio.sleep(0.5)  # longer than a head may take
+    writer.write(GOOD + b"\r\n")
+    second = await asyncio.wait_for(reader.readuntil(b"}]}"), 10)
+    writer.close()
+    assert b" 200 " in first
+    assert b" 200 " in second
