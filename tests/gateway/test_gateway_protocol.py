@@ -61,7 +61,7 @@ async def talk(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         for piece in pieces:
-            if reader.at_eof() or reader._buffer:  # it has spoken: no more is read there
+            if reader._eof:  # it has closed: nobody reads there any more
                 break
             writer.write(piece)
             await asyncio.sleep(pause)
