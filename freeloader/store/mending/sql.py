@@ -53,8 +53,9 @@ ATTEMPTS_LAST = """
 SELECT a.id, a.decision_id, a.at, a.deployment, a.cost_pico, a.meters, a.outcome, a.latency_ms,
     a.first_ms, coalesce(d.project, '') AS project, coalesce(d.key_id, '') AS key_id,
     coalesce(d.task, '') AS task
-FROM attempts a LEFT JOIN decisions d ON d.id = a.decision_id
-WHERE a.cost_pico > 0 ORDER BY a.at DESC LIMIT :limit
+FROM (SELECT * FROM attempts ORDER BY at DESC LIMIT :limit) a
+LEFT JOIN decisions d ON d.id = a.decision_id
+WHERE a.cost_pico > 0
 """
 USAGE_THERE = "SELECT 1 FROM usage WHERE attempt_id = :attempt_id"
 HOLD_OF = "SELECT hold_id FROM holds WHERE attempt_id = :attempt_id AND state = 'held'"
