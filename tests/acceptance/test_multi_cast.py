@@ -160,3 +160,47 @@ def test_the_official_client_reads_every_answer_of_a_stream(house: House) -> Non
     assert all(said.values())
     assert usage is not None
     assert usage.completion_tokens > 0
+
+
+def debug(house: House, headers: dict[str, str] | None = None, **fields: Any) -> Any:
+    body = {"prompt": "hello", "max_tokens": 50, **fields}
+    status, _, answer = house.call("POST", "/v1/router/debug", body, headers=headers)
+    assert status == 200, answer
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("fields", "asked"),
+    [
+        ({"selection": "best", "targets": 2}, ["gold", "alpha"]),
+        ({"selection": "cheapest", "targets": 2}, ["alpha", "beta"]),
+        ({"model": "twins"}, ["alpha", "beta"]),
+        ({"qualityGates": {"blockedProviders": ["alpha"]}}, ["gold", "beta"]),
+        ({"qualityGates": {"freeOnly": True}, "targets": 1}, ["alpha"]),
+    ],
+)
+def test_who_is_asked(house: House, fields: dict[str, Any], asked: list[str]) -> None:
+    plan = debug(house, strategy="multi-cast", **fields)["multiCast"]
+    assert {m["provider"] for m in plan["members"]} == set(asked)
+    assert (plan["note"] is None) == (len(asked) >= plan["targets"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "headers", "strategy"),
+    [
+        ({"priority": "cheap"}, {}, "cost-first"),
+        ({"priority": "balanced"}, {}, "balanced"),
+        ({"freeloader": {"priority": "best"}}, {}, "quality-first"),
+        ({"latencyPref": "fast"}, {}, "speed-first"),
+        ({"priority": "cheap", "targets": 2}, {}, "multi-cast"),
+        ({}, {"X-Freeloader-Targets": "2", "X-Freeloader-Max-Cost": "0.5"}, "multi-cast"),
+    ],
+)
+def test_priority_latency_and_cost_are_policy_and_say_whose(
+    house: House, fields: dict[str, Any], headers: dict[str, str], strategy: str
+) -> None:
+    costs = {} if headers else {"max_cost": 0.5}
+    policy = debug(house, headers, **fields, **costs)["policy"]
+    assert policy["strategy"] == strategy
+    assert policy["origins"]["strategy"] == "request"
+    assert (policy["maxCostUsd"], policy["origins"]["maxCost"]) == (0.5, "request")
