@@ -59,7 +59,9 @@ def test_moments(text: str, end: bool, wall: float) -> None:
     assert periods.moment(text, "from", end=end) == wall
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "9" * 30, "nan"])
+@pytest.mark.parametrize(
+    "text", ["yesterday", "2026-13-01", "9" * 30, "nan", "0001-01-01", "9999-12-31", "1" * 11]
+)
 def test_what_is_no_moment_is_said(text: str) -> None:
     with pytest.raises(InvalidRequest, match="from must be a date"):
         periods.moment(text, "from")

@@ -17,6 +17,8 @@ HOUR_S = 3_600.0
 #: Longer periods of hours are cut by days: single rows are read for each hour.
 HOURS_MAX = 48
 DAYS_MAX = 3_660
+#: 2191: no moment that anybody asks for is later.
+LATEST = 7e9
 
 _NUMBER = re.compile(r"([1-9][0-9]{0,4})\s*(h|d|w|m|y)", re.ASCII)
 _NAMES = {
@@ -69,7 +71,7 @@ def moment(text: str, name: str, *, end: bool = False) -> float:
     """
     wanted = text.strip()
     try:
-        if re.fullmatch(r"[0-9]{9,11}(\.[0-9]+)?", wanted, re.ASCII):
+        if re.fullmatch(r"[0-9]{9,10}(\.[0-9]+)?", wanted, re.ASCII):
             return float(wanted)
         # In a query string "+" is a space.
         found = datetime.fromisoformat(re.sub(r" (?=\d\d:?\d\d$)", "+", wanted))
@@ -77,7 +79,10 @@ def moment(text: str, name: str, *, end: bool = False) -> float:
             found += timedelta(days=1)
         if found.tzinfo is None:
             found = found.replace(tzinfo=UTC)
-        return found.timestamp()
+        wall = found.timestamp()
+        if not 0 <= wall <= LATEST:
+            raise ValueError(wanted)
+        return wall
     except (ValueError, OverflowError) as problem:
         raise InvalidRequest(
             f"{name} must be a date or a time, e.g. 2026-11-20 or 2026-11-20T12:00:00Z.",

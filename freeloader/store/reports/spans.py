@@ -30,17 +30,19 @@ def parts(since: float, until: float, rows_since: float = 0.0) -> Parts:
         edges, first, last = [(since, until)], 0, 0
     else:
         edges = [(since, float(first * DAY_S)), (float(last * DAY_S), until)]
-    kept, days = [], list(range(first, last))
+    kept, whole = [], [(first, last)] if first < last else []
     for start, stop in edges:
         if stop <= start:
             continue
         if start >= rows_since:
             kept.append((start, stop))
         else:
-            days.append(floor(start / DAY_S))
-    if not days:
+            day = floor(start / DAY_S)
+            whole.append((day, day + 1))
+    if not whole:
         return Parts(None, tuple(kept))
-    return Parts((date(min(days) * DAY_S), date((max(days) + 1) * DAY_S)), tuple(kept))
+    begin, end = min(day for day, _ in whole), max(day for _, day in whole)
+    return Parts((date(begin * DAY_S), date(end * DAY_S)), tuple(kept))
 
 
 def date(wall: float) -> str:
