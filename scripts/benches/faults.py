@@ -26,7 +26,7 @@ from typing import Any
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "acceptance"))
-from farm import House, Simulator, model, pretend, provider, running, until
+from farm import House, Simulator, call, model, pretend, provider, running, until
 from rush import Ask, Rush, Seen, launchers
 
 RATE = 20.0
@@ -248,6 +248,39 @@ def draining(place: Path, *, quick: bool) -> list[Row]:
     return rows
 
 
+def descriptors(place: Path, *, quick: bool) -> list[Row]:
+    """S7: no file descriptor is left for new connections; then there are again."""
+    with _street(place, ("alpha",), environ={_LANE: "auto"}) as (house, _):
+        assert house.daemon is not None
+        daemon = psutil.Process(house.daemon.pid)
+        assert house.chat(model="alpha/m")[0] == 200
+        room = daemon.num_fds() + 12
+        daemon.rlimit(psutil.RLIMIT_NOFILE, (room, room))
+        crowd = [socket.create_connection(("127.0.0.1", house.port)) for _ in range(40)]
+        time.sleep(1.0)
+        shed = not _quick(house)
+        for one in crowd:
+            one.close()
+        began = time.monotonic()
+        until(lambda: _quick(house), 20, "it answers again")
+        back = time.monotonic() - began
+        alive = house.daemon.poll() is None
+    held = _holds(house)
+    return [
+        Row("S7: no file descriptors are left", "RLIMIT_NOFILE, forty idle connections",
+            "new ones are shed, nothing ends; healthy again < 1 s after release",
+            f"shed: {'yes' if shed else 'no need'}, back after {back:.2f} s, {held} holds left",
+            alive and back < 1.5 and held == 0)
+    ]  # fmt: skip
+
+
+def _quick(house: House) -> bool:
+    try:
+        return call("GET", f"{house.url}/health", timeout=0.5)[0] == 200
+    except OSError:
+        return False
+
+
 # ── providers ────────────────────────────────────────────────────────────────
 
 
@@ -393,5 +426,5 @@ def _first(some: list[Any]) -> str:
 
 PARTS: dict[str, Callable[..., list[Row]]] = {
     "killed": killed, "stopped": stopped, "looping": looping, "orphans": orphans,
-    "taken": taken, "draining": draining, "broken": broken,
+    "taken": taken, "draining": draining, "descriptors": descriptors, "broken": broken,
 }  # fmt: skip

@@ -298,7 +298,7 @@ async def test_a_changed_config_loses_no_request(keeper: Keeper, upstream: FakeU
     assert text(await run(keeper, "sim/new")) == "hello"
 
 
-async def test_kill_nine_fails_what_is_in_flight_and_it_comes_back(keeper: Keeper) -> None:
+async def test_s1_kill_nine_fails_what_is_in_flight_and_it_comes_back(keeper: Keeper) -> None:
     before = keeper.status()
     task = asyncio.create_task(run(keeper, "sim/long", True))
     await asyncio.sleep(0.5)
@@ -316,7 +316,7 @@ async def test_kill_nine_fails_what_is_in_flight_and_it_comes_back(keeper: Keepe
     assert isinstance((await run(keeper, "sim/ok"))[-1], End)
 
 
-async def test_a_stopped_process_is_found_killed_and_replaced(keeper: Keeper) -> None:
+async def test_s3_a_stopped_process_is_found_killed_and_replaced(keeper: Keeper) -> None:
     pid = keeper.status()["pid"]
     os.kill(pid, signal.SIGSTOP)
     while psutil.pid_exists(pid) and keeper.status()["pid"] == pid:
@@ -346,7 +346,7 @@ DAEMON = """
 """
 
 
-async def test_no_orphan_after_the_daemon_is_killed(tmp_path: Path) -> None:
+async def test_s4_no_orphan_after_the_daemon_is_killed(tmp_path: Path) -> None:
     root = str(Path(__file__).resolve().parents[2])
     daemon = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(DAEMON), str(tmp_path)],

@@ -26,7 +26,7 @@ pytestmark = [
 TINY_MB = 64
 
 
-async def test_recycling_under_traffic_loses_no_request(
+async def test_s_leak_recycling_under_traffic_loses_no_request(
     upstream: FakeUpstream, tmp_path: Path
 ) -> None:
     keeper = Keeper(

@@ -307,6 +307,9 @@ def _print_status(shown: Mapping[str, Any]) -> None:
     child = shown.get("child") or {}
     if child:
         click.echo(f"litellm    {_child(child)}")
+    lane = shown.get("lane") or {}
+    if lane.get("mode"):
+        click.echo(f"lane       {_lane(lane)}")
     if "requestsToday" in shown:
         count = shown["requestsToday"]
         click.echo(f"today      {count} request{'' if count == 1 else 's'}")
@@ -344,7 +347,16 @@ def _child(child: Mapping[str, Any]) -> str:
         parts.append(f"{child['restarts']} restarts")
     if child.get("lastExit"):
         parts.append(f"last exit: {_last_exit(child['lastExit'])}")
+    if child.get("since"):
+        parts.append(f"since {child['since']}")
     return ", ".join(parts)
+
+
+def _lane(lane: Mapping[str, Any]) -> str:
+    """How providers are called, and how many models would miss the child."""
+    needed = "" if lane.get("childNeeded") else "; no child is needed now"
+    told = f"{lane.get('direct', 0)} models can be called directly"
+    return f"{lane['mode']}: {told}, {lane.get('childOnly', 0)} only through the child{needed}"
 
 
 def _last_exit(last: Any) -> str:
