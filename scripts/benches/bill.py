@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
         finally:
             gold.stop()
     if options.json:
-        print(json.dumps({**asdict(toll), "sound": toll.sound()}))
+        print(json.dumps({**asdict(toll), "sound": toll.sound()}, default=str))
         return 0 if toll.sound() else 1
     print(f"{count} requests, {toll.answered} answered, {toll.billed_calls} billed\n")
     print(f"usage reported: {toll.exact_calls} calls, ledger = bill = {toll.exact} picodollars")

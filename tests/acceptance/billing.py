@@ -31,6 +31,7 @@ def run(house: House, simulator: Simulator, count: int, seed: int, say: Any) -> 
     killing.restart(house, toll)
     try:
         toll.answered = asyncio.run(_all(house, count, seed, say))
+        toll.analytics = house.get("/v1/analytics?period=today")
     finally:
         simulator.calm()
         house.stop()

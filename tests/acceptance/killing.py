@@ -52,6 +52,7 @@ class Toll:
     #: Charged more often than billed, where the provider reported what it billed.
     doubled: list[str] = field(default_factory=list)
     restarts: list[float] = field(default_factory=list)
+    analytics: dict[str, Any] = field(default_factory=dict)
 
     def sound(self) -> bool:
         return not self.missing and not self.doubled and self.charged >= self.billed

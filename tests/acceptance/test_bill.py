@@ -7,6 +7,7 @@ from pathlib import Path
 
 import billing
 import killing
+import pytest
 
 
 def test_the_ledger_has_what_was_billed(tmp_path: Path) -> None:
@@ -21,3 +22,14 @@ def test_the_ledger_has_what_was_billed(tmp_path: Path) -> None:
     assert 200 < toll.answered <= 250
     assert toll.apart_charged >= toll.apart_billed > 0
     assert toll.exact + toll.apart_billed == toll.billed
+    shown, saved = toll.analytics, toll.analytics["savings"]
+    assert 200 < shown["totalRequests"] <= toll.billed_calls
+    # Calls whose client left may still be on their way when it is asked.
+    assert 0 < shown["totalCost"] * 1e12 <= toll.charged + 1
+    for group in ("byProvider", "byModel", "byProject", "byTask"):
+        cost = sum(row["cost"] for row in shown[group].values())
+        assert cost == pytest.approx(shown["totalCost"]), group
+    assert sum(row["cost"] for row in shown["series"]) == pytest.approx(shown["totalCost"])
+    assert saved["saved"] == pytest.approx(saved["wouldHaveCost"] - shown["totalCost"])
+    assert saved["premiumModel"].startswith(tuple("abcdefghijklmnopqrstuvwxyz"))
+    assert any(row["p95"] for row in shown["series"])
