@@ -110,7 +110,7 @@ class Upstream:
         if not alone:
             return []
         return [
-            f"{alone} models need the LiteLLM child, which upstream.lane = direct rules out; "
+            f"models that need the LiteLLM child, which upstream.lane = direct rules out: {alone}; "
             "`xswarm config set upstream.lane auto` serves them too"
         ]
 

@@ -286,6 +286,7 @@ def _status_of(home: Path, record: Record) -> dict[str, Any]:
     shown["state"] = health.get("status", "unknown")
     for name in (
         "child",
+        "lane",
         "providers",
         "requestsToday",
         "simulated",
