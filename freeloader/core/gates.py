@@ -253,8 +253,8 @@ def relevant(question: Question) -> tuple[Gate, ...]:
     return tuple(
         gate
         for gate, name in GATES
-        if name is None
-        or getattr(gates, name) not in (None, False, frozenset())
+        if (name is None and (question.signers or gate is not incompatible_history))
+        or (name is not None and getattr(gates, name) not in (None, False, frozenset()))
         # An empty allow-list refuses everybody; it is not the same as none.
         or (name == "allowed_providers" and gates.allowed_providers is not None)
     )

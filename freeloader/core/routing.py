@@ -204,7 +204,7 @@ def _judging(
             spared = put_back(deployment)
         if firm and spared is not None and spared.strain >= FIRM:
             verdict, spared = spared.told().verdict, None
-        return Candidate(deployment, verdict, soft=spared, output=output)
+        return Candidate(deployment, verdict, (), 0.0, None, spared, output)
 
     return judged_one
 
@@ -261,13 +261,20 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
 
 
 def explain(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
-    """Every candidate judged: the winner, others that may serve, the refused, each in order."""
+    """Every candidate judged: the winner, others that may serve, the refused, each in order.
+
+    Who would be put back is asked until the winner is certain, as in deciding.
+    """
     serving: list[Candidate] = []
     refused: list[Candidate] = []
-    for candidate in judged(ask, snapshot):
-        (serving if candidate.verdict is None else refused).append(candidate)
-    passing = (Passing(c.deployment, c.soft) for c in serving)
-    taken = strategies.first(passing, ask.policy, ask.profile)
+    pick = Pick(ask.policy, ask.profile)
+    for candidate in judged(ask, snapshot, lambda: pick.certain):
+        if candidate.verdict is None:
+            serving.append(candidate)
+            pick.offer(Passing(candidate.deployment, candidate.soft))
+        else:
+            refused.append(candidate)
+    taken = pick.winner()
     if taken is None:
         return tuple(refused)
     first = next(c for c in serving if c.deployment is taken.deployment)

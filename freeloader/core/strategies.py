@@ -221,18 +221,20 @@ class StepDown:
         self._first: tuple[float, Deployment, Verdict] | None = None
 
     def __call__(self, deployment: Deployment, verdict: Verdict | None) -> Verdict | None:
-        value = scoring.intelligence(deployment, self._task, self._health(deployment.id)) or 0.0
-        if verdict is not None:
-            if self._first is None and _spent(verdict):
-                self._first = (value, deployment, verdict)
+        if self._first is None:
+            if verdict is not None and _spent(verdict):
+                self._first = (self._value(deployment), deployment, verdict)
             return verdict
-        if self._first is None or value >= self._first[0]:
-            return None
+        if verdict is not None or self._value(deployment) >= self._first[0]:
+            return verdict
         best, better, refused = self._first
         return refused._replace(
             reason=f"quality-first does not step down from {better.public_model} "
             f"(intelligence {best:g}): {refused.reason}"
         )
+
+    def _value(self, deployment: Deployment) -> float:
+        return scoring.intelligence(deployment, self._task, self._health(deployment.id)) or 0.0
 
 
 class AfterQuota:
