@@ -75,7 +75,7 @@ def kills(folder: Path, count: int, seed: int) -> dict[str, Any]:
     if toll.charged < toll.billed:
         wrong.append(f"charged {toll.charged}, billed {toll.billed}")
     shown = asdict(toll)
-    for name in ("missing", "doubled", "restarts"):
+    for name in ("missing", "doubled", "restarts", "analytics"):
         del shown[name]
     middle, late = (percentile(toll.restarts, share) for share in (0.5, 0.99))
     ready = f"p50 {middle:.2f} s p99 {late:.2f} s"
