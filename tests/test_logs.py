@@ -125,7 +125,7 @@ def test_messages_arguments_and_tracebacks_are_masked(to_file: tuple[Logs, Path]
     assert "do not fit" in text
 
 
-def test_no_line_can_be_forged(to_file: tuple[Logs, Path]) -> None:
+def test_h8_no_line_can_be_forged(to_file: tuple[Logs, Path]) -> None:
     evil = "x\n2026-01-01T00:00:00.000Z INFO root all well\r\x1b[2J\x1b[31m\u2028\u202e\x85\x00"
     log.info("said %s", evil)
     with bind(request_id=evil):
@@ -193,7 +193,7 @@ async def test_the_request_id_belongs_to_its_own_task(to_file: tuple[Logs, Path]
     assert logs.bound() == {}
 
 
-def test_the_file_is_private_and_rotates(tmp_path: Path, redactor: Redactor) -> None:
+def test_k2_the_file_is_private_and_rotates(tmp_path: Path, redactor: Redactor) -> None:
     old = os.umask(0)
     try:
         handle = setup(tmp_path, redactor, file_bytes=4000, files=2)

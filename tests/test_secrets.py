@@ -171,7 +171,7 @@ async def test_stand_ins_for_keyrings_are_not_trusted(monkeypatch: pytest.Monkey
         assert system_keyring() is None
 
 
-async def test_files_are_private_under_any_umask_and_unreadable_without_the_key(
+async def test_k2_files_are_private_under_any_umask_and_unreadable_without_the_key(
     home: Home,
 ) -> None:
     old = os.umask(0)

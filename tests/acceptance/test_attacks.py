@@ -40,7 +40,7 @@ def test_calls_that_share_a_request_id_are_each_paid(house: House, simulator: Si
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 429, 500, 200])
-def test_a_key_that_a_provider_quotes_stays_here(
+def test_k1_a_key_that_a_provider_quotes_stays_here(
     house: House, simulator: Simulator, status: int
 ) -> None:
     error = {"error": {"message": f"no good: {KEY} is what you sent", "code": KEY}}

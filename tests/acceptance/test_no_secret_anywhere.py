@@ -13,7 +13,7 @@ def _holds(path: Path, needle: bytes) -> bool:
     return needle in path.read_bytes()
 
 
-def test_a_planted_key_is_found_nowhere(tmp_path: Path, simulator: Simulator) -> None:
+def test_k1_a_planted_key_is_found_nowhere(tmp_path: Path, simulator: Simulator) -> None:
     house = House(tmp_path / "home", {"SPY_API_KEY": CANARY})
     house.xswarm("init")
     spy = provider(f"{simulator.url}/alpha/v1", {"twin": model("twins")})
@@ -26,11 +26,13 @@ def test_a_planted_key_is_found_nowhere(tmp_path: Path, simulator: Simulator) ->
             if kind:
                 simulator.fault("alpha", kind, count=2)
             said.append(json.dumps(house.chat(model="spy/twin")[2]))
-        paths = ("/v1/health", "/v1/accounts", "/v1/config", "/v1/decisions", "/v1/models")
+        paths = ("/v1/health", "/v1/accounts", "/v1/config", "/v1/decisions", "/v1/models",
+                 "/metrics", "/openapi.json", "/v1/analytics", "/v1/audit")  # fmt: skip
         said += [json.dumps(house.get(path)) for path in paths]
         said += [house.xswarm("status"), house.xswarm("account", "list", "--json")]
         assert house.daemon is not None
         daemon = psutil.Process(house.daemon.pid)
+        environ.append(Path(f"/proc/{daemon.pid}/environ").read_bytes())
         for process in daemon.children(recursive=True):
             said.append(" ".join(process.cmdline()))
             environ.append(Path(f"/proc/{process.pid}/environ").read_bytes())
@@ -42,6 +44,9 @@ def test_a_planted_key_is_found_nowhere(tmp_path: Path, simulator: Simulator) ->
     hits = [p for p in house.home.rglob("*") if p.is_file() and _holds(p, needle)]
     assert hits == []
     assert not [text for text in said if CANARY in text]
+    # Nor any part of it: a key is known by its last four characters at most.
+    parts = {CANARY[at : at + 8] for at in range(3, len(CANARY) - 11)}
+    assert not [part for part in parts for text in said if part in text]
     assert not [env for env in environ if needle in env]
     assert CANARY not in house.said()
 

@@ -60,13 +60,13 @@ def schemathesis(house: House, *more: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_no_5xx_and_no_drift(house: House) -> None:
+def test_h7_no_5xx_and_no_drift(house: House) -> None:
     done = schemathesis(house, "--phases", "coverage,fuzzing,stateful", "--max-examples", "3")
     assert done.returncode == 0, done.stdout[-6000:]
     assert "Selected:" in done.stdout
 
 
-def test_what_is_refused_costs_nothing(house: House) -> None:
+def test_h7_what_is_refused_costs_nothing(house: House) -> None:
     before = house.get("/v1/budget")["daily"]
     fine = {"model": "gold/ingot", "messages": [{"role": "user", "content": "hi"}]}
     for wrong in (

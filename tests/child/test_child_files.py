@@ -76,7 +76,7 @@ def test_the_log_is_rotated_bounded_private_and_keeps_its_last_lines(tmp_path: P
     assert "\x1b" not in "".join(log.tail)
 
 
-def test_the_environment_is_made_from_scratch(tmp_path: Path) -> None:
+def test_k4_the_environment_is_made_from_scratch(tmp_path: Path) -> None:
     source = {
         "PATH": "/bin",
         "OPENAI_API_KEY": "planted",

@@ -37,7 +37,7 @@ def concrete(route: Route) -> str:
 
 
 @pytest.mark.parametrize("route", TABLE, ids=IDS)
-async def test_no_route_answers_a_bad_key(route: Route, house: House) -> None:
+async def test_h6_no_route_answers_a_bad_key(route: Route, house: House) -> None:
     for name, headers in BAD_KEYS.items():
         path = concrete(route) + f"?key={ADMIN}&api_key={ADMIN}"
         async with house.call(route.method, path, None, headers=headers) as response:
@@ -51,7 +51,7 @@ async def test_no_route_answers_a_bad_key(route: Route, house: House) -> None:
 
 
 @pytest.mark.parametrize("route", TABLE, ids=IDS)
-async def test_a_lesser_role_is_refused(route: Route, house: House) -> None:
+async def test_h6_a_lesser_role_is_refused(route: Route, house: House) -> None:
     lesser = {FOR_ADMIN: (CLIENT, VIEWER, BOUND), INFERENCE: (VIEWER,)}.get(route.access, ())
     for key in lesser:
         async with house.call(route.method, concrete(route), key, json={}) as response:
@@ -67,7 +67,7 @@ async def test_x_api_key_is_as_good_as_bearer(key: str, house: House) -> None:
         assert status == 200
 
 
-async def test_unknown_paths_need_a_key_too(house: House) -> None:
+async def test_h6_unknown_paths_need_a_key_too(house: House) -> None:
     for path in ("/", "/nope", "/v1/../v1/config", "/health/", "/Health"):
         async with house.call("GET", path, None) as response:
             assert response.status in (400, 401), path
@@ -136,7 +136,7 @@ async def test_unknown_paths_need_a_key_too(house: House) -> None:
         ("localhost\x00", False),
     ],
 )
-def test_hosts(host: str, good: bool) -> None:
+def test_h4_hosts(host: str, good: bool) -> None:
     from freeloader.gateway.guards.hosts import host_allowed, parse_host
 
     parsed = parse_host(host)
@@ -144,14 +144,14 @@ def test_hosts(host: str, good: bool) -> None:
     assert (parsed is not None and host_allowed(parsed, ("127.0.0.1",), allowed)) is good
 
 
-async def test_a_strange_host_is_refused_before_anything_else(house: House) -> None:
+async def test_h4_a_strange_host_is_refused_before_anything_else(house: House) -> None:
     for path in ("/health", "/ready", "/v1/models", "/nope"):
         status, body, _ = await house.get(path, headers={"Host": "evil.example"})
         assert status == 403
         assert well_formed(body)["code"] == "host_not_allowed"
 
 
-async def test_raw_requests_without_one_host_are_refused(house: House) -> None:
+async def test_h4_raw_requests_without_one_host_are_refused(house: House) -> None:
     end = b"Connection: close\r\n\r\n"
     good = b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + end
     assert b" 200 " in await house.raw(good)
@@ -168,7 +168,7 @@ async def test_raw_requests_without_one_host_are_refused(house: House) -> None:
         assert b" 200 " not in answered.split(b"\r\n")[0], head
 
 
-async def test_dotted_and_doubled_paths_open_nothing(house: House) -> None:
+async def test_h3_dotted_and_doubled_paths_open_nothing(house: House) -> None:
     for target in (
         b"/v1/%2e%2e/v1/config",
         b"/health/../v1/config",
@@ -209,7 +209,7 @@ ORIGINS: list[tuple[str, dict[str, str], bool]] = [
 
 
 @pytest.mark.parametrize(("name", "headers", "good"), ORIGINS, ids=[row[0] for row in ORIGINS])
-async def test_origins(name: str, headers: dict[str, str], good: bool, house: House) -> None:
+async def test_h5_origins(name: str, headers: dict[str, str], good: bool, house: House) -> None:
     house.server = ServerPart(cors_origins=("https://app.example",))
     filled = {key: value.replace("{port}", str(house.port)) for key, value in headers.items()}
     status, body, got = await house.ask(HELLO, headers=filled)
@@ -223,7 +223,7 @@ async def test_origins(name: str, headers: dict[str, str], good: bool, house: Ho
         assert house.pipeline.profiles == []
 
 
-async def test_preflight_of_a_listed_origin_needs_no_key(house: House) -> None:
+async def test_h5_preflight_of_a_listed_origin_needs_no_key(house: House) -> None:
     house.server = ServerPart(cors_origins=("https://app.example",))
     asked = {
         "Origin": "https://app.example",
@@ -241,7 +241,7 @@ async def test_preflight_of_a_listed_origin_needs_no_key(house: House) -> None:
         assert "Access-Control-Allow-Origin" not in response.headers
 
 
-async def test_no_wildcard_is_ever_sent(house: House) -> None:
+async def test_h5_no_wildcard_is_ever_sent(house: House) -> None:
     house.server = ServerPart(cors_origins=("*",))
     status, _, got = await house.ask(HELLO, headers={"Origin": "https://evil.example"})
     assert status == 403

@@ -43,7 +43,7 @@ JSON_BODIES = [
 
 
 @pytest.mark.parametrize(("raw", "why"), JSON_BODIES, ids=[why for _, why in JSON_BODIES])
-def test_bad_json_is_refused(raw: bytes, why: str) -> None:
+def test_h2_bad_json_is_refused(raw: bytes, why: str) -> None:
     with pytest.raises(InvalidRequest, match=why):
         parse_object(raw)
 
@@ -68,7 +68,7 @@ def test_what_was_written_is_read_back(value: dict[str, Any]) -> None:
 
 
 @given(st.text(max_size=8), st.text(max_size=20))
-def test_a_repeated_key_is_always_found(key: str, value: str) -> None:
+def test_h2_a_repeated_key_is_always_found(key: str, value: str) -> None:
     pair = orjson.dumps({key: value})[1:-1]
     for gap in (b",", b" , "):
         with pytest.raises(InvalidRequest, match="twice"):
@@ -82,7 +82,7 @@ def test_a_repeated_key_is_always_found(key: str, value: str) -> None:
     ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
      "application/jsonx", "text/json", "application/json; charset=utf-16"],
 )  # fmt: skip
-async def test_only_json_is_taken(path: str, kind: str, house: House) -> None:
+async def test_h5_only_json_is_taken(path: str, kind: str, house: House) -> None:
     async with house.call("POST", path, ADMIN, data=orjson.dumps(HELLO),
                           headers={"Content-Type": kind}) as response:  # fmt: skip
         assert response.status == 415
@@ -98,7 +98,7 @@ async def test_json_with_a_charset_is_taken(house: House) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, gzip", "x"])
-async def test_encoded_bodies_are_refused(encoding: str, house: House) -> None:
+async def test_h2_encoded_bodies_are_refused(encoding: str, house: House) -> None:
     data = gzip.compress(orjson.dumps(HELLO))
     headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
     async with house.call("POST", "/v1/chat/completions", CLIENT, data=data,
@@ -107,13 +107,13 @@ async def test_encoded_bodies_are_refused(encoding: str, house: House) -> None:
         well_formed(await response.json())
 
 
-async def test_a_declared_size_is_refused_before_it_is_sent(house: House) -> None:
+async def test_h2_a_declared_size_is_refused_before_it_is_sent(house: House) -> None:
     raw = await house.raw(HEAD + b"Content-Length: 999999999\r\n\r\n")
     assert b" 413 " in raw.split(b"\r\n")[0]
     assert b"body_too_large" in raw
 
 
-async def test_a_chunked_body_is_counted_while_it_comes(house: House) -> None:
+async def test_h2_a_chunked_body_is_counted_while_it_comes(house: House) -> None:
     async def drip() -> Any:
         for _ in range(300):
             yield b"x" * 1000
@@ -125,7 +125,7 @@ async def test_a_chunked_body_is_counted_while_it_comes(house: House) -> None:
         assert (error["code"], error["details"]) == ("body_too_large", {"maxBytes": 200_000})
 
 
-async def test_a_body_that_stalls_is_a_408(house: House) -> None:
+async def test_h1_a_body_that_stalls_is_a_408(house: House) -> None:
     await house.stop()
     house.body_limits = BodyLimits(idle_seconds=0.02, total_seconds=5)
     await house.start()
@@ -140,7 +140,7 @@ async def test_a_wrong_key_is_told_before_the_body_is_read(house: House) -> None
     assert b" 401 " in raw.split(b"\r\n")[0]
 
 
-async def test_smuggled_requests_are_not_answered(house: House) -> None:
+async def test_h3_smuggled_requests_are_not_answered(house: House) -> None:
     for extra in (
         b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"Content-Length: 4\r\nContent-Length: 5\r\n\r\n{}  ",

@@ -28,7 +28,7 @@ GOOD = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n" + KEY
         b"GET /v1/models HTTP/1.1\r\n" + KEY + b"\r\n",
     ],
 )
-async def test_what_cannot_be_read_is_not_repeated(
+async def test_h3_what_cannot_be_read_is_not_repeated(
     house: House, raw: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -40,7 +40,7 @@ async def test_what_cannot_be_read_is_not_repeated(
     assert "Traceback" not in caplog.text
 
 
-async def test_a_head_that_is_too_long_is_called_so(house: House) -> None:
+async def test_h3_a_head_that_is_too_long_is_called_so(house: House) -> None:
     answer = await house.raw(GOOD + b"X-A: " + b"a" * 100_000 + b"\r\n\r\n")
     assert b" 431 " in answer.split(b"\r\n")[0]
     assert b"aaaa" not in answer

@@ -41,7 +41,7 @@ def open_umask() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("open_umask")
-async def test_a_planted_key_is_found_nowhere(
+async def test_k1_a_planted_key_is_found_nowhere(
     tmp_path: Path, catalog: FakeCatalog, asker: FakeAsker, clock: FakeClock
 ) -> None:
     home = Home(tmp_path / "home").create()
