@@ -190,20 +190,16 @@ def _speaks(way: Way) -> bool:
 
 async def _measure(ways: list[Way], seconds: float) -> None:
     """All ways in turn for each size and concurrency: drift falls on all of them alike."""
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector) as session:
-        for size in SIZES_KB:
-            for workers in WORKERS:
-                for way in ways:
-                    await _run(session, way, size, workers, min(0.3, seconds))
-                for way in ways:
-                    row = await _run(session, way, size, workers, seconds)
-                    way.rows[size, workers] = row
+    for size in SIZES_KB:
+        for workers in WORKERS:
+            for way in ways:
+                await _run(way, size, workers, min(0.3, seconds))
+            for way in ways:
+                way.rows[size, workers] = await _run(way, size, workers, seconds)
 
 
-async def _run(
-    session: aiohttp.ClientSession, way: Way, size_kb: int, workers: int, seconds: float
-) -> Row:
+async def _run(way: Way, size_kb: int, workers: int, seconds: float) -> Row:
+    """With connections of its own: a server may have closed those that waited for their turn."""
     text = "word " * (size_kb * 1024 // 5)
     data = orjson.dumps({"model": way.model, "messages": [{"role": "user", "content": text}]})
     headers = {"Authorization": f"Bearer {way.key}", "Content-Type": "application/json"}
@@ -220,7 +216,8 @@ async def _run(
                     raise RuntimeError(f"{way.name}: {answer.status} {raw[:300]!r}")
             took.append(time.perf_counter() - start)
 
-    await asyncio.gather(*(work() for _ in range(workers)))
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        await asyncio.gather(*(work() for _ in range(workers)))
     spent = time.perf_counter() - began
     return Row(percentile(took, 0.5) * 1e3, percentile(took, 0.99) * 1e3, len(took) / spent)
 
