@@ -184,11 +184,13 @@ def _metric(text: str, kind: str) -> str | None:
 
 def _by_status(answer: Answer, reading: Reading, limits: Sequence[Limit], now: float) -> Outcome:
     status = reading.status
+    if answer.status is None and answer.phase == "connect":
+        # Nobody there: that is so of everything behind the address, not of one model.
+        late = "no connection in time" if answer.timeout else "no connection"
+        return _plain("their_fault", answer.body or late, "provider")
     if status is None or answer.timeout:
         what = "it did not answer in time" if answer.timeout else "no connection"
-        # Nobody there: that is so of everything behind the address, not of one model.
-        nobody = status is None and answer.phase == "connect"
-        return _plain("their_fault", answer.body or what, "provider" if nobody else "model")
+        return _plain("their_fault", answer.body or what, "model")
     if reading.success:
         if answer.phase == "stream" or reading.error:
             return _plain("their_fault", reading.message or "the answer broke off", "model")
