@@ -110,6 +110,10 @@ class Books:
     def quota(self, deployment: Deployment, upper: Meters, now: float) -> Verdict | None:
         return self._quotas.check(deployment, upper if upper.requests else _counted(upper), now)
 
+    def beyond_ceiling(self, deployment: Deployment, asked: Meters, now: float) -> Verdict | None:
+        """Of one request; ``asked`` has the bound that the client gave its answer."""
+        return self._quotas.beyond_ceiling(deployment, asked, now)
+
     def quota_behind(
         self, deployment: Deployment, upper: Meters, now: float, ahead: Mapping[str, int]
     ) -> Verdict | None:

@@ -33,20 +33,17 @@ def budgets(
     names = _projects(rules, balances) if project is None else [project]
     projects = {name: _project(rules, balances, name, now) for name in names[:_PROJECTS_MAX]}
     if project is None:
-        spent = balances.month(budget.GLOBAL, now)
+        today, spent = balances.seen(budget.GLOBAL, now)
         whole = {
-            "daily": _line(
-                rules.hard_daily, rules.soft_daily, balances.day(budget.GLOBAL, now), day
-            ),
+            "daily": _line(rules.hard_daily, rules.soft_daily, today, day),
             "monthly": _line(rules.hard_monthly, rules.soft_monthly, spent, month),
         }
         limit = rules.hard_monthly if rules.hard_monthly is not None else rules.soft_monthly
-        today = balances.day(budget.GLOBAL, now)
     else:
-        spent = balances.month(budget.project_scope(project), now)
+        today, spent = balances.seen(budget.project_scope(project), now)
         whole = projects[project]
         limit = rules.allocation(project)[1]
-        today, days = balances.day(budget.project_scope(project), now), ()
+        days = ()
     found = projection.forecast(days, today.spent, spent.spent, limit, rules.timezone, now)
     return {
         **whole,
@@ -67,7 +64,7 @@ def _projects(rules: BudgetRules, balances: Balances) -> list[str]:
 
 def _project(rules: BudgetRules, balances: Balances, name: str, now: float) -> dict[str, Any]:
     daily, monthly = rules.allocation(name)
-    day, month = balances.both(budget.project_scope(name), now)
+    day, month = balances.seen(budget.project_scope(name), now)
     return {
         "daily": _line(daily, None, day, balances.days.at(now)),
         "monthly": _line(monthly, None, month, balances.months.at(now)),

@@ -50,9 +50,17 @@ class Balances:
         return self.day(scope, now), self.month(scope, now)
 
     def current(self, scope: str, kind: str, now: float) -> tuple[Period, Balance]:
-        """The present period, ``daily`` or ``monthly``, and what is in it."""
+        """The present period, ``daily`` or ``monthly``, and what is in it: to look at.
+
+        A scope that nothing was ever charged to is not remembered for being asked about.
+        """
         span = (self.days if kind == "daily" else self.months).at(now)
-        return span, self._at(scope, kind, span.start)
+        periods = self._kept.get((scope, kind)) or self._kept.get((self._kept_as(scope), kind), {})
+        return span, periods.get(span.start) or Balance()
+
+    def seen(self, scope: str, now: float) -> tuple[Balance, Balance]:
+        """As ``both``, to look at, as ``current`` does."""
+        return self.current(scope, "daily", now)[1], self.current(scope, "monthly", now)[1]
 
     def scopes(self) -> Iterator[str]:
         """Every scope with a sum, each once."""
@@ -72,9 +80,12 @@ class Balances:
         found = self._kept.get((scope, kind))
         if found is not None:
             return found
-        if len(self._kept) >= 2 * SCOPES_MAX:
-            scope = scope.split(":", 1)[0] + ":*"
-        return self._kept.setdefault((scope, kind), {})
+        return self._kept.setdefault((self._kept_as(scope), kind), {})
+
+    def _kept_as(self, scope: str) -> str:
+        """Under what name a scope is kept that has no sums yet: its own, while there is room."""
+        full = len(self._kept) >= 2 * SCOPES_MAX
+        return scope.split(":", 1)[0] + ":*" if full else scope
 
 
 def _forget(periods: dict[float, Balance], keep: float) -> None:

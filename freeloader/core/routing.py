@@ -149,6 +149,8 @@ def judge(ask: Ask, snapshot: Snapshot) -> Callable[[Deployment], Verdict | None
     question = gates.Question.of(profile, ask.policy.gates)
     asked = gates.relevant(question)
     stands_in = ask.resolution.kind == "similar"
+    # Only a bound of the client's own can be asked for in vain: any other is our guess.
+    asked_for = replace(profile.upper, input=profile.expected.input) if profile.bounded else None
 
     def refusal(deployment: Deployment) -> Verdict | None:
         name = deployment.id
@@ -164,6 +166,8 @@ def judge(ask: Ask, snapshot: Snapshot) -> Callable[[Deployment], Verdict | None
             return avoid[name]
         upper = upper_meters(profile, deployment)
         verdict = paused(deployment, now) or quota(deployment, upper, now)
+        if verdict is None and asked_for is not None:
+            verdict = snapshot.beyond_ceiling(deployment, asked_for, now)
         if verdict is None and deployment.billable:
             return money(ask, ask.profile, snapshot, deployment)
         return verdict

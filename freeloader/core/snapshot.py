@@ -88,6 +88,10 @@ class Snapshot(Protocol):
         """None if every window of the deployment has room for ``upper`` (wall ``now``)."""
         ...
 
+    def beyond_ceiling(self, deployment: Deployment, asked: Meters, now: float) -> Verdict | None:
+        """The per-request ceiling that ``asked``, with the client's own bound, can never pass."""
+        ...
+
     def budget(
         self,
         deployment: Deployment,

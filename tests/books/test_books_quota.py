@@ -16,8 +16,9 @@ from freeloader.books.windows.metering import metered
 from freeloader.core import quota
 from freeloader.core.budget import BudgetRules
 from freeloader.core.headers import Observation
-from freeloader.core.model import Deployment, Limit, Policy, Verdict
+from freeloader.core.model import Deployment, Limit, Policy, Profile, Resolution, Verdict
 from freeloader.core.outcome import Outcome
+from freeloader.core.routing import Ask, decide
 from freeloader.core.rows import WindowRow
 from freeloader.money import Meters, Price
 
@@ -317,3 +318,20 @@ async def _random_days(plan: list[tuple[str, int]], charged_on: str, reset: str)
         else:
             today = [at for at in charged if at + 86400 > clock.wall]
         assert len(today) + len(holds) <= 5
+
+
+@pytest.mark.parametrize(
+    ("output", "bounded", "served"),
+    [(4_000, True, True), (6_000, True, False), (6_000, False, True)],
+)
+async def test_a_bound_beyond_a_ceiling_is_not_sent_to_be_refused(
+    output: int, bounded: bool, served: bool
+) -> None:
+    found = deployment(limits=(replace(TPM, per_request_ceiling=True),))
+    clock = FakeClock()
+    books = await opened(FakeLedger(), clock, RULES, found)
+    upper = Meters(requests=1, input=100, output=output if bounded else 0)
+    expected = Meters(requests=1, input=50, output=400)
+    asked = Profile("chat", "auto", frozenset(), upper, expected, bounded=bounded)
+    ask = Ask(asked, Policy(), Resolution("auto", "auto"), clock.wall)
+    assert (decide(ask, books).winner is not None) is served

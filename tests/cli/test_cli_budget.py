@@ -87,3 +87,13 @@ def test_alerts_and_actions_are_shown(xswarm, daemon):
     out = xswarm("status").out
     assert "ends on the 19th" in out
     assert "downgrade" in out
+
+
+def test_a_projects_budget_is_shown_under_its_own_name_only(xswarm, daemon):
+    span = {"limit": 3.0, "spent": 1.0, "resetsAt": "2026-11-26T00:00:00Z"}
+    own = {"daily": span, "monthly": span}
+    daemon.on("GET", "/v1/budget", {**own, "projects": {"web": own}})
+    out = xswarm("budget", "show", "--project", "web").out
+    assert "web daily" in out
+    assert "all daily" not in out
+    assert "all daily" in xswarm("budget", "show").out

@@ -108,6 +108,9 @@ class PlainSnapshot:
             return Verdict("quota", "quota_exhausted", "no room", until=now + 60)
         return None
 
+    def beyond_ceiling(self, deployment: Deployment, asked: Meters, now: float) -> Verdict | None:
+        return None
+
     def wanted(self, profile: Profile, policy: Policy, now: Any) -> None:
         """Nothing is learnt here."""
 

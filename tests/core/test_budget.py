@@ -280,3 +280,22 @@ def test_a_refusal_names_its_setting_its_numbers_and_its_reset() -> None:
         assert verdict is not None
         assert verdict.facts["needsUsd"] == cost / 1e12
         assert verdict.facts["resetsAt"] in verdict.reason
+
+
+def test_asking_about_a_project_does_not_make_it_one() -> None:
+    rules, balances = BudgetRules(allocations={"default": (100, None)}), Balances("UTC")
+    assert budget.admit(rules, balances, 101, "never", "k", NOW) is not None
+    assert balances.seen("project:asked", NOW) == (Balance(), Balance())
+    assert list(balances.scopes()) == []
+    spend(balances, 30, "seen")
+    assert balances.seen("project:seen", NOW)[0].spent == 30
+    assert list(balances.scopes()) == [GLOBAL, "project:seen"]
+
+
+def test_beyond_the_scopes_that_are_kept_what_is_asked_is_what_they_share() -> None:
+    rules, balances = BudgetRules(allocations={"default": (100, None)}), Balances("UTC")
+    for number in range(SCOPES_MAX):
+        balances.both(f"project:p{number}", NOW)
+    spend(balances, 60, "late")
+    verdict = budget.admit(rules, balances, 41, "later", None, NOW)
+    assert verdict is not None, "those who share a sum are refused rather than forgotten"

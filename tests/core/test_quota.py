@@ -547,3 +547,16 @@ def test_released_holds_restore_the_window(kind: str, amounts: list[int]) -> Non
     for held in [quota.reserve(ours, amount, NOW) for amount in amounts]:
         quota.release(ours, held, NOW, sent=False)
     assert quota.dump(ours) == before
+
+
+def test_what_a_client_asks_for_beyond_a_ceiling_is_refused_and_a_guess_is_not() -> None:
+    limit = Limit("tokens", 8_000, "1m", "refill", per_request_ceiling=True)
+    window = quota.window_for(limit, "w", 0.0)
+    verdict = quota.ceiling(window, Meters(requests=1, input=100, output=8_000))
+    assert verdict is not None
+    assert (verdict.gate, verdict.code) == ("quota", "no_model_passes_gates")
+    assert "8,100" in verdict.reason
+    assert "8,000 in all" in verdict.reason
+    assert quota.ceiling(window, Meters(requests=1, input=100, output=7_900)) is None
+    plain = quota.window_for(Limit("tokens", 8_000, "1m", "refill"), "w", 0.0)
+    assert quota.ceiling(plain, Meters(requests=1, input=100, output=9_000)) is None

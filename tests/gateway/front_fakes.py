@@ -246,6 +246,9 @@ class FakeBooks:
     def quota(self, deployment: Deployment, upper: Meters, now: float) -> Any:
         return self.quotas.get(deployment.id)
 
+    def beyond_ceiling(self, deployment: Deployment, asked: Meters, now: float) -> None:
+        return None
+
     def budget_view(self, project: str | None, now: Instant) -> dict[str, Any]:
         self.asked.append(project)
         span = {"limit": 5.0, "softLimit": None, "spent": 1.0, "held": 0.0, "remaining": 4.0,

@@ -73,6 +73,14 @@ class Quotas:
                 worst = verdict
         return worst
 
+    def beyond_ceiling(self, deployment: Deployment, asked: Meters, now: float) -> Verdict | None:
+        """The per-request ceiling that what a client asks for can never pass, if any."""
+        windows, _ = self._bound.get(deployment.id) or self._windows.of(deployment, now)
+        for window in windows:
+            if window.limit.per_request_ceiling and (found := quota.ceiling(window, asked)):
+                return found
+        return None
+
     def behind(
         self, deployment: Deployment, upper: Meters, now: float, ahead: Mapping[str, int]
     ) -> Verdict | None:

@@ -30,7 +30,7 @@ def show(project: str | None, as_json: bool) -> None:
         emit(answer)
         return
     table(
-        _budget_rows(answer),
+        _budget_rows(answer, project),
         ("BUDGET", "LIMIT", "SOFT", "SPENT", "HELD", "LEFT", "RESETS"),
         empty="no budget is kept.",
     )
@@ -138,8 +138,9 @@ def _flat(values: Mapping[str, Any], at: str) -> Iterator[tuple[str, Any]]:
             yield f"{at}.{name}", value
 
 
-def _budget_rows(answer: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
-    yield from _spans("all", answer)
+def _budget_rows(answer: Mapping[str, Any], project: str | None) -> Iterator[tuple[Any, ...]]:
+    if not project:  # else the whole is that project's, which is listed by its name
+        yield from _spans("all", answer)
     for name, spans in sorted((answer.get("projects") or {}).items()):
         yield from _spans(name, spans)
 

@@ -9,6 +9,7 @@ there; where something cannot be known, the larger count is taken.
 
 from freeloader.core.quota.counting import mark, release, reserve, reset, settle
 from freeloader.core.quota.fitting import (
+    ceiling,
     fits,
     fits_behind,
     full_at,
@@ -46,6 +47,7 @@ __all__ = [
     "Reservation",
     "Window",
     "blocked_until",
+    "ceiling",
     "claim",
     "dump",
     "exhaust",

@@ -13,6 +13,7 @@ from freeloader.core.quota.window import (
     blocked_until,
     name_of,
     need,
+    never_fits,
     reset_at,
     too_large,
 )
@@ -104,6 +105,18 @@ def verdict(window: Window, meters: Meters, now: float, ahead: int = 0) -> Verdi
     if not isfinite(until):
         return Verdict("quota", "quota_exhausted", f"{said}; nothing comes back")
     return Verdict("quota", "quota_exhausted", f"{said}; free again {iso(until)}", until)
+
+
+def ceiling(window: Window, asked: Meters) -> Verdict | None:
+    """``never_fits`` as a refusal in words, or None."""
+    if not never_fits(window, asked):
+        return None
+    wanted = need(window.limit, asked)
+    reason = (
+        f"request too large: asks for about {wanted:,} with its max_tokens, "
+        f"{name_of(window)} allows {window.amount:,} in all"
+    )
+    return Verdict("quota", "no_model_passes_gates", reason, relax=window.amount)
 
 
 def full_at(window: Window, now: float) -> float | None:

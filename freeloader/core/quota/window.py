@@ -127,6 +127,13 @@ def too_large(limit: Limit, meters: Meters, amount: int | None = None) -> bool:
     return floor > (limit.amount if amount is None else amount)
 
 
+def never_fits(window: Window, asked: Meters) -> bool:
+    """True where a per-request ceiling is below what a client asks for: its input as it
+    likely is, and the output bound that it gave itself. Some providers count that bound at
+    the door, so sending it would only provoke the refusal."""
+    return window.limit.per_request_ceiling and need(window.limit, asked) > window.amount > 0
+
+
 def claim(window: Window, meters: Meters) -> int:
     """What a hold takes: what is needed, at most the whole window."""
     return min(need(window.limit, meters), window.amount)
