@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from freeloader import __version__
+from freeloader.app import listening
 from freeloader.app.budgets import budget_rules
 from freeloader.app.discovering import Discovering
 from freeloader.app.failpoints import CrashingLane, CrashingLedger, failpoint
@@ -232,6 +233,9 @@ class Daemon:
         ):
             self._keep(work)
         server = self.settings.server
+        listening.require_key(server.host, len(self.keys.ids()))
+        if (open_to_others := listening.warning(server.host)) is not None:
+            _log.warning(open_to_others)
         limits = replace(HTTP_LIMITS, drain_seconds=server.drain_seconds)
         self._running = await serve(build_app(self._services()), server.host, server.port, limits)
         await self.upstream.start()
@@ -461,7 +465,8 @@ class Daemon:
     def _banner(self, report: Report) -> Banner:
         assert self._running is not None
         found = [f"{row['provider']}: taken over from {row['source']}" for row in report.added]
-        problems = [*report.problems, *self.problems()]
+        seen = listening.warning(self.settings.server.host)
+        problems = [*report.problems, *self.problems(), *([] if seen is None else [seen])]
         return Banner(
             address=self._running.url,
             client_key=self.home.client_key.read_text().strip(),

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 
 from freeloader import logs
+from freeloader.app import listening
 from freeloader.app.daemon import Daemon
 from freeloader.app.manager import ServiceManager
 from freeloader.banner import Banner
@@ -34,6 +35,7 @@ def run(home: Home, *, announce: Callable[[Banner], None], foreground: bool = Tr
     manager = ServiceManager.of(os.environ)
     environ = with_credentials(os.environ)
     settings = load(home, environ)
+    listening.require_wish(settings.server.host, settings.server.allow_remote)
     redactor = logs.Redactor()
     wanted = settings.logging
     written = logs.setup(

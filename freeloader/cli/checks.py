@@ -19,6 +19,7 @@ from freeloader.cli import ports
 from freeloader.cli.client import Client
 from freeloader.cli.database_checks import check_databases, check_problems
 from freeloader.cli.patient import FAIL, OK, WARN, Finding, Patient, health_of
+from freeloader.cli.supply_checks import check_listening, check_packages, check_start_files
 from freeloader.clock import Clock, iso
 from freeloader.errors import FreeloaderError
 
@@ -269,9 +270,12 @@ CHECKS: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
     check_keys,
     check_secrets,
     check_port,
+    check_listening,
     check_child,
     check_accounts,
     check_litellm,
+    check_packages,
+    check_start_files,
     check_databases,
     check_problems,
     check_registry,

@@ -37,6 +37,8 @@ from freeloader.settings.types import (
 class Server(Section):
     host: str = "127.0.0.1"
     port: Annotated[Whole, Field(ge=0, le=65_535)] = 3000  # 0: any free port (tests)
+    # Beyond loopback only where this is said too: a wrong host must not open the door by itself.
+    allow_remote: Switch = False
     allowed_hosts: Names = ()
     cors_origins: Origins = ()
     body_bytes_max: Annotated[Whole, Field(ge=1024, le=1 << 30)] = 33_554_432

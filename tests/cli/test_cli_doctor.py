@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from freeloader.cli import checks
+from freeloader.cli import checks, supply_checks
 from freeloader.clock import Instant
 
 NOW = 1_795_000_000.0
@@ -173,3 +173,29 @@ def test_a_broken_overlay_is_named(home):
     assert what.startswith("mine.json: not JSON"), "no key, no empty place for one"
     assert state == "warn"
     assert "mine.json" in what
+
+
+def test_listening_beyond_this_machine(home):
+    assert states(home, checks.check_listening) == ["ok"]
+    (home / "config.toml").write_text('[server]\nhost = "0.0.0.0"\n')
+    [(state, _, remedy)] = found(home, checks.check_listening)
+    assert state == "fail"
+    assert "server.allow_remote true" in remedy
+    (home / "config.toml").write_text('[server]\nhost = "0.0.0.0"\nallow_remote = true\n')
+    [(state, what, _)] = found(home, checks.check_listening)
+    assert state == "warn"
+    assert "unencrypted" in what
+
+
+def test_packages_and_start_files(home, tmp_path, monkeypatch):
+    assert states(home, checks.check_packages) == ["ok"]
+    assert states(home, checks.check_start_files) == ["ok"]
+    (tmp_path / "x.pth").write_text("import os; os.system('true')\n")
+    monkeypatch.setattr(supply_checks, "site_folders", lambda: [tmp_path])
+    [(state, what, _)] = found(home, checks.check_start_files)
+    assert state == "fail"
+    assert "x.pth" in what
+    monkeypatch.setattr(supply_checks, "installed", lambda: {"aiohttp": "3.0.0"})
+    [(state, what, _)] = found(home, checks.check_packages)
+    assert state == "warn"
+    assert "aiohttp 3.0.0" in what

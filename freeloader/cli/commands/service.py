@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -71,9 +72,16 @@ def init(as_json: bool) -> None:
     is_flag=True,
     help="Under a service manager: prints no key, since what is printed ends in its log.",
 )
+@click.option(
+    "--allow-remote",
+    is_flag=True,
+    help="Let server.host be an address that other machines reach; it has no TLS.",
+)
 @wait_option
-def start(background: bool, managed: bool, seconds: float) -> None:
+def start(background: bool, managed: bool, allow_remote: bool, seconds: float) -> None:
     """Start the daemon: here until Ctrl-C, or with --daemon in the background."""
+    if allow_remote:
+        os.environ["XSWARM_SERVER__ALLOW_REMOTE"] = "true"
     if background and managed:
         raise click.UsageError("--daemon and --service exclude each other.")
     if background:

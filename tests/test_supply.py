@@ -1,0 +1,91 @@
+"""K5: what is installed is what was locked, by hash; no unknown code runs at Python's start."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from freeloader.cli import supply_checks
+
+ROOT = Path(__file__).parents[1]
+LOCKS = [ROOT / "requirements.lock", ROOT / "requirements-dev.lock"]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_k5_every_line_of_a_lock_is_pinned_and_hashed(lock: Path) -> None:
+    entries = re.split(r"\n(?=[A-Za-z0-9])", lock.read_text("utf-8").strip())
+    assert len(entries) > 100
+    for entry in entries:
+        assert re.match(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==[^\s;]+", entry), entry[:60]
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}\b", entry), entry[:60]
+        assert "://" not in entry
+
+
+def test_k5_setup_installs_by_hash_and_nothing_beside_the_lock() -> None:
+    setup = (ROOT / "scripts" / "setup").read_text("utf-8")
+    installs = [line for line in setup.splitlines() if "pip install" in line and "-m" in line]
+    assert installs
+    assert all("--require-hashes" in line and "--no-deps" in line for line in installs)
+
+
+def test_k5_known_bad_releases_are_not_in_the_lock() -> None:
+    pins = supply_checks.pinned(LOCKS[0].read_text("utf-8"))
+
+    def numbers(version: str) -> tuple[int, ...]:
+        return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+    for name, least in (("litellm", (1, 84, 0)), ("starlette", (1, 3, 0)), ("aiohttp", (3, 14, 4))):
+        assert pins[name]
+        assert all(numbers(version) >= least for version in pins[name]), name
+
+
+def test_k5_what_is_installed_here_is_what_was_locked() -> None:
+    pins = supply_checks.pinned(LOCKS[1].read_text("utf-8"))
+    here = supply_checks.installed()
+    wrong = {name: here[name] for name in pins if name in here and here[name] not in pins[name]}
+    assert wrong == {}
+    assert len(set(pins) & set(here)) > 100
+
+
+def test_k5_no_unknown_code_runs_at_the_start_of_python_here() -> None:
+    folders = supply_checks.site_folders()
+    assert any(Path(sys.prefix) in folder.parents for folder in folders)
+    assert [found for folder in folders for found in supply_checks.strange_lines(folder)] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import os; exec(__import__('base64').b64decode('cHJpbnQoMSk='))",
+        "import\tsubprocess",
+        "import _virtualenv; import os",
+        "import os; var = 'SETUPTOOLS_USE_DISTUTILS'; __import__('x')",
+    ],
+)
+def test_k5_unknown_code_in_a_pth_file_is_found(tmp_path: Path, line: str) -> None:
+    (tmp_path / "litellm_init.pth").write_text(f"/some/place\n{line}\n")
+    (tmp_path / "fine.pth").write_text("/some/place\n# import os\nimport_of_goods\n")
+    (tmp_path / "known.pth").write_text(next(iter(supply_checks.KNOWN_PTH)) + "\n")
+    assert list(supply_checks.strange_lines(tmp_path)) == [("litellm_init.pth", line)]
+
+
+def audit(tmp_path: Path, said: str, code: int) -> subprocess.CompletedProcess[str]:
+    tool = tmp_path / "pip-audit"
+    tool.write_text(f"#!/bin/sh\necho {said!r}\nexit {code}\n")
+    tool.chmod(0o755)
+    environ = {"PATH": os.environ["PATH"], "PIP_AUDIT": str(tool)}
+    return subprocess.run([str(ROOT / "scripts" / "audit")], env=environ, capture_output=True,
+                          text=True, timeout=30, check=False)  # fmt: skip
+
+
+def test_k5_the_audit_fails_on_a_hole_and_skips_aloud(tmp_path: Path) -> None:
+    assert audit(tmp_path, "No known vulnerabilities found", 0).returncode == 0
+    holed = audit(tmp_path, "Found 2 known vulnerabilities in 1 package", 1)
+    assert (holed.returncode, "known holes" in holed.stderr) == (1, True)
+    unreached = audit(tmp_path, "ConnectionError", 1)
+    assert (unreached.returncode, "SKIPPED" in unreached.stderr) == (0, True)
