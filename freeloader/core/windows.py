@@ -26,7 +26,8 @@ class Counter(Protocol):
     def used(self, now: float) -> float: ...
 
     def add(self, amount: float, now: float, since: float) -> None:
-        """Counts ``amount``, consumed at some moment between ``since`` and ``now``."""
+        """Counts ``amount``, consumed at some moment between ``since`` and ``now`` (which is
+        earlier where the clock was set back in between)."""
         ...
 
     def put(self, used: float, now: float) -> None:
@@ -119,7 +120,7 @@ class Rolling:
         self._slices = [part for part in self._slices if part[0] + self._span > now]
         if amount <= 0:
             return
-        end = self._end(now)
+        end, since = self._end(now), min(since, now)
         if self._slices and self._slices[-1][0] == end:
             self._slices[-1][1] += amount
             self._slices[-1][2] = min(since, self._slices[-1][2])
@@ -206,9 +207,10 @@ class Calendared:
         return self._calendar.at(now).end
 
     def add(self, amount: float, now: float, since: float) -> None:
-        here = self._calendar.at(now).start
-        if since < here and (before := self._calendar.at(since).start) in self._counts:
-            self._keep(before, self._counts[before] + amount)
+        here, there = self._calendar.at(now).start, self._calendar.at(since).start
+        # Of a later period only where the clock was set back: it comes again, and counts then.
+        if there > here or (there < here and there in self._counts):
+            self._keep(there, self._counts.get(there, 0.0) + amount)
         self._keep(here, self._of(here) + amount)
 
     def put(self, used: float, now: float) -> None:

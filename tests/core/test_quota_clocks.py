@@ -9,7 +9,7 @@ from math import inf
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from freeloader.core import quota
@@ -100,6 +100,10 @@ STEPS = st.lists(
 )
 
 
+@example(
+    "calendar", 1, [("send", 0.0), ("set back", 3321.0), ("set back", 40000.0), ("settle", 0.0),
+                    ("send", 1.0)],
+)  # fmt: skip
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(KINDS), st.integers(1, 50), STEPS)
 def test_neither_sleep_nor_a_clock_set_back_nor_a_restart_makes_quota(

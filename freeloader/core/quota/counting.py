@@ -26,7 +26,7 @@ def settle(window: Window, held: Reservation, used: int, now: float) -> None:
     window.charged += used
     window.touched = max(window.touched, now)
     window.flow.add(used, now)
-    window.counter.add(used, now, min(held.at, now))
+    window.counter.add(used, now, held.at)
 
 
 def release(window: Window, held: Reservation, now: float, *, sent: bool) -> None:
