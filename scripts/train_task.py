@@ -56,9 +56,9 @@ def matrix(prompts: Sequence[str]) -> Any:
     for i, prompt in enumerate(prompts):
         buckets, cues = marks(cut(prompt))
         rows += [i] * len(buckets)
-        columns += buckets
+        columns += sorted(buckets)
         cue_rows += [i] * len(cues)
-        cue_columns += cues
+        cue_columns += sorted(cues)
     n = len(prompts)
     words = csr_matrix((np.full(len(rows), WORD_SHARE), (rows, columns)), shape=(n, BUCKETS))
     cued = csr_matrix((np.ones(len(cue_rows)), (cue_rows, cue_columns)), shape=(n, len(CUE_NAMES)))

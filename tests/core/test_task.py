@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 from task_corpus import PARAPHRASES, QUESTIONS
 
 from freeloader.core.need import DEFAULTS, Curve, checked
-from freeloader.core.task import TASKS
+from freeloader.core.task import TASKS, plain
+from freeloader.core.task.cues import structure
 from freeloader.core.task.detect import CONFIDENT, detect
+from freeloader.core.task.hints import Rule
 from freeloader.core.task.model import pack, unpack
-from freeloader.core.task.text import CUT, cut, marks
+from freeloader.core.task.phrases import PHRASES
+from freeloader.core.task.text import CUT, MOST, cut, marks, words_of
 from freeloader.core.task.turn import Turn, turn_of
 
 CURVE = Curve()
@@ -145,6 +148,48 @@ def test_no_more_is_read_than_the_two_ends(text: str, more: int) -> None:
     padded = text[: CUT // 2] + "x" * more + text[CUT // 2 :]
     assert len(cut(padded)) <= CUT + 1
     assert marks(cut(padded)) == marks(cut(cut(padded)))
+
+
+@given(st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF), max_size=2_000))
+@settings(max_examples=20, deadline=None)
+def test_scripts_without_spaces_cost_no_more_than_others(text: str) -> None:
+    words = words_of(cut(text))
+    assert len(words) <= MOST
+    assert words[-2:] == words_of(cut(text)[-3:])[-2:]
+
+
+RULES = {**dict(PHRASES), **{n: r for n, r in vars(plain).items() if isinstance(r, Rule)}}
+HINTED = {name: rule for name, rule in RULES.items() if rule.hints}
+
+
+@pytest.mark.parametrize("name", sorted(HINTED))
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_no_hint_rules_out_what_the_pattern_finds(name: str, data: st.DataObject) -> None:
+    rule = HINTED[name]
+    text = data.draw(st.from_regex(rule.pattern))
+    assert rule.matches(text)
+    assert rule.pattern.search(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [
+        ("call my_name", "s.ident"),
+        ("the camelCase word", "s.ident"),
+        ("run main() now", "s.ident"),
+        ("os.walk(path)", "s.ident"),
+        ("x = 4", "s.math"),
+        ("3 * 4", "s.math"),
+        ("from \\alpha on", "s.math"),
+        ("as x^n", "s.math"),
+        ("∫ of it", "s.math"),
+        ("$a + b$", "s.math"),
+        ("half, or 50%", "s.math"),
+    ],
+)
+def test_each_form_of_a_name_or_formula_is_seen(text: str, shape: str) -> None:
+    assert shape in set(structure(text, words_of(text)))
 
 
 def test_the_shipped_weights_are_small_and_belong_to_these_cues() -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from freeloader.core.task.phrases import PHRASES
+
 _LISTS: dict[str, str] = {
     "code.language": """python javascript typescript java golang rust kotlin swift php ruby scala
         haskell perl lua matlab fortran cobol solidity bash powershell sql mysql postgresql
@@ -94,62 +96,6 @@ for _name, _text in _LISTS.items():
         WORDS[_word] = (*WORDS.get(_word, ()), _name)
 # Other scripts come in pairs of letters (``text.words_of``): longer words there never match whole.
 
-PHRASES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (name, re.compile(pattern))
-    for name, pattern in (
-        (
-            "p.write-code",
-            r"\b(?:write|create|make|give|provide|need|build|generate|develop)\b"
-            r".{0,40}\b(?:function|code|script|program|class|query|regex|method|app|api|formula)\b",
-        ),
-        ("p.how-many", r"\bhow (?:many|much|far|long|fast|old)\b"),
-        (
-            "p.article",
-            r"\b(?:article|document|passage|text|dialogue|transcript|paragraph|story"
-            r"|conversation|report|paper)s?\b ?[:.\n]|(?:text|passage|article) (?:above|below)",
-        ),
-        ("p.options", r"\b[a-e][).:] .{1,200}\b[b-e][).:] |\(a\).{1,200}\(b\)|\ba\. .{1,200}b\. "),
-        ("p.suppose", r"\b(?:suppose|assume|let|consider|given that|if) \$?[a-z]\b|\blet's say"),
-        (
-            "p.prove",
-            r"\b(?:prove|show) that\b|\bwhat is the (?:value|probability|sum|area|volume"
-            r"|remainder|minimum|maximum|number|total|smallest|largest|derivative|integral)\b",
-        ),
-        (
-            "p.step",
-            r"step[- ]by[- ]step|show (?:your|the) (?:work|steps|reasoning)|think carefully",
-        ),
-        ("p.roleplay", r"^(?:you are|act as|imagine|pretend|you're|i want you to act)"),
-        ("p.what-is", r"^(?:what|who|when|where|which|why|how|is|are|can|does|do|did)\b"),
-        (
-            "p.story",
-            r"\b(?:write|create|compose|tell)\b.{0,40}\b(?:story|poem|essay|song|lyrics"
-            r"|letter|email|article|blog|speech|haiku|dialogue|scene|joke|sonnet|script for)\b",
-        ),
-        (
-            "p.my-state",
-            r"\b(?:my|the current|current|present) (?:account|directory|folder|order|car"
-            r"|file|flight|calendar|location|balance|workspace|inbox|cart|playlist)\b",
-        ),
-        (
-            "p.polite-do",
-            r"^(?:please |can you |could you |kindly |i need you to |i want to |i'd like)"
-            r".{0,20}\b(?:book|order|set|turn|schedule|send|find|get|check|open|move|play|cancel)\b",
-        ),
-        (
-            "p.data-of",
-            r"\b(?:weather|temperature|forecast|stock price|exchange rate|score|stats"
-            r"|statistics|news|schedule|route|distance) (?:of|in|for|from|on|at|between)\b",
-        ),
-        ("p.quoted-arg", r"'[^' ]{2,40}\.(?:txt|pdf|csv|md|py|docx|json)'|named '[^']+'"),
-        (
-            "p.fix",
-            r"\b(?:fix|debug|error|bug|refactor|doesn't work|not working|exception|traceback"
-            r"|ошибк|报错)\b",
-        ),
-    )
-)
-
 _CODE_LINE = re.compile(
     r"(?m)^\s*(?:def |class |import |from \w+ import|#include|public |private |func |function |let "
     r"|const |var |return\b|if ?\(|for ?\(|while ?\(|SELECT |CREATE TABLE|<\w+[^>]*>|@\w+|//|\}\s*$"
@@ -159,6 +105,9 @@ _IDENT = re.compile(r"\b[a-z]+_[a-z_]+\b|\b[a-z]+[A-Z]\w+\b|\w\(\)|\w\.\w+\(")
 _MATH = re.compile(
     r"\d ?[-+*/×÷^=<>] ?\d|[a-z] ?[=^] ?-?\d|\\[a-z]{2,}|\bx\^|[∑∫√π≤≥≠∈∞°²³]|\d+%|\$[^$\n]{1,60}\$"
 )
+#: Each name of a program holds one of these, each formula one of those (see ``hints``).
+_HUMP = re.compile(r"[a-z][A-Z]")
+_MATH_HINT = re.compile(r"[\d=^\\$∑∫√π≤≥≠∈∞°²³]")
 _LATEX = re.compile(r"\\(?:frac|sqrt|sum|int|begin|cdot|left|mathbb|text|pi|theta|times|boxed)")
 #: Formulas and names of a program show in so many characters, where there are any.
 _SHAPE_HEAD = 450
@@ -185,12 +134,12 @@ def structure(text: str, words: list[str]) -> Iterator[str]:
     if lines:
         yield "s.code-line" if lines < 3 else "s.code-lines"
     begin = text[:_SHAPE_HEAD]
-    idents = len(_IDENT.findall(begin))
+    idents = len(_IDENT.findall(begin)) if _has_ident(begin) else 0
     if idents:
         yield "s.ident" if idents < 3 else "s.idents"
     if "\\" in text and _LATEX.search(text):
         yield "s.latex"
-    maths = len(_MATH.findall(begin))
+    maths = len(_MATH.findall(begin)) if _MATH_HINT.search(begin) else 0
     if maths:
         yield "s.math" if maths < 3 else "s.maths"
     if "?" in text[-80:]:
@@ -221,6 +170,10 @@ def structure(text: str, words: list[str]) -> Iterator[str]:
         yield "s.first-person"
     if "rror" in text or "raceback" in text or "xception" in text:
         yield "s.error"
+
+
+def _has_ident(text: str) -> bool:
+    return "_" in text or "(" in text or _HUMP.search(text) is not None
 
 
 def _size(size: int) -> str:

@@ -59,8 +59,7 @@ class Weights:
     def read(self, text: str, size: int | None = None) -> Read:
         """``text`` is cut already (``text.cut``); ``size`` is how long it was."""
         buckets, cues = marks(text)
-        rows, extra = self._rows, self._cues
-        total = sum([rows[i] for i in buckets]) + sum([extra[i] for i in cues])
+        total = sum(map(self._rows.__getitem__, buckets)) + sum(map(self._cues.__getitem__, cues))
         lift = _LIFT * (len(buckets) + len(cues))
         values = [
             (((total >> (_BITS * h)) & _MASK) - lift) * self._scales[h] + self._biases[h]

@@ -7,7 +7,7 @@ a rule is more often right on texts of a kind it never saw than anything trained
 
 from __future__ import annotations
 
-import re
+from freeloader.core.task.hints import rule
 
 _HEAD, _TAIL = 160, 120
 #: A shape like "main points" asks for a summary only where there is something to sum up.
@@ -21,21 +21,23 @@ _LANGUAGE = (
     r"|inuktitut|icelandic|pashto|khmer|swahili|serbian|croatian|bulgarian|catalan|esperanto"
     r"|deutsch|englische?|español|inglés|francés|français|anglais|английский|русский|немецкий)"
 )
-_TRANSLATE = re.compile(
+_TRANSLATE = rule(
     r"\btranslat(?:e|ion|ing|ed)\b.{0,80}\b(?:to|into|in|from|of|for|this|the following|sentence"
     rf"|text)\b|\b{_LANGUAGE} translation\b|\btranslat\w+\b.{{0,60}}{_LANGUAGE}"
     r"|\bhow (?:do|would|can|to) (?:you|i|we|a native speaker)? ?say\b"
     rf"|\bput (?:this|the following|it) into {_LANGUAGE}"
     rf"|\brender\b.{{0,40}}\b(?:in|into) {_LANGUAGE}|\bwhat is .{{1,60}} in {_LANGUAGE}\W*$"
-    r"|übersetz|\btradu[icz]|\btraduction|перевед|перевод|翻译|翻譯|翻訳|译成|번역|vertaal|çevir"
+    r"|übersetz|\btradu[icz]|\btraduction|перевед|перевод|翻译|翻譯|翻訳|译成|번역|vertaal|çevir",
+    "translat|say|put |render|what is |übersetz|tradu|перев|翻|译|번역|vertaal|çevir",
 )
-_INTO_AT_END = re.compile(rf"\b(?:in|into|to) {_LANGUAGE}\W{{0,4}}$")
-_SUM_UP = re.compile(
+_INTO_AT_END = rule(rf"\b(?:in|into|to) {_LANGUAGE}\W{{0,4}}$", "in |into |to ")
+_SUM_UP = rule(
     r"\bsummar(?:y|ies|i[sz]e|i[sz]ing)\b|\btl;? ?dr\b|\bin a nutshell\b|zusammenfass|\bfasse\b"
     r"|\brésum(?:e|é|er|ez)\b|\bresum(?:e|ir|en) (?:el|la|los|esto|este|de)\b|riassum|резюмируй"
-    r"|кратко изложи|总结|總結|摘要|概括|要約|요약"
+    r"|кратко изложи|总结|總結|摘要|概括|要約|요약",
+    "sum|tl|nutshell|zusammenfass|fasse|résum|резюм|кратко|总|總|摘要|概括|要約|요약",
 )
-_SUM_UP_OF_TEXT = re.compile(
+_SUM_UP_OF_TEXT = rule(
     r"\bin brief\b|\bin short\W*$|\bsum(?:ming)? (?:it |this |them |the .{0,40})?up\b"
     r"|\bsum the following\b|\bkey (?:points|takeaways)\b|\bcondense\b|\bsynopsis\b|\bgist\b"
     r"|\bmain (?:points|ideas?|takeaways|story)\b|\babstract\b.{0,20}(?:\bfor|\bof|:)|\bdistill?\b"
@@ -47,7 +49,7 @@ _PICTURE = (
     r"(?:image|picture|photo|photograph|illustration|painting|drawing|logo|portrait|poster|icon"
     r"|wallpaper|watercolou?r|sketch|artwork)"
 )
-_DRAW = re.compile(
+_DRAW = rule(
     r"^\W*(?:(?:please|can you|could you|would you|i want you to|i want|i need|i'd like"
     r"|make me)\W+)*"
     r"(?:(?:draw|paint|sketch|illustrate)\b(?! (?:a |the |any )?(?:conclusions?|comparisons?"
@@ -57,13 +59,14 @@ _DRAW = re.compile(
     rf"|(?:an?|the)? ?(?:[\w-]+ ){{0,4}}{_PICTURE} of\b"
     r"|zeichne|dessine|dibuja|нарисуй|画一|畫一|描いて)"
 )
-_AS_CODE = re.compile(
+_AS_CODE = rule(
     r"```|\b(?:python|javascript|java|c\+\+|sql|html|css|function|code|svg|tikz|matplotlib|ascii"
     r"|latex|plantuml|mermaid)\b"
 )
-_MENTIONS_CODE = re.compile(
+_MENTIONS_CODE = rule(
     r"```|[;{}] |\b(?:python|javascript|java|c\+\+|sql|html|css|function|code|script"
-    r"|program)\b|代码"
+    r"|program)\b|代码",
+    "```|; |{ |} |python|java|c++|sql|html|css|function|code|script|program|代码",
 )
 
 
@@ -73,16 +76,16 @@ def plain_task(asked: str, size: int) -> str | None:
     ``asked`` is ``text.asked``; ``size`` the length of the whole text.
     """
     head, tail = asked[:_HEAD], asked[-_TAIL:]
-    if _DRAW.search(head) and not _AS_CODE.search(asked):
+    if _DRAW.matches(head) and not _AS_CODE.matches(asked):
         return "image"
-    coded = bool(_MENTIONS_CODE.search(head))
+    coded = _MENTIONS_CODE.matches(head)
     if not coded and (
-        _TRANSLATE.search(head) or _TRANSLATE.search(tail[-80:]) or _INTO_AT_END.search(tail)
+        _TRANSLATE.matches(head) or _TRANSLATE.matches(tail[-80:]) or _INTO_AT_END.matches(tail)
     ):
         return "translation"
     ends = head + " \n " + tail
-    if _SUM_UP.search(ends) and not _MENTIONS_CODE.search(tail):
+    if _SUM_UP.matches(ends) and not _MENTIONS_CODE.matches(tail):
         return "summarization"
-    if size > _ENOUGH_TO_SUM_UP and _SUM_UP_OF_TEXT.search(ends):
+    if size > _ENOUGH_TO_SUM_UP and _SUM_UP_OF_TEXT.matches(ends):
         return "summarization"
     return None

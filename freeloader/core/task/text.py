@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 from zlib import crc32
 
-from freeloader.core.task.cues import CUE_NAMES, PHRASES, WORDS, structure
+from freeloader.core.task.cues import CUE_NAMES, WORDS, structure
+from freeloader.core.task.phrases import PHRASES
 
 #: Characters read: what is asked stands at the beginning or at the end.
 HEAD, TAIL = 600, 300
@@ -20,6 +21,9 @@ _ASK_HEAD, _ASK_TAIL = 240, 160
 BUCKETS = 8_192
 #: Words at the beginning and at the end that are also marked as standing there.
 _FIRST, _LAST = 8, 8
+_MOST_HEAD, _MOST_TAIL = 170, 85
+MOST = _MOST_HEAD + _MOST_TAIL
+_DIGITS = frozenset("0123456789")
 _WORD = re.compile(r"[a-zäöüßéèêàçñáíóúâôîûøåæœ']+|[^\W\d_a-z]{1,24}|\d+|[^\w\s]")
 _SPACES = re.compile(r"\s+")
 _CUE = {name: i for i, name in enumerate(CUE_NAMES)}
@@ -48,20 +52,27 @@ def asked(text: str) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """Lower-case words; numbers become ``0`` or ``00``; other scripts in pairs of letters."""
+    """Lower-case words; numbers become ``0`` or ``00``; other scripts in pairs of letters.
+
+    At most ``MOST`` of them, from both ends: scripts without spaces say more in as many characters.
+    """
     out: list[str] = []
-    for word in _WORD.findall(text.lower()):
-        first = word[0]
-        if first.isdigit():
-            out.append("0" if len(word) == 1 else "00")
-        elif first > "\u2e7f":
-            out.extend(word[i : i + 2] for i in range(max(1, len(word) - 1)))
-        else:
-            out.append(word)
-    return out
+    found = _WORD.findall(text.lower())
+    if text.isascii():
+        out = [("0" if len(w) == 1 else "00") if w[0] in _DIGITS else w for w in found]
+    else:
+        for word in found:
+            first = word[0]
+            if first.isdigit():
+                out.append("0" if len(word) == 1 else "00")
+            elif first > "\u2e7f" and len(word) > 1:
+                out += map("".join, pairwise(word))
+            else:
+                out.append(word)
+    return out if len(out) <= MOST else out[:_MOST_HEAD] + out[-_MOST_TAIL:]
 
 
-def marks(text: str) -> tuple[list[int], list[int]]:
+def marks(text: str) -> tuple[set[int], set[int]]:
     """(buckets, cues) of a text that was cut: indices into the weights, each once."""
     words = words_of(text)
     first, last = words[:_FIRST], words[-_LAST:]
@@ -73,8 +84,7 @@ def marks(text: str) -> tuple[list[int], list[int]]:
     if words:
         grams.add("^^" + words[0])
         grams.add("^^" + " ".join(words[:2]))
-    buckets = {crc32(gram.encode()) & (BUCKETS - 1) for gram in grams}
-    return sorted(buckets), sorted(_cues(text, words))
+    return {crc32(gram) & (BUCKETS - 1) for gram in map(str.encode, grams)}, _cues(text, words)
 
 
 def _cues(text: str, words: list[str]) -> set[int]:
@@ -85,8 +95,8 @@ def _cues(text: str, words: list[str]) -> set[int]:
         if of_word is not None:
             found.update(of_word[word in near])
     low = asked(text)
-    for name, pattern in PHRASES:
-        if pattern.search(low):
+    for name, rule in PHRASES:
+        if rule.matches(low):
             found.add(_CUE[name])
     found.update(_CUE[name] for name in structure(text, words))
     return found
