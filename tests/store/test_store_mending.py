@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -38,6 +39,22 @@ async def test_a_restored_ledger_knows_what_was_spent_since(home: Path, tmp_path
         f"freeloader.db.before-restore-{STAMP}", f"journal.db.before-restore-{STAMP}",
     ]  # fmt: skip
     assert await spent(home) == 10 * 60 + 1000
+
+
+async def test_what_was_spent_since_counts_where_only_sums_know_what_was_before(
+    home: Path, tmp_path: Path
+) -> None:
+    """Rows lost or trimmed before the copy: later charges are not swallowed by their sum."""
+    await filled(home, 5)
+    with closing(sqlite3.connect(home / "freeloader.db")) as conn, conn:
+        conn.execute("DELETE FROM usage")
+    made = backup.backup(home / "freeloader.db", home / "journal.db", tmp_path / "c", STAMP)
+    store = open_store(home)
+    await store.ledger.boot(NOW)
+    await fill(store, 5, start=5)
+    await store.close()
+    backup.restore(backup.find(made[0]), home / "freeloader.db", home / "journal.db", STAMP)
+    assert await spent(home) == 10 * 60
 
 
 async def test_what_was_spent_since_is_doubtful_where_the_former_ledger_is_ruined(

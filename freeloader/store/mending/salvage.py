@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from freeloader.store.mending import sql
+
 #: Rows asked for at once, and how far a hole is stepped over at first.
 PAGE = 200
 #: No table of ours has more; a hole is searched in steps up to this.
@@ -48,7 +50,10 @@ class Salvage:
 
 
 def salvage(source: Path, target: sqlite3.Connection, tables: Sequence[str]) -> Salvage:
-    """Copies what can be read of ``tables`` into ``target``, where they are; existing rows stay."""
+    """Copies what can be read of ``tables`` into ``target``, where they are; existing rows stay.
+
+    Only of a running sum that is there already the larger one stands.
+    """
     found = Salvage()
     try:
         conn = sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True)
@@ -70,6 +75,7 @@ def salvage(source: Path, target: sqlite3.Connection, tables: Sequence[str]) -> 
 def _table(conn: sqlite3.Connection, target: sqlite3.Connection, table: str) -> Saved:
     saved = Saved(table)
     wanted = [str(row[1]) for row in target.execute(f"PRAGMA table_info({table})")]
+    larger = sql.LARGER_SUM if table == "budget_tracking" else ""
     for rows in _pages(conn, table, saved):
         for row in rows:
             values = {name: row[name] for name in row.keys() if name in wanted}  # noqa: SIM118
@@ -78,7 +84,7 @@ def _table(conn: sqlite3.Connection, target: sqlite3.Connection, table: str) -> 
             try:
                 # The names are those of our own schema.
                 target.execute(
-                    f"INSERT OR IGNORE INTO {table}({names}) VALUES ({marks})",  # noqa: S608
+                    f"INSERT OR IGNORE INTO {table}({names}) VALUES ({marks}){larger}",  # noqa: S608
                     values,
                 )
                 saved.rows += 1

@@ -6,6 +6,10 @@ rows that were saved may be missing in a sum.
 
 from __future__ import annotations
 
+LARGER_SUM = """
+ON CONFLICT(slot, project, key_id) DO UPDATE SET
+    cost_pico = max(cost_pico, excluded.cost_pico), requests = max(requests, excluded.requests)
+"""
 SLOTS_AGAIN = """
 INSERT INTO budget_tracking(slot, project, key_id, cost_pico, requests)
 SELECT slot, project, key_id, sum(cost), sum(requests) FROM (
