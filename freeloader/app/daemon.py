@@ -59,7 +59,7 @@ from freeloader.secrets import SecretStore
 from freeloader.secrets.box import Box
 from freeloader.settings import Home, Settings
 from freeloader.store import Store
-from freeloader.workers.jobs import Retention, by_lines, first_jobs
+from freeloader.workers.jobs import Retention, by_lines, first_jobs, load_jobs
 from freeloader.workers.loop import Job, Loop
 from freeloader.workers.quotas import quota_jobs
 
@@ -179,8 +179,10 @@ class Daemon:
             lambda: len(self._tasks) > 0,
             self.world.refresh,
         )
+        self._load = LoadMonitor(self._clock, lambda: self.settings.load_monitoring.rules())
         self._every_job: tuple[Job, ...] = (
             *first_jobs(ledger, self.store.journal, self._clock, self._retention),
+            *load_jobs(self._load.shown),
             *quota_jobs(self.books, self._ask_quota, self._clock),
             *self.discovering.jobs(),
             *self.ratings.jobs(),
@@ -380,7 +382,6 @@ class Daemon:
         room = self._room = Room(lambda: self.settings.server.request_seconds_max, spread.random)
         self.books.watch(room.changed)
         ledger = self.store.ledger
-        load = LoadMonitor(self._clock, lambda: self.settings.load_monitoring.rules())
         lane, point = self.upstream.lane, self._failpoint
         counts = Counts()
         tools = Tools(
@@ -399,7 +400,7 @@ class Daemon:
             lane_up=self.upstream.up,
             lane_wanted=self.upstream.wanted,
             lane_out=self.upstream.out,
-            load=load,
+            load=self._load,
             sessions=Sessions(lambda: self.settings.routing.sessions),
             roll=spread.random,
         )
@@ -443,7 +444,7 @@ class Daemon:
             problems=self.problems,
             lane=self.upstream.shown,
             once=self.repeats.once,
-            load=load.shown,
+            load=self._load.shown,
             forgive=tools.retries.clear,
         )
 

@@ -144,10 +144,12 @@ def check_child(patient: Patient) -> Iterator[Finding]:
     if not isinstance(child, Mapping):
         yield Finding("child", WARN, "the daemon does not say how it is", "xswarm status")
         return
-    yield child_finding(child)
+    lane = health.get("lane") if health is not None else None
+    needed = not isinstance(lane, Mapping) or lane.get("childNeeded") is not False
+    yield child_finding(child, needed)
 
 
-def child_finding(child: Mapping[str, Any]) -> Finding:
+def child_finding(child: Mapping[str, Any], needed: bool = True) -> Finding:
     """The state of the LiteLLM child, as `/v1/health` has it."""
     state, restarts = str(child.get("state", "unknown")), int(child.get("restarts") or 0)
     if state == "fatal":
@@ -165,6 +167,8 @@ def child_finding(child: Mapping[str, Any]) -> Finding:
             f"{state}{crashed}",
             "xswarm logs --source child" if restarts > 3 else "",
         )
+    if state == "stopped" and not needed:
+        return Finding("child", OK, "LiteLLM is stopped: every model is called directly")
     return Finding("child", WARN, f"LiteLLM is {state}", "wait a moment; xswarm status")
 
 

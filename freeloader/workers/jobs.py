@@ -1,7 +1,7 @@
-"""The first jobs: retention and expiry. Plain functions over what they need of the books.
+"""The first jobs: retention, expiry, the look at the load. Plain functions over what they need.
 
-What is deleted, charged or rolled up is the store's doing; here is only when
-and how far back.
+What is deleted, charged or rolled up is the store's doing, what a load means the monitor's;
+here is only when and how far back.
 """
 
 from __future__ import annotations
@@ -67,6 +67,18 @@ async def expiry(progress: Progress, *, ledger: Expiring, clock: Clock) -> str:
     holds = len(await ledger.settle_dead(now))
     windows = await ledger.drop_expired_windows(now)
     return f"{holds} dead holds charged, {windows} ended windows dropped"
+
+
+async def load(progress: Progress, *, look: Callable[[], Mapping[str, object]]) -> str:
+    """Measure the load: it calms down, and is told right, where no request comes to ask."""
+    found = look()
+    reason = found.get("reason")
+    return f"{found['state']}: {reason}" if reason else str(found["state"])
+
+
+def load_jobs(look: Callable[[], Mapping[str, object]]) -> tuple[Job, ...]:
+    """Every half minute. ``look`` measures, and says the ``state`` and the ``reason`` for it."""
+    return (Job("load", "* * * * * */30", partial(load, look=look), timeout_s=10.0),)
 
 
 def by_lines(jobs: Sequence[Job], lines: Mapping[str, str]) -> tuple[Job, ...]:

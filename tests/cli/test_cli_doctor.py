@@ -114,6 +114,14 @@ def test_child(home, daemon, child, state):
     assert daemon.asked[0]["key"] == "Bearer xsw-admin-key"
 
 
+def test_a_child_that_nobody_needs_may_be_stopped(home, daemon):
+    stopped = {"child": {"state": "stopped", "restarts": 0}}
+    daemon.on("GET", "/v1/health", {**stopped, "lane": {"mode": "direct", "childNeeded": False}})
+    assert states(home, checks.check_child) == ["ok"]
+    daemon.on("GET", "/v1/health", {**stopped, "lane": {"mode": "litellm", "childNeeded": True}})
+    assert states(home, checks.check_child) == ["warn"]
+
+
 @pytest.mark.parametrize(
     ("version", "state"), [("1.106.2", "ok"), ("1.82.8", "fail"), ("1.100.0", "warn")]
 )

@@ -12,7 +12,7 @@ import pytest
 from freeloader.clock import Instant
 from freeloader.errors import ConfigError, Conflict, NotFound, Unavailable
 from freeloader.store.rows import JobState
-from freeloader.workers.jobs import Retention, by_lines, expiry, first_jobs, retention
+from freeloader.workers.jobs import Retention, by_lines, expiry, first_jobs, load_jobs, retention
 from freeloader.workers.loop import BACKOFF_MAX_S, Job, Loop, Progress
 
 NOON = 1_795_176_000.0  # 2026-11-20T12:00:00Z
@@ -296,6 +296,13 @@ async def test_the_first_jobs_run_in_the_loop() -> None:
     results = [(await loop.run_now(name))["failures"] for name in ("retention", "expiry")]
     assert results == [0, 0]
     assert (len(journal.trims), ledger.now) == (1, NOON)
+
+
+async def test_the_load_is_looked_at_by_the_clock_without_a_request() -> None:
+    looks = [{"state": "normal", "reason": None}, {"state": "warning", "reason": "queue of 12"}]
+    loop = Loop(load_jobs(lambda: looks.pop(0)), FakeClock(), Memory(), Random(1))
+    results = [(await loop.run_now("load"))["lastResult"] for _ in range(2)]
+    assert results == ["normal", "warning: queue of 12"]
 
 
 async def test_other_lines_hold_from_the_next_look_on_and_memory_stays() -> None:

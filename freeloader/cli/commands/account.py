@@ -179,7 +179,9 @@ def change(
     changes |= {"limits": None} if no_limits else {}
     changes |= {"sameAccountAs": None} if own_account else {}
     if not changes:
-        raise click.UsageError("say what to change: --tier, --priority, --limit, --same-account-as")
+        raise click.UsageError(
+            "nothing to change: give --tier, --priority, --limit or --same-account-as."
+        )
     _change(name, changes, "changed", as_json)
 
 

@@ -36,7 +36,7 @@ def feedback(
     intelligence for that task, the more the more of them there are.
     """
     if (decision_id is None) != (score is None) or (reset and decision_id is not None):
-        raise click.UsageError("give DECISION_ID and SCORE, or --reset, or nothing")
+        raise click.UsageError("give DECISION_ID and SCORE, or --reset [--model NAME], or nothing.")
     client = online()
     if reset:
         answer = client.call("DELETE", _AT, query={"model": model, "task": task})
