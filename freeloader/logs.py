@@ -199,6 +199,11 @@ class Logs:
     def set_level(self, level: str) -> None:
         logging.getLogger().setLevel(level.upper())
 
+    def set_json(self, as_json: bool) -> None:
+        """From the next line on: JSON, or text."""
+        for handler in self.handlers:
+            handler.setFormatter(LineFormatter(self.redactor, as_json=as_json))
+
     def close(self) -> None:
         root = logging.getLogger()
         for handler in self.handlers:

@@ -223,3 +223,20 @@ def test_the_foreground_shows_the_same(tmp_path: Path, redactor: Redactor) -> No
     assert "too quiet" not in stream.getvalue()
     log.error("after the end")
     assert "after the end" not in stream.getvalue()
+
+
+def test_json_can_be_switched_on_and_off_while_it_runs(tmp_path: Path, redactor: Redactor) -> None:
+    handle = setup(tmp_path, redactor)
+    try:
+        log.info("one", extra={"fields": {"event": "a.b"}})
+        handle.set_json(True)
+        log.info("two %s", CANARY, extra={"fields": {"event": "a.b"}})
+        handle.set_json(False)
+        log.info("three")
+    finally:
+        handle.close()
+    one, two, three = (tmp_path / logs.FILE_NAME).read_text().splitlines()
+    assert " event=a.b one" in one
+    assert json.loads(two)["event"] == "a.b"
+    assert json.loads(two)["message"] == f"two {MASK}"
+    assert three.endswith(" three")

@@ -47,7 +47,7 @@ from freeloader.gateway.waiting import Room
 from freeloader.logs import Logs, Redactor
 from freeloader.manage.accounts import Accounts
 from freeloader.manage.channels import Channels
-from freeloader.manage.config import Config
+from freeloader.manage.config import Config, differing
 from freeloader.manage.config import reload as reload_settings
 from freeloader.manage.feedback import Feedback
 from freeloader.manage.fetch import fetch_quota
@@ -280,6 +280,7 @@ class Daemon:
     async def stop(self) -> None:
         """Drains what runs, settles it, ends the child and closes the files."""
         self._state = "stopping"
+        self._note_state()
         patience = self.settings.server.drain_seconds
         if self._running is not None:
             await self._running.close_listener()
@@ -310,12 +311,17 @@ class Daemon:
         )
         self._refused = None if problem is None else problem.message
         if problem is not None:
-            _log.error("the settings were not taken over: %s", problem.message)
+            _log.error("the settings were not taken over: %s", problem.message,
+                       extra={"fields": {"event": "settings.refused"}})  # fmt: skip
             return
+        changed = ", ".join(differing(self.settings, found))
+        _log.info("settings taken over: %s", changed or "nothing changed",
+                  extra={"fields": {"event": "settings.reload", "changed": changed}})  # fmt: skip
         self.settings = found
         self.store.journal.saved_bytes_max = found.logging.saved_mb_max * 2**20
         if self._logs is not None:
             self._logs.set_level(found.logging.level)
+            self._logs.set_json(found.logging.as_json)
         self.jobs.replace(by_lines(self._every_job, found.cron_lines()), found.cron_zone())
         await self.keys.load()
         await self._take_over_budgets()
@@ -497,7 +503,12 @@ class Daemon:
     async def _announce_ready(self) -> None:
         if not self.upstream.answers():
             await self.keeper.wait_ready(self.settings.upstream.start_seconds_max)
-        _log.info("ready: %d deployments", len(self.world.deployments))
+        self._note_state()
+
+    def _note_state(self) -> None:
+        count = len(self.world.deployments)
+        fields = {"event": "daemon.state", "state": self.state, "deployments": str(count)}
+        _log.info("%s: %d deployments", self.state, count, extra={"fields": fields})
 
 
 def _keeper(

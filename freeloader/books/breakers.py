@@ -7,6 +7,7 @@ model at that account. Breakers exist only where something went wrong.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
 from freeloader.books.ports import StoredWindow
@@ -18,6 +19,8 @@ from freeloader.core.outcome import Outcome
 from freeloader.core.periods import window_seconds
 from freeloader.core.quota import owner_of
 from freeloader.core.rows import WindowRow
+
+_log = logging.getLogger(__name__)
 
 #: Faults without a first delta after so many ms are hangs.
 _HANG_MS = 10_000
@@ -60,8 +63,8 @@ class Breakers:
     def begin(self, deployment: Deployment, attempt: str) -> None:
         """An attempt was admitted; where a breaker is half-open it is the one that tries."""
         for guard in _guards(deployment) if self._at else ():
-            if guard in self._at:
-                breaker.begin(self._at[guard], attempt)
+            if guard in self._at and breaker.begin(self._at[guard], attempt):
+                _note(guard, "open", "half-open", self._at[guard].reason, deployment)
 
     def end(self, deployment: Deployment, attempt: str) -> None:
         """The attempt is over."""
@@ -73,7 +76,10 @@ class Breakers:
         for guard in _guards(deployment) if self._at else ():
             found = self._at.get(guard)
             if found is not None:
+                before = self._state(guard, now)
                 breaker.succeed(found, now.wall, now.mono)
+                if before != self._state(guard, now):
+                    _note(guard, before, "closed", "", deployment)
                 if found.idle:
                     del self._at[guard]
                     if guard in self._saved:
@@ -88,6 +94,21 @@ class Breakers:
         now: Instant,
     ) -> None:
         """``spent_until``: when the quota windows that the outcome names come back."""
+        before = {guard: self._state(guard, now) for guard in _guards(deployment)}
+        self._take(deployment, outcome, spent_until, hang, now)
+        for guard, was in before.items():
+            after = self._state(guard, now)
+            if after != was:
+                _note(guard, was, after, outcome.reason, deployment)
+
+    def _take(
+        self,
+        deployment: Deployment,
+        outcome: Outcome,
+        spent_until: float | None,
+        hang: bool,
+        now: Instant,
+    ) -> None:
         wall, mono, reason = now.wall, now.mono, outcome.reason
         guard = _guard(deployment, outcome.scope)
         match outcome.kind:
@@ -118,6 +139,11 @@ class Breakers:
 
     def reset(self, provider: str | None = None, idx: int | None = None) -> None:
         """Forgets pauses of everything, of one provider, or of one account."""
+        if self._at:
+            name = "every provider" if provider is None else provider
+            name = name if idx is None else f"{name}@{idx}"
+            fields = {"event": "breaker.reset", "guard": name}
+            _log.info("breakers of %s are reset", name, extra={"fields": fields})
         if provider is None:
             self._at.clear()
             self.dirty.update(PREFIX + guard for guard in self._saved)
@@ -163,6 +189,10 @@ class Breakers:
         found = self._guards[deployment.id] = _guards(deployment)
         return found
 
+    def _state(self, guard: str, now: Instant) -> str:
+        found = self._at.get(guard)
+        return "closed" if found is None else breaker.state(found, now.wall, now.mono)
+
     def _of(self, guard: str) -> Breaker:
         return self._at.setdefault(guard, Breaker())
 
@@ -182,6 +212,22 @@ def hanging(outcome: Outcome, latency_ms: float | None, first_ms: float | None) 
     """True for a fault that kept the caller waiting and gave nothing."""
     long = _UNREACHED_MS if outcome.scope == "provider" else _HANG_MS
     return outcome.kind == "their_fault" and first_ms is None and (latency_ms or 0) >= long
+
+
+def _note(guard: str, before: str, after: str, reason: str, deployment: Deployment) -> None:
+    """One line for each change of a breaker's state."""
+    level = logging.WARNING if after == "open" else logging.INFO
+    fields = {
+        "event": "breaker.state",
+        "state": after,
+        "before": before,
+        "guard": guard,
+        "deployment": deployment.id,
+        "account": deployment.account.name,
+    }
+    if reason:
+        fields["reason"] = reason
+    _log.log(level, "breaker of %s is %s", guard, after, extra={"fields": fields})
 
 
 def _guards(deployment: Deployment) -> tuple[str, str, str, str]:

@@ -245,6 +245,7 @@ class Keeper:
             self._note_failure(event)
         if self._machine.state != before.state:
             self._since = now
+            self._note_state(before.state)
         for effect in effects:
             self._do(effect)
 
@@ -332,6 +333,18 @@ class Keeper:
         draining = any(g.id == generation and g.phase == "draining" for g in self._machine.leaving)
         if draining and (crew is None or crew.in_flight == 0):
             self._events.put_nowait(Drained(generation))
+
+    def _note_state(self, before: str) -> None:
+        """One line for each change of state, with what led to it where that is known."""
+        machine = self._machine
+        bad = machine.state in ("backoff", "fatal")
+        fields = {"event": "child.state", "state": machine.state, "before": before}
+        if machine.generations:
+            fields["generation"] = str(machine.generations[0].id)
+        if bad and machine.problem is not None:
+            fields["reason"] = machine.problem
+        level = logging.WARNING if bad else logging.INFO
+        _LOG.log(level, "the LiteLLM child is %s", machine.state, extra={"fields": fields})
 
     def _note_failure(self, event: Event) -> None:
         code = event.code if isinstance(event, Exited) else None

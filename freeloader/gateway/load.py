@@ -6,12 +6,15 @@ was is judged before: a client's own, or a used-up quota, is no sign of load.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from freeloader.clock import Clock, iso
 from freeloader.core.load import LEVELS, LoadRules, Measured, State, step
+
+_log = logging.getLogger(__name__)
 
 #: Attempts are remembered for this long, and so many at most.
 WINDOW_S, KEPT = 60.0, 4_096
@@ -55,7 +58,10 @@ class LoadMonitor:
         now = self._clock.now().mono
         if now - self._looked >= _FRESH_S or self._flying > self._found.queue:
             self._looked, self._found = now, self._measure(now)
+            before = self._state.level
             self._state = step(self._state, self._found, self._rules(), now)
+            if self._state.level != before:
+                _note(before, self._state)
         return self._state
 
     def shown(self) -> Mapping[str, Any]:
@@ -83,3 +89,12 @@ class LoadMonitor:
         p95 = spans[max(0, -(-len(spans) * 95 // 100) - 1)] if spans else None
         failed = sum(bad for _, _, bad in self._attempts)
         return Measured(self._flying, count, p95, failed / count)
+
+
+def _note(before: str, state: State) -> None:
+    """One line for each change of the level."""
+    fields = {"event": "load.level", "state": state.level, "before": before}
+    if state.why:
+        fields["reason"] = state.why
+    level = logging.INFO if state.level == "normal" else logging.WARNING
+    _log.log(level, "load is %s", state.level, extra={"fields": fields})

@@ -37,6 +37,7 @@ from freeloader.gateway.guards.hosts import (
 from freeloader.gateway.guards.rates import Rates
 from freeloader.gateway.routes.table import CALLER, DECISION_ID, ERROR_HEADERS, REQUEST_ID, Route
 from freeloader.gateway.services import KeysManager, ServerSettings
+from freeloader.logs import bind
 
 log = logging.getLogger("freeloader.gateway")
 
@@ -81,7 +82,8 @@ class Front:
         started = self._clock.now().mono
         request[REQUEST_ID] = self._request_id(request)
         try:
-            response = await self._admitted(request, handler)
+            with bind(request_id=request[REQUEST_ID]):  # also for the tasks begun in there
+                response = await self._admitted(request, handler)
         except FreeloaderError as error:
             response = self._failed(request, error)
         except web.HTTPException as error:

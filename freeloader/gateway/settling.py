@@ -7,6 +7,8 @@ neither a client that leaves nor a shutdown can lose it. It decides nothing.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +23,8 @@ from freeloader.gateway.ports import Facts, Hold
 from freeloader.gateway.tools import Tools
 from freeloader.money import Meters, usd_from_pico
 from freeloader.store.rows import AttemptRow
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,26 @@ async def settle(watch: Watch, hold: Hold, decision_id: str, tools: Tools) -> Se
     _learn(watch, judged, used, now, tools)
     shown = _shown(watch, judged, used, basis, done.cost)
     tools.journal.attempt(_row(watch, decision_id, judged, used, done.cost, shown))
+    _note(watch, shown)
     return Settled(judged, used, basis, done.cost, shown, premium)
+
+
+def _note(watch: Watch, shown: Mapping[str, Any]) -> None:
+    """One line for each attempt: good ones are for whoever looks closely."""
+    level = logging.DEBUG if shown["outcome"] == "ok" else logging.INFO
+    if not _log.isEnabledFor(level):
+        return
+    attempt = watch.attempt
+    fields = {
+        "event": "attempt.end",
+        "request_id": attempt.request_id,
+        "attempt": attempt.id,
+        "deployment": attempt.deployment.id,
+        "account": attempt.deployment.account.name,
+        "outcome": shown["outcome"],
+        "ms": shown["latencyMs"],
+    }
+    _log.log(level, "%s: %s", attempt.deployment.id, shown["outcome"], extra={"fields": fields})
 
 
 def said_to_be_free(watch: Watch) -> bool:

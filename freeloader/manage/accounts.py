@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -31,6 +32,8 @@ from freeloader.manage.ports import (
 )
 from freeloader.settings import read
 from freeloader.store.rows import AuditRow
+
+_log = logging.getLogger(__name__)
 
 ACCOUNTS_MAX = 1000
 Row = dict[str, Any]
@@ -313,6 +316,8 @@ class Accounts:
     async def _audit(self, actor: str, what: str, account: Account, detail: Row) -> None:
         row = AuditRow(self._clock.now().wall, actor, what, account.name, detail)
         await self._ledger.audit(row)
+        fields = {"event": what, "account": account.name, "actor": actor}
+        _log.info("%s: %s", account.name, what, extra={"fields": fields})
 
     def _provider(self, account: Account) -> Provider:
         catalog = self._catalog()

@@ -215,6 +215,11 @@ def nest(changes: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
+def differing(before: Settings, after: Settings) -> list[str]:
+    """The dotted names of the settings in which two differ; no value."""
+    return _differing(before.as_dict(), after.as_dict())
+
+
 def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     places = {*leaves(before), *leaves(after)}
     return sorted(".".join(p) for p in places if _at(before, p) != _at(after, p))

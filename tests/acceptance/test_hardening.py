@@ -183,3 +183,44 @@ def test_h8_evil_names_stay_names_down_to_the_database_and_the_log(open_house: H
     for line in (house.home / "logs" / "freeloader.log").read_text().splitlines():
         assert set(json.loads(line)) >= {"time", "level", "logger", "message"}
         assert "\x1b" not in line
+
+
+def events(house: House) -> list[dict[str, str]]:
+    """The lines of the log that tell an event; text lines (before JSON was asked for) are none."""
+    lines = (house.home / "logs" / "freeloader.log").read_text().splitlines()
+    rows = [json.loads(line) for line in lines if line.startswith("{")]
+    return [row for row in rows if "event" in row]
+
+
+def test_each_change_of_state_is_one_event_in_the_json_log(
+    open_house: House, simulator: Simulator
+) -> None:
+    house = open_house
+    began = len(events(house))
+    simulator.fault("alpha", "401", count=1)
+    named = {"X-Request-Id": "the-one-that-failed"}
+    body = {"model": "alpha/twin", "messages": [{"role": "user", "content": "a secret plan"}]}
+    assert house.call("POST", "/v1/chat/completions", body, headers=named)[0] != 200
+    changed: Any = {"logging": {"json": False}}
+    assert house.call("POST", "/v1/config", changed, role="admin")[0] == 200
+    assert house.call("POST", "/v1/free-tiers/reset", {}, role="admin")[0] == 200
+    changed = {"logging": {"json": True}}
+    assert house.call("POST", "/v1/config", changed, role="admin")[0] == 200
+    change = {"priority": 7}
+    assert house.call("PATCH", "/v1/accounts/alpha/1", change, role="admin")[0] == 200
+    assert house.chat(model="alpha/twin")[0] == 200
+    every = events(house)
+    told = every[began:]
+    [failed] = [row for row in told if row.get("outcome") == "key_bad"]
+    assert failed["request_id"] == "the-one-that-failed"
+    assert (failed["deployment"], failed["account"]) == ("alpha@1/twin", "alpha@1")
+    [opened] = [row for row in told if row["event"] == "breaker.state" and row["state"] == "open"]
+    assert (opened["account"], opened["request_id"]) == ("alpha@1", "the-one-that-failed")
+    assert [r["changed"] for r in told if r["event"] == "settings.reload"] == ["logging.json"]
+    [account] = [row for row in told if row["event"] == "account.change"]
+    assert account["account"] == "alpha@1"
+    assert [row["state"] for row in every if row["event"] == "daemon.state"] == ["ready"]
+    text = (house.home / "logs" / "freeloader.log").read_text()
+    assert "breakers of every provider are reset" in text
+    assert '"event": "breaker.reset"' not in text  # it was text between the two changes
+    assert "a secret plan" not in text

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
 import pytest
 
 from freeloader.books.breakers import Breakers, hanging
@@ -137,3 +140,23 @@ def test_a_connection_that_takes_the_whole_limit_is_a_hang() -> None:
     assert not hanging(DEAD, 20, None), "refused at once costs nobody time"
     assert not hanging(BROKEN, 5_000, None)
     assert hanging(BROKEN, 10_000, None)
+
+
+def test_each_change_of_state_is_one_event(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    street, one = Street(), model("a")
+    street.fails(one, BROKEN, OPEN_AFTER)
+    street.now += EJECTION + 1
+    street.breakers.begin(one, "try")
+    street.breakers.succeeded(one, at(street.now))
+    street.breakers.end(one, "try")
+    street.breakers.succeeded(one, at(street.now))
+    told: list[dict[str, Any]] = [record.fields for record in caplog.records]  # type: ignore[attr-defined]
+    assert [(row["before"], row["state"]) for row in told] == [
+        ("closed", "open"),
+        ("open", "half-open"),
+        ("half-open", "closed"),
+    ]
+    assert {row["event"] for row in told} == {"breaker.state"}
+    assert {(row["deployment"], row["account"]) for row in told} == {("p@1/a", "p@1")}
+    assert told[0]["reason"] == "500"

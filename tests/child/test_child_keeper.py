@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import textwrap
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -246,3 +247,19 @@ async def test_a_busy_child_is_not_taken_for_one_that_hangs(
                     lease.heard()
         await asyncio.sleep(0.05)
     assert keeper.status()["restarts"] == (0 if answering else 1)
+
+
+async def test_each_change_of_state_is_one_event(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    keeper = await make()
+    await keeper.wait_ready(20)
+    await keeper.stop()
+    told = [record.fields for record in caplog.records if hasattr(record, "fields")]
+    assert {row["event"] for row in told} == {"child.state"}
+    states = [row["state"] for row in told]
+    assert "ready" in states
+    assert states[-1] == "stopped"
+    assert all(row["before"] != row["state"] for row in told)
+    assert [row["before"] for row in told[1:]] == states[:-1]

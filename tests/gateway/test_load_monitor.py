@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
+
+import pytest
 
 from freeloader.clock import Instant
 from freeloader.core.load import LoadRules
@@ -52,3 +55,21 @@ def test_only_the_last_minute_counts_and_only_troubles() -> None:
     assert shown["reason"] == "20% of attempts failed"
     clock.pass_(WINDOW_S)
     assert monitor.shown()["samples"] == 0
+
+
+def test_each_change_of_level_is_one_event(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    clock = Watch()
+    monitor = LoadMonitor(clock, lambda: LoadRules(cooldown_s=1))
+    for _ in range(60):
+        monitor.begin()
+        assert monitor.state
+    for _ in range(60):
+        monitor.end()
+    for _ in range(3):
+        clock.pass_(2)
+        assert monitor.state
+    told = [record.fields for record in caplog.records]  # type: ignore[attr-defined]
+    assert [row["state"] for row in told] == ["warning", "critical", "normal"]
+    assert {row["event"] for row in told} == {"load.level"}
+    assert "in flight" in told[0]["reason"]
