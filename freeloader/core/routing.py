@@ -146,6 +146,7 @@ def judge(ask: Ask, snapshot: Snapshot) -> Callable[[Deployment], Verdict | None
     profile, now = ask.profile, ask.now
     tried, avoid = ask.tried, ask.avoid or {}
     health, paused, quota = snapshot.health, snapshot.paused, snapshot.quota
+    beyond_ceiling = snapshot.beyond_ceiling
     question = gates.Question.of(profile, ask.policy.gates)
     asked = gates.relevant(question)
     stands_in = ask.resolution.kind == "similar"
@@ -165,9 +166,8 @@ def judge(ask: Ask, snapshot: Snapshot) -> Callable[[Deployment], Verdict | None
         if name in avoid:
             return avoid[name]
         upper = upper_meters(profile, deployment)
-        verdict = paused(deployment, now) or quota(deployment, upper, now)
-        if verdict is None and asked_for is not None:
-            verdict = snapshot.beyond_ceiling(deployment, asked_for, now)
+        verdict = None if asked_for is None else beyond_ceiling(deployment, asked_for, now)
+        verdict = verdict or paused(deployment, now) or quota(deployment, upper, now)
         if verdict is None and deployment.billable:
             return money(ask, ask.profile, snapshot, deployment)
         return verdict

@@ -40,6 +40,7 @@ _OWNER = {
 #: What to change where no change of gates helps.
 _REMEDY = {
     "tier": "add a paid account, or name a model of the free tier",
+    "quota": "shorten the prompt or lower max_tokens, or name a model with a larger limit",
     "requiredCapabilities": "drop the capability, or add an account whose models have it",
     "localOnly": "leave out localOnly, or add a local server",
     "blockLocal": "leave out blockLocal, or add an account that is not local",
@@ -293,6 +294,6 @@ def _step(gate: str, value: Any) -> str:
 
 def _why(some: Sequence[Candidate]) -> str:
     verdict = some[0].verdict
-    reason = verdict.reason if verdict is not None else ""
+    reason = verdict.reason.rstrip(".") if verdict is not None else ""
     more = f" (and {len(some) - 1} more)." if len(some) > 1 else "."
     return f"{some[0].deployment.id}: {reason}{more}"

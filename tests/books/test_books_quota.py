@@ -18,7 +18,7 @@ from freeloader.core.budget import BudgetRules
 from freeloader.core.headers import Observation
 from freeloader.core.model import Deployment, Limit, Policy, Profile, Resolution, Verdict
 from freeloader.core.outcome import Outcome
-from freeloader.core.routing import Ask, decide
+from freeloader.core.routing import Ask, decide, explain
 from freeloader.core.rows import WindowRow
 from freeloader.money import Meters, Price
 
@@ -335,3 +335,6 @@ async def test_a_bound_beyond_a_ceiling_is_not_sent_to_be_refused(
     asked = Profile("chat", "auto", frozenset(), upper, expected, bounded=bounded)
     ask = Ask(asked, Policy(), Resolution("auto", "auto"), clock.wall)
     assert (decide(ask, books).winner is not None) is served
+    await spend(books, clock, "1", found)
+    codes = {candidate.verdict and candidate.verdict.code for candidate in explain(ask, books)}
+    assert ("no_model_passes_gates" in codes) is not served, "waiting would not help either"

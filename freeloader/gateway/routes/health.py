@@ -54,8 +54,11 @@ class Health:
         admin = request[CALLER].role == "admin"
         money = services.books.budget_view(None, now)
         daily = money.get("daily", {})
+        status = _overall(state, str(child.get("state")), lane, providers.values())
+        if status == "healthy" and not services.books.spent_known:
+            status = "degraded"  # free models answer, and nothing that is paid for
         body: Row = {
-            "status": _overall(state, str(child.get("state")), lane, providers.values()),
+            "status": status,
             "providers": providers,
             "uptime": round(now.mono - services.started.mono, 3),
             "requestsToday": daily.get("requests", 0),
