@@ -233,7 +233,7 @@ def by_apprise(scrub: Callable[[str], str]) -> Send:
         channel = apprise.Apprise()
         if not channel.add(address):
             return "its address is none that apprise knows; see `xswarm notify add --help`"
-        capture = apprise.LogCapture(level=logging.WARNING)  # type: ignore[no-untyped-call]
+        capture = apprise.LogCapture(level=logging.WARNING, fmt="%(message)s")  # type: ignore[no-untyped-call]
         with capture as said:
             done = channel.notify(body=text, title=title)
             words = said.getvalue().strip().splitlines()

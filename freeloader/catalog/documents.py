@@ -27,6 +27,8 @@ def parse_document(raw: bytes) -> dict[str, Any]:
         document = json.loads(raw)
     except UnicodeDecodeError as problem:
         raise ValueError("not UTF-8 text") from problem
+    except json.JSONDecodeError as problem:
+        raise ValueError(f"not JSON ({problem})") from None
     except RecursionError as problem:
         raise ValueError("nested too deeply") from problem
     if not isinstance(document, dict) or not isinstance(document.get("providers", {}), dict):

@@ -163,8 +163,12 @@ class Names:
         return (provider, model) in self._catalog.models
 
     def _candidates(self, name: str) -> list[Model]:
-        """The registry's models of this name (``provider/model`` or raw id), served or not."""
+        """The registry's models of this name (``provider/model``, with or without the account's
+        ``@idx``, or raw id), served or not."""
         provider, _, model = name.partition("/")
+        owner, at, idx = provider.partition("@")
+        if at and idx.isdecimal():
+            provider = owner
         exact = self._catalog.models.get((provider, model))
         if exact is not None:
             return [exact]

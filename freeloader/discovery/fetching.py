@@ -192,6 +192,7 @@ def _place(url: str) -> str:
     """An address as it may be shown: without query, name and password."""
     try:
         parts = urlsplit(url)
+        port = "" if parts.port is None else f":{parts.port}"
     except ValueError:
         return "The address"
-    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"[:200]
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"[:200]

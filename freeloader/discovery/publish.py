@@ -31,6 +31,14 @@ def main(argv: list[str]) -> int:
         if options.part == "key":
             return _key(options.file)
         return _build(options.file, options.out, options.version, options.overlays)
+    except FileExistsError:
+        message = f"{options.file} is there already: a key is never written over; name a new file"
+        print(f"registry: {message}", file=sys.stderr)  # noqa: T201
+        return 1
+    except FileNotFoundError as problem:
+        message = f"{problem.filename} is not there; `scripts/registry key FILE` makes a key"
+        print(f"registry: {message}", file=sys.stderr)  # noqa: T201
+        return 1
     except (OSError, ValueError) as problem:
         print(f"registry: {problem}", file=sys.stderr)  # noqa: T201
         return 1

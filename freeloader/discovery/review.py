@@ -94,7 +94,11 @@ class Review:
     # ── what sources bring ───────────────────────────────────────────────────
 
     async def take(self, proposals: Iterable[Proposal]) -> Taken:
-        """Keeps what is new. The same again, or what was rejected, is not asked again."""
+        """Keeps what is new. The same again, or what was rejected, is not asked again.
+
+        A newer word replaces the one that waits on the same thing, but never a surer source's:
+        a page's lower figure must not end the caution for a signed rise.
+        """
         async with self._turn:
             known = await self._log.listing(None, PENDING_MAX * 5)
             keys = {row.detail.get("key") for row in known if row.state != "superseded"}
@@ -103,9 +107,11 @@ class Review:
             for proposal in proposals:
                 if proposal.key in keys or len(waiting) >= PENDING_MAX:
                     continue
-                keys.add(proposal.key)
                 row = _row(proposal, self._clock.now().wall)
                 old = waiting.get(_about(row))
+                if old is not None and _surer(old, row):
+                    continue
+                keys.add(proposal.key)
                 if old is not None:
                     await self._log.put(replace(old, state="superseded"))
                 row = replace(row, id=await self._log.add(row))
@@ -275,6 +281,12 @@ def _row(proposal: Proposal, now: float) -> ProposalRow:
 
 def _about(row: ProposalRow) -> tuple[str, str, str]:
     return (row.kind, row.provider, row.subject)
+
+
+def _surer(old: ProposalRow, new: ProposalRow) -> bool:
+    """Another source said ``old``, with more confidence than ``new`` is said with."""
+    known, said = (CONFIDENCES.index(str(r.detail.get("confidence") or "low")) for r in (old, new))
+    return old.source != new.source and known > said
 
 
 def _provenance(row: ProposalRow) -> Row:

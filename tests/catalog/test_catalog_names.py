@@ -363,6 +363,8 @@ def test_a_retired_name_names_its_replacement() -> None:
         names().resolve("llama-3.3-70b-versatile", STREAM)
     with pytest.raises(ModelNotFound, match="groq/openai/gpt-oss-20b"):
         names().resolve("groq/llama-3.1-8b-instant", STREAM)
+    with pytest.raises(ModelNotFound, match="groq/openai/gpt-oss-120b"):
+        names().resolve("groq@1/llama-3.3-70b-versatile", STREAM)
 
 
 def test_a_retired_name_that_is_served_is_served() -> None:

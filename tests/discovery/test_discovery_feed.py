@@ -147,5 +147,6 @@ def test_anyone_can_build_and_sign_a_feed(tmp_path, capsys) -> None:
     assert signing.verified(raw, (tmp_path / "r.json.sig").read_bytes(), [public]) == public
     assert json.loads(raw)["version"] == "2027.01.01"
     assert publish(["key", str(key)]) == 1, "a key is not overwritten"
+    assert "name a new file" in capsys.readouterr().err
     assert publish(["build", str(tmp_path / "no"), str(out)]) == 1
-    assert "registry:" in capsys.readouterr().err
+    assert "`scripts/registry key FILE` makes a key" in capsys.readouterr().err

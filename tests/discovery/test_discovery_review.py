@@ -108,6 +108,19 @@ async def test_a_newer_word_on_the_same_thing_replaces_the_waiting_one(house: Ho
     assert back.id > new.id, "what was superseded may be true again"
 
 
+async def test_a_weaker_source_does_not_talk_away_a_surer_one(house: House) -> None:
+    page = {"source": "scraping", "confidence": "low"}
+    (signed,) = (await house.review.take([dearer(8.0)])).waiting
+    assert (await house.review.take([dearer(3.0, **page)])).waiting == ()
+    assert [row["id"] for row in await house.review.listing("pending")] == [str(signed.id)]
+    assert len(await house.review.cautions()) == 1
+    await house.review.reject(signed.id, "me")
+    (said,) = (await house.review.take([dearer(3.0, **page)])).waiting
+    (surer,) = (await house.review.take([dearer(8.5)])).waiting
+    assert (await house.review.show(said.id))["state"] == "superseded"
+    assert [row["id"] for row in await house.review.listing("pending")] == [str(surer.id)]
+
+
 async def test_what_waits_and_is_worse_is_reckoned_with(house: House) -> None:
     assert await house.review.cautions() == []
     (row,) = (await house.review.take([dearer(9.0)])).waiting
