@@ -100,12 +100,16 @@ def error_object(error: errors.FreeloaderError, decision_id: str | None = None) 
     }
 
 
+#: Statuses that say when to come back; for "never" nothing is said.
+_WAITING = frozenset({408, 409, 429, 500, 502, 503, 504})
+
+
 def error_headers(error: errors.FreeloaderError) -> dict[str, str]:
     """``Retry-After`` (whole seconds, rounded up) and ``x-should-retry`` where it cannot help."""
     status = status_of(error)
     out: dict[str, str] = {}
-    if error.retry_after is not None and status in (408, 409, 429, 500, 502, 503, 504):
-        wait = error.retry_after if math.isfinite(error.retry_after) else 0.0
+    wait = error.retry_after
+    if wait is not None and math.isfinite(wait) and status in _WAITING:
         out["Retry-After"] = str(max(1, math.ceil(wait)))
     if not _retry_helps(status, error.retry_after):
         out["x-should-retry"] = "false"

@@ -8,6 +8,7 @@ Pure text and choice; it sends nothing.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,6 +30,8 @@ from freeloader.errors import (
     UpstreamTimeout,
 )
 
+#: An account that only its owner can put right: no retry helps.
+_OWNERS_KINDS = frozenset({"key_bad", "credits_gone", "not_on_plan"})
 _QUOTA_KINDS = frozenset({"slow_down", "spent"})
 #: Who set a gate that the request did not.
 _OWNER = {
@@ -123,6 +126,7 @@ def failed(
         )
     return UpstreamFailed(
         f"Every attempt failed ({tried}): {reason} See `xswarm decisions` for each.",
+        retry_after=math.inf if kinds <= _OWNERS_KINDS else None,
         details=details,
     )
 
@@ -250,10 +254,17 @@ def _price_overlay(deployment: Deployment) -> dict[str, Any]:
 def _resting(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> FreeloaderError:
     """Nothing was sent: all that could serve are being left alone after their failures."""
     wait = earliest(some, now)
+    if wait is None:
+        return UpstreamFailed(
+            f"No model that could serve can be used: {_why(some)} See `xswarm account list`; "
+            "once that is put right, `xswarm free reset` lets requests through again.",
+            retry_after=math.inf,
+            details=details,
+        )
     return UpstreamFailed(
         f"Every model that could serve is resting after failures: {_why(some)} "
         "See `xswarm status`; `xswarm free reset` ends all pauses.",
-        retry_after=30.0 if wait is None else max(1.0, wait),
+        retry_after=max(1.0, wait),
         details=details,
     )
 

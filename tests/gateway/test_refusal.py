@@ -19,6 +19,7 @@ from freeloader.core.outcome import Outcome
 from freeloader.core.relax import Report, Way
 from freeloader.core.routing import Candidate
 from freeloader.gateway import refusal
+from freeloader.gateway.errors_http import error_headers
 from freeloader.money import Price
 
 NOW = 1_000.0
@@ -129,6 +130,21 @@ def test_how_failures_are_called(kinds: list[str], timeouts: list[bool], code: s
     assert error.details["attempts"] == attempts
     if code == "quota_exhausted":
         assert error.retry_after == pytest.approx(30)
+
+
+@pytest.mark.parametrize("kind", ["key_bad", "credits_gone", "not_on_plan"])
+def test_what_only_the_owner_can_put_right_is_not_worth_a_retry(kind: str) -> None:
+    dead = Failed(deployment("p", "m"), Outcome(kind, "said so."), False)
+    alive = Failed(deployment("p", "n"), Outcome("their_fault", "broke"), False)
+    for failures, hopeless in (([dead], True), ([dead, alive], False)):
+        headers = error_headers(refusal.failed(failures, [], NOW))
+        assert (headers.get("x-should-retry") == "false") is hopeless
+        assert "Retry-After" not in headers
+    paused = refused(Verdict("breaker", "upstream_failed", "401 bad key."))
+    assert error_headers(paused) == {"x-should-retry": "false"}
+    assert "bad key. See" in paused.message
+    resting = refused(Verdict("breaker", "upstream_failed", "5 faults", until=NOW + 30))
+    assert error_headers(resting) == {"Retry-After": "30"}
 
 
 @pytest.mark.parametrize(
