@@ -16,6 +16,7 @@ from freeloader.benchmarks.suite import Prompt
 
 #: The last tenth of a window is the owner's.
 RESERVE = 0.1
+SPENT = "its share of the quota is used, or only the last tenth is left"
 #: Repeats of a prompt: local models are asked twice, for their consistency.
 LOCAL_REPEATS, CLOUD_REPEATS = 2, 1
 
@@ -85,7 +86,7 @@ def plan(subjects: Sequence[Subject], prompts: Sequence[Prompt], rules: Rules) -
         if why:
             left_out[subject.id] = why
         elif allowed is not None and allowed <= 0:
-            left_out[subject.id] = "its share of the quota is used, or only the last tenth is left"
+            left_out[subject.id] = SPENT
         else:
             queues.append(steps if allowed is None else steps[:allowed])
     longest = max((len(queue) for queue in queues), default=0)

@@ -22,7 +22,7 @@ from freeloader.benchmarks.results import Answered, Rating
 from freeloader.benchmarks.suite import Prompt, Suite
 from freeloader.clock import Clock, Instant, iso
 from freeloader.core.model import Deployment
-from freeloader.errors import FreeloaderError
+from freeloader.errors import FreeloaderError, NotFound
 from freeloader.store.rows import BenchmarkRow
 
 PROJECT = "benchmarks"
@@ -34,6 +34,10 @@ ANSWER_S = 120.0
 FAILURES_MAX = 3
 #: A window counts as a day's where it is at least so long (seconds); shorter ones refill soon.
 _DAY_S = 20 * 3600.0
+
+#: The provider's own failures. Whatever else comes back (a budget, a quota, a gate said no) says
+#: nothing of the model: it is not kept, and the rest of its prompts waits for the next run.
+_ITS_OWN = frozenset({"upstream_failed", "upstream_timeout"})
 
 Json = Any
 Row = dict[str, Any]
@@ -117,23 +121,30 @@ class Benchmarks:
         async with self._turn:
             planned = await self._plan(models, asked)
             answered, failing = 0, defaultdict[str, int](int)
+            stopped: dict[str, str] = {}
             for number, step in enumerate(planned.steps, 1):
                 if self._busy() and not asked:
                     break  # the owner's own requests come first; the next run goes on
                 deployment = self._books.deployments.get(step.deployment)
-                if deployment is None or failing[step.deployment] >= FAILURES_MAX:
+                if deployment is None or step.deployment in stopped:
                     continue
-                if await self._refused(deployment, asked):
+                why = await self._refused(deployment, asked)
+                if why:
+                    stopped[step.deployment] = why
                     continue
                 progress.say(f"{step.deployment}: {step.prompt.id} ({number}/{len(planned.steps)})")
-                came = await self._one(step, deployment)
-                failing[step.deployment] = 0 if came else failing[step.deployment] + 1
-                answered += came
+                problem = await self._one(step, deployment)
+                failing[step.deployment] = failing[step.deployment] + 1 if problem else 0
+                if problem and problem not in _ITS_OWN:
+                    stopped[step.deployment] = problem
+                elif failing[step.deployment] >= FAILURES_MAX:
+                    stopped[step.deployment] = f"{FAILURES_MAX} failures in a row: {problem}"
+                answered += not problem
         if answered:
             await self._changed()
-        return (
-            f"{answered} of {len(planned.steps)} answers, {len(planned.left_out)} models not asked"
-        )
+        told = "".join(f"; {name} waits: {why}" for name, why in sorted(stopped.items()))
+        count = len(planned.left_out)
+        return f"{answered} of {len(planned.steps)} answers, {count} models not asked{told}"
 
     async def dry_run(self, models: Collection[str] = (), *, asked: bool = True) -> Row:
         """What a run would ask now, and why not more. Asks nothing."""
@@ -169,6 +180,9 @@ class Benchmarks:
     # ── inside ───────────────────────────────────────────────────────────────
 
     async def _plan(self, models: Collection[str], asked: bool) -> plan.Plan:
+        for name in models:
+            if not any(plan.named(id_, (name,)) for id_ in self._books.deployments):
+                raise NotFound(f"Nothing here is called {name[:100]!r}; `xswarm models` lists all.")
         rules = await self._rules(asked)
         done = await self._done()
         subjects = [
@@ -212,17 +226,16 @@ class Benchmarks:
                 found.append(Window(int(amount), int(left), probed))
         return found
 
-    async def _refused(self, deployment: Deployment, asked: bool) -> bool:
+    async def _refused(self, deployment: Deployment, asked: bool) -> str | None:
         """Looked at again before each request: others spend quota and money meanwhile."""
         rules = await self._rules(asked)
         subject = self._subject(deployment, {})
-        if plan.refusal(subject, rules) is not None:
-            return True
         allowed = plan.allowance(subject, rules)
-        return allowed is not None and allowed <= 0
+        spent = plan.SPENT if allowed is not None and allowed <= 0 else None
+        return plan.refusal(subject, rules) or spent
 
-    async def _one(self, step: Step, deployment: Deployment) -> bool:
-        """Asks once and keeps what came, at once; whether an answer came."""
+    async def _one(self, step: Step, deployment: Deployment) -> str:
+        """Asks once and keeps what came, at once; '' where an answer came, else what was wrong."""
         body: Row = {
             "model": deployment.id,
             "messages": [{"role": "user", "content": step.prompt.text}],
@@ -238,12 +251,14 @@ class Benchmarks:
         try:
             reply = await self._ask(body)
         except FreeloaderError as problem:
+            if problem.code not in _ITS_OWN:
+                return problem.code
             answered = Answered(step.prompt.id, step.prompt.task, None, problem=problem.code)
         else:
             answered = _judged(step.prompt, reply)
         await self._kept.add(self._row(step, deployment, answered))
         self._count(deployment)
-        return answered.score is not None
+        return answered.problem
 
     def _row(self, step: Step, deployment: Deployment, answered: Answered) -> BenchmarkRow:
         detail = {

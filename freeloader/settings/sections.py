@@ -78,11 +78,26 @@ class Pair(Section):
         return critical
 
 
+class QueuePair(Pair):
+    warning: Annotated[Number, Field(ge=0)] = 10
+    critical: Annotated[Number, Field(ge=0, validate_default=True)] = 50
+
+
+class LatencyPair(Pair):
+    warning: Annotated[Number, Field(ge=0)] = 2000
+    critical: Annotated[Number, Field(ge=0, validate_default=True)] = 5000
+
+
+class ErrorPair(Pair):
+    warning: Annotated[Number, Field(ge=0)] = 0.05
+    critical: Annotated[Number, Field(ge=0, validate_default=True)] = 0.15
+
+
 class LoadMonitoring(Section):
     enabled: Switch = True
-    queue: Pair = Pair(warning=10, critical=50)
-    p95_ms: Pair = Pair(warning=2000, critical=5000)
-    error_rate: Pair = Pair(warning=0.05, critical=0.15)
+    queue: QueuePair = QueuePair()
+    p95_ms: LatencyPair = LatencyPair()
+    error_rate: ErrorPair = ErrorPair()
     on_warning: Annotated[Literal["prefer-faster-models", "none"], Lower] = "prefer-faster-models"
     on_critical: Annotated[Literal["block-slow-models", "none"], Lower] = "block-slow-models"
     cooldown_minutes: Annotated[Number, Field(ge=0, le=1440)] = 5
@@ -151,16 +166,21 @@ class Logging(Section):
 
 
 class Source(Section):
-    """One source of discovery, on its own cron line (UTC)."""
+    """One source of discovery, on its own cron line.
+
+    What a source is by default stands in its class, not where it is put: a section of the
+    file that says one thing of it leaves the others as they are.
+    """
 
     enabled: Switch = True
-    cron: Cron = "0 2 * * *"
+    cron: Cron
     url: HttpUrl | None = None
 
 
 class FeedSource(Source):
     """The registry feed. Without an address and a key it is not read."""
 
+    cron: Cron = "0 2 * * *"
     # Public keys (ed25519, base64) that may sign it.
     keys: Names = ()
 
@@ -177,9 +197,23 @@ class FeedSource(Source):
         return keys
 
 
+class ApiSource(Source):
+    """The providers' own model lists."""
+
+    cron: Cron = "30 2 * * *"
+
+
+class TelemetrySource(Source):
+    """Off until it is asked for."""
+
+    enabled: Switch = False
+    cron: Cron = "0 5 * * *"
+
+
 class ListSource(Source):
     """Awesome lists: Markdown pages that people keep."""
 
+    cron: Cron = "0 3 * * 0"
     urls: Annotated[tuple[HttpUrl, ...], BeforeValidator(list_of)] = (
         "https://raw.githubusercontent.com/cheahjs/free-llm-api-resources/main/README.md",
         "https://raw.githubusercontent.com/mnfst/awesome-free-llm-apis/main/README.md",
@@ -189,6 +223,8 @@ class ListSource(Source):
 class PageSource(Source):
     """Pricing pages: the active providers' own, from the registry, and those named here."""
 
+    enabled: Switch = False
+    cron: Cron = "0 4 * * 1"
     # Provider → page, besides or instead of the registry's.
     pages: dict[str, HttpUrl] = Field(default_factory=dict)
     # The local model that reads them; any one that may serve where none is named.
@@ -212,11 +248,11 @@ class Discovery(Section):
         "model_deprecated",
     )
     auto_apply_confidence: Annotated[Literal["low", "medium", "high"], Lower] = "high"
-    registry: FeedSource = FeedSource(cron="0 2 * * *")
-    api: Source = Source(cron="30 2 * * *")
-    github: ListSource = ListSource(cron="0 3 * * 0")
-    scraping: PageSource = PageSource(enabled=False, cron="0 4 * * 1")
-    telemetry: Source = Source(enabled=False, cron="0 5 * * *")
+    registry: FeedSource = FeedSource()
+    api: ApiSource = ApiSource()
+    github: ListSource = ListSource()
+    scraping: PageSource = PageSource()
+    telemetry: TelemetrySource = TelemetrySource()
 
 
 class Jobs(Section):

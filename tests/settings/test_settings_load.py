@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from freeloader.core.model import Gates
 from freeloader.errors import ConfigError
 from freeloader.settings import Home, Settings, from_mapping, load
+from freeloader.settings.types import Section
 
 
 @pytest.fixture
@@ -51,6 +53,28 @@ def test_the_contracts_defaults(home: Home) -> None:
     assert found.discovery.scraping.enabled is False
     plan = found.level().fallback
     assert plan is None  # the strategy's own, then the contract's
+
+
+def test_a_section_that_says_one_thing_leaves_its_others_at_their_defaults(home: Home) -> None:
+    def inner(section: Section) -> Iterator[Section]:
+        for name in type(section).model_fields:
+            value = getattr(section, name)
+            if isinstance(value, Section):
+                yield value
+                yield from inner(value)
+
+    for section in inner(Settings()):
+        assert type(section)() == section
+    home.config.write_text(
+        '[discovery.scraping.pages]\ngold = "https://a.example/prices"\n'
+        '[discovery.github]\nurls = ["https://a.example/list.md"]\n'
+        "[discovery.telemetry]\ncron = '1 1 * * *'\n[load_monitoring.queue]\nwarning = 5\n"
+    )
+    found = load(home, {})
+    assert not found.discovery.scraping.enabled
+    assert not found.discovery.telemetry.enabled
+    assert (found.discovery.github.enabled, found.discovery.github.cron) == (True, "0 3 * * 0")
+    assert (found.load_monitoring.queue.warning, found.load_monitoring.queue.critical) == (5, 50)
 
 
 @pytest.mark.parametrize(
