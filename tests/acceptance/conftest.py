@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from farm import House, Simulator, model, pretend, provider, running
+from farm import PRICE, House, Simulator, furnish, pretend, running
 
 #: As fast as a fast provider: chunks arrive one by one.
 SPOKEN = {"firstMs": 30, "tokensPerSecond": 150}
-PRICE = {"input": 1.0, "output": 2.0}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,31 +30,6 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     started = Simulator(tmp_path_factory.mktemp("simulator"), config)
     yield started
     started.stop()
-
-
-def furnish(house: House, simulator: Simulator) -> None:
-    """Two free providers that share a family, and a paid one; keys are added by hand."""
-    at = simulator.url
-    document = {
-        "version": "2026.11.20",
-        "providers": {
-            "alpha": provider(
-                f"{at}/alpha/v1",
-                {"twin": model("twins", speed=9.0), "alpha-only": model("alone", speed=2.0)},
-            ),
-            "beta": provider(f"{at}/beta/v1", {"twin-b": model("twins", speed=4.0)}),
-            "gold": provider(
-                f"{at}/gold/v1",
-                {"ingot": model("ingots", intelligence=9.0, free=False, pricing=PRICE)},
-                status="paid_only",
-                freeTier={"type": "none", "confidence": "high", "limits": []},
-            ),
-        },
-    }
-    house.overlay("pretend", document)
-    for name in ("alpha", "beta"):
-        house.xswarm("account", "add", name, "-", "--tier", "free", stdin=f"key-{name}\n")
-    house.xswarm("account", "add", "gold", "-", "--tier", "paid", stdin="key-gold\n")
 
 
 @pytest.fixture(scope="session")

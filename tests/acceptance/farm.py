@@ -22,6 +22,8 @@ from typing import Any
 
 CANARY = "sk-canary-7f3e9a1b5d2c8e4f6a0b"
 START_S = 90.0
+#: Dollars per million tokens of the paid pretend model.
+PRICE = {"input": 1.0, "output": 2.0}
 
 
 def free_port() -> int:
@@ -278,3 +280,28 @@ def pretend(names: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             for name, models in names.items()
         },
     }
+
+
+def furnish(house: House, simulator: Simulator) -> None:
+    """Two free providers that share a family, and a paid one; keys are added by hand."""
+    at = simulator.url
+    document = {
+        "version": "2026.11.20",
+        "providers": {
+            "alpha": provider(
+                f"{at}/alpha/v1",
+                {"twin": model("twins", speed=9.0), "alpha-only": model("alone", speed=2.0)},
+            ),
+            "beta": provider(f"{at}/beta/v1", {"twin-b": model("twins", speed=4.0)}),
+            "gold": provider(
+                f"{at}/gold/v1",
+                {"ingot": model("ingots", intelligence=9.0, free=False, pricing=PRICE)},
+                status="paid_only",
+                freeTier={"type": "none", "confidence": "high", "limits": []},
+            ),
+        },
+    }
+    house.overlay("pretend", document)
+    for name in ("alpha", "beta"):
+        house.xswarm("account", "add", name, "-", "--tier", "free", stdin=f"key-{name}\n")
+    house.xswarm("account", "add", "gold", "-", "--tier", "paid", stdin="key-gold\n")

@@ -8,8 +8,7 @@ import threading
 from pathlib import Path
 
 import psutil
-from conftest import furnish
-from farm import House, Simulator, running, until
+from farm import House, Simulator, furnish, running, until
 
 
 def _family(house: House) -> list[psutil.Process]:

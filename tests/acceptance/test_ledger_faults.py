@@ -12,8 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import furnish
-from farm import House, Simulator, call, until
+from farm import House, Simulator, call, furnish, until
 
 PAID, FREE = "gold/ingot", "alpha/twin"
 
