@@ -148,7 +148,10 @@ class Names:
             return Resolution("auto", wanted, alias=alias)
         gone = self._gone(name)
         if gone is not None and gone.replaced_by:
-            raise self._replaced(gone, wanted)
+            heirs = self._public.get(f"{gone.provider}/{gone.replaced_by}")
+            if alias is None or heirs is None:  # a name that was pinned is never replaced
+                raise self._replaced(gone, wanted)
+            return Resolution("named", wanted, frozenset(heirs), alias=alias, redirected=True)
         if self._unknown == "similar":
             level, able = self._known_level(name)
             able |= needs

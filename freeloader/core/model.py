@@ -441,7 +441,8 @@ class Resolution:
     (only ``deployments``), ``similar`` (any model of at least
     ``min_intelligence`` and ``capabilities``: a substitution, to be said).
     ``deployments`` holds deployment ids; empty: all. ``rule`` names the owner's rule
-    that narrowed them, ``redirected`` says that it sent a named model elsewhere.
+    that narrowed them, ``redirected`` says that a named model is answered by another: by a
+    rule, or because an alias led to a model that is gone and has a successor.
     """
 
     kind: str

@@ -423,3 +423,14 @@ def test_a_served_model_is_never_replaced(name: str) -> None:
     else:
         assert isinstance(found, tuple)
         assert found[0] is AmbiguousModel
+
+
+def test_an_alias_to_a_model_that_is_gone_follows_its_successor_a_pinned_name_does_not() -> None:
+    aliases = {"work": "groq/llama-3.3-70b-versatile"}
+    found = names(aliases=aliases).resolve("work")
+    successor = CATALOG.models["groq", "llama-3.3-70b-versatile"].replaced_by
+    assert {name.partition("/")[2] for name in found.deployments} == {successor}
+    assert found.substituted, "it is said"
+    with pytest.raises(ModelNotFound) as raised:
+        names(aliases=aliases).resolve("groq/llama-3.3-70b-versatile")
+    assert raised.value.details["replacedBy"] == f"groq/{successor}"
