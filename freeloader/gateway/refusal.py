@@ -95,7 +95,8 @@ def failed(
 ) -> FreeloaderError:
     """The error after attempts that all failed before their first delta."""
     last = failures[-1].outcome
-    reason = last.reason.rstrip(". ") + "."
+    reason = last.reason.rstrip(". ")
+    reason += "" if reason.endswith(("!", "?")) else "."
     details = {"attempts": list(attempts)}
     kinds = {f.outcome.kind for f in failures}
     if last.kind == "client_fault":

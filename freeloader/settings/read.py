@@ -68,7 +68,7 @@ def number(low: float, high: float) -> Callable[[Any], float]:
         if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
             raise Wrong(f"must be a number, not {kind(value)}")
         if not math.isfinite(value) or not low <= value <= high:
-            raise Wrong(f"must be between {low:g} and {high:g}")
+            raise Wrong(f"must be between {low:.12g} and {high:.12g}")
         return float(value)
 
     return reader

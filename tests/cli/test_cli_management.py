@@ -238,6 +238,7 @@ def test_config_set_by_name(xswarm, daemon, name, value, body):
         ["--daily-budget", "nan"],
         ["--alias", "x"],
         ["budget.hard", "1", "--daily-budget", "2"],
+        ["models.aliases", "{}"],
     ],
 )
 def test_config_set_refuses_nonsense(xswarm, daemon, words):

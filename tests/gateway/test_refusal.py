@@ -147,6 +147,12 @@ def test_what_only_the_owner_can_put_right_is_not_worth_a_retry(kind: str) -> No
     assert error_headers(resting) == {"Retry-After": "30"}
 
 
+def test_a_reason_ends_as_its_sentence_does() -> None:
+    for said, shown in (("Sorry!", "): Sorry! See"), ("Oh. ", "): Oh. See"), ("no", "): no. See")):
+        failure = Failed(deployment("p", "m"), Outcome("their_fault", said), False)
+        assert shown in refusal.failed([failure], [], NOW).message
+
+
 @pytest.mark.parametrize(
     ("provider", "model"),
     [("openai", "a-model-nobody-knows"), ("featherless_ai", "maker/unknown"), ("groq", "new:one")],

@@ -98,7 +98,7 @@ def test_gates_in_every_form(said: dict[str, Any], gates: Gates) -> None:
         ({"weights": {"cost": True}}, "weights.cost", "true or false"),
         ({"weights": {}}, "weights", "more than 0"),
         ({"weights": {"cost": float("inf")}}, "weights.cost", "between"),
-        ({"maxWait": -1}, "maxWait", "between"),
+        ({"maxWait": -1}, "maxWait", "between 0 and 86400000"),
         ({"maxWait": 1.5}, "maxWait", "whole"),
         ({"maxWait": 1, "max_wait_ms": 2}, "maxWait", "twice"),
         ({"maxWait": 1, "max_wait": 2}, "max_wait", "twice"),

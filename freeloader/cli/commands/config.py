@@ -86,7 +86,10 @@ def set_values(
     if pair:
         if len(pair) != 2:
             raise click.UsageError("expected SECTION.NAME and VALUE, e.g. server.port 3001.")
-        _put(changes, split_key(pair[0]), read_value(pair[1]))
+        value = read_value(pair[1])
+        if value == {}:  # tables are laid over what is there: an empty one would change nothing
+            raise click.UsageError(f"an empty table changes nothing; `null` takes {pair[0]} out.")
+        _put(changes, split_key(pair[0]), value)
     if strategy is not None:
         _put(changes, ["routing", "strategy"], strategy)
     budgets = {"daily": daily_budget, "monthly": monthly_budget, "per_request": per_request_budget}
