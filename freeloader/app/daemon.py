@@ -31,7 +31,8 @@ from freeloader.child.states import Rules as ChildRules
 from freeloader.clock import Clock, SystemClock
 from freeloader.core.model import Caller, Deployment
 from freeloader.core.task.model import shipped
-from freeloader.errors import Unavailable
+from freeloader.errors import ConfigError, Unavailable
+from freeloader.gateway import tracing
 from freeloader.gateway.asking import Asking
 from freeloader.gateway.classifying import Classifier, Wish
 from freeloader.gateway.counting import Counted, Counts
@@ -39,10 +40,12 @@ from freeloader.gateway.lanes.direct.lane import DirectLane
 from freeloader.gateway.load import LoadMonitor
 from freeloader.gateway.once.repeats import Repeats
 from freeloader.gateway.pipeline import Pipeline
+from freeloader.gateway.ports import JournalPort
 from freeloader.gateway.server import HTTP_LIMITS, Running, build_app, serve
 from freeloader.gateway.services import Services
 from freeloader.gateway.sessions import Sessions
 from freeloader.gateway.tools import Tasks, Tools
+from freeloader.gateway.tracing import Traced
 from freeloader.gateway.waiting import Room
 from freeloader.logs import Logs, Redactor
 from freeloader.manage.accounts import Accounts
@@ -89,6 +92,7 @@ class Daemon:
         self._clock = clock or SystemClock()
         self._state = "starting"
         self._refused: str | None = None
+        self._untraced: str | None = None
         self._started = self._clock.now()
         self._tasks = Tasks()
         self._scrub = redactor.scrub
@@ -96,6 +100,7 @@ class Daemon:
         self._background: set[asyncio.Task[None]] = set()
         self._running: Running | None = None
         self._room: Room | None = None
+        self._traces = self._collector()
         self._asking: Asking | None = None
         self.store = Store.open(home.ledger, home.journal, self._clock, strict=False)
         box, boot = Box(home.path / "idempotency.key"), entropy.token_hex(8)
@@ -303,6 +308,18 @@ class Daemon:
         except Unavailable as problem:
             _log.error("quota windows were not saved: %s", problem.message)
         await self.store.close()
+        if self._traces is not None:
+            await asyncio.to_thread(self._traces.shutdown)
+
+    def _collector(self) -> Any:
+        """Where spans go, if the owner named a place; without the extra it goes on without."""
+        where = self.settings.logging.otlp_endpoint
+        try:
+            return None if where is None else tracing.connect(str(where), __version__)
+        except ConfigError as problem:
+            self._untraced = problem.message
+            _log.error("no traces: %s", problem.message)
+            return None
 
     async def reload(self) -> None:
         """Settings, overlays and key budgets anew (SIGHUP, or a change over HTTP)."""
@@ -338,6 +355,7 @@ class Daemon:
             *refused,
             *skipped,
             *unknown,
+            *([] if self._untraced is None else [f"no traces: {self._untraced}"]),
             *self.upstream.problems(),
             *self.store.problems,
             *self.notifier.problems(),
@@ -390,11 +408,14 @@ class Daemon:
         ledger = self.store.ledger
         lane, point = self.upstream.lane, self._failpoint
         counts = Counts()
+        journal: JournalPort = Counted(self.store.journal, counts)
+        if self._traces is not None:
+            journal = Traced(journal, self._traces)
         tools = Tools(
             self.books,
             lane if point is None else CrashingLane(lane, point),
             self.world,
-            Counted(self.store.journal, counts),
+            journal,
             self._clock,
             self._tasks,
             self.world.credentials,

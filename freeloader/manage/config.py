@@ -23,7 +23,14 @@ from freeloader.settings.spelling import snake
 from freeloader.store.rows import AuditRow
 
 # A listening socket and an open secret store are not exchanged while they are in use.
-_NEEDS_RESTART = ("server.host", "server.port", "secrets.backend", "upstream.workers")
+_NEEDS_RESTART = (
+    "server.host",
+    "server.port",
+    "server.allow_remote",
+    "secrets.backend",
+    "upstream.workers",
+    "logging.otlp_endpoint",
+)
 _SHORT = {
     "strategy": "routing.strategy",
     "targets": "routing.targets",

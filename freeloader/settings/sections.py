@@ -157,6 +157,8 @@ class Logging(Section):
     saved_mb_max: Annotated[Whole, Field(ge=1, le=1_048_576)] = 256
     file_bytes_max: Annotated[Whole, Field(ge=65_536, le=1 << 30)] = 10_485_760
     files: Annotated[Whole, Field(ge=1, le=100)] = 5
+    # An OpenTelemetry collector (OTLP over HTTP), `http://127.0.0.1:4318` say; None: no traces.
+    otlp_endpoint: HttpUrl | None = None
 
     @field_validator("level", mode="before")
     @classmethod

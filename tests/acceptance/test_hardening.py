@@ -10,7 +10,9 @@ import json
 import os
 import socket
 import stat
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +58,37 @@ def sockets_of(house: House) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def open_house(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> Iterator[House]:
+def collector() -> Iterator[tuple[str, list[bytes]]]:
+    """Takes OpenTelemetry's spans: its address, and what came."""
+    got: list[bytes] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", got
+    server.shutdown()
+    server.server_close()
+    thread.join(5)
+
+
+@pytest.fixture(scope="module")
+def open_house(
+    tmp_path_factory: pytest.TempPathFactory,
+    simulator: Simulator,
+    collector: tuple[str, list[bytes]],
+) -> Iterator[House]:
     """A home made and a daemon started under umask 000; answers on the direct lane."""
-    house = House(tmp_path_factory.mktemp("open") / "home", {"XSWARM_UPSTREAM__LANE": "direct"})
+    environ = {"XSWARM_UPSTREAM__LANE": "direct", "XSWARM_LOGGING__OTLP_ENDPOINT": collector[0]}
+    house = House(tmp_path_factory.mktemp("open") / "home", environ)
     old = os.umask(0)
     try:
         house.xswarm("init")
@@ -224,3 +254,12 @@ def test_each_change_of_state_is_one_event_in_the_json_log(
     assert "breakers of every provider are reset" in text
     assert '"event": "breaker.reset"' not in text  # it was text between the two changes
     assert "a secret plan" not in text
+
+
+def test_a_request_is_traced_without_its_text(
+    open_house: House, collector: tuple[str, list[bytes]]
+) -> None:
+    said = "an untold story"
+    assert open_house.chat(said, model="alpha/twin")[0] == 200
+    until(lambda: b"attempt alpha@1/twin" in b"".join(collector[1]), 20, "the spans came")
+    assert said.encode() not in b"".join(collector[1])
