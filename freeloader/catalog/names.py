@@ -177,6 +177,10 @@ class Names:
             return [exact]
         return [m for (_, raw), m in self._catalog.models.items() if raw == name]
 
+    def _of_family(self, name: str) -> list[Model]:
+        """The registry's models of a family; its last one may be gone while requests still come."""
+        return [m for m in self._catalog.models.values() if m.family == name]
+
     def _gone(self, name: str) -> Model | None:
         found = self._candidates(name)
         gone = [m for m in found if self._catalog.retired(m)]
@@ -186,7 +190,8 @@ class Names:
 
     def _known_level(self, name: str) -> tuple[float | None, frozenset[str]]:
         """Intelligence and capabilities that a substitute must have at least."""
-        models = [m for m in self._candidates(name) if m.intelligence is not None]
+        named = self._candidates(name) or self._of_family(name)
+        models = [m for m in named if m.intelligence is not None]
         if models:
             model = min(models, key=lambda m: (-(m.intelligence or 0), m.provider))
             return model.intelligence, model.capabilities

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -315,6 +317,19 @@ def test_a_known_model_nobody_serves_gets_its_equal() -> None:
     assert names().resolve("claude-sonnet-4-20250514", STREAM).kind == "auto"  # the alias
     plain = names(aliases={}).resolve("claude-3-5-sonnet-20241022", STREAM)
     assert plain.min_intelligence == 4.2
+
+
+def test_a_family_whose_last_model_is_gone_moves_to_its_equal(tmp_path: Path) -> None:
+    lone = {"family": "lone", "intelligence": 3.0, "context": 8192, "maxOutput": 1024,
+            "capabilities": ["streaming"], "free": True, "deprecatedOn": "2026-01-01"}  # fmt: skip
+    document = {"providers": {"groq": {"models": {"last": lone}}}}
+    (tmp_path / "own.json").write_text(json.dumps(document))
+    catalog = load(tmp_path, prices=None, today="2026-11-20")
+    kept = catalog.deployments([Account("groq", 1, models=("openai/gpt-oss-120b",))])
+    moved = Names(catalog, kept, {}, "similar")
+    for name in ("lone", "groq/last", "groq@1/last"):
+        found = moved.resolve(name, STREAM)
+        assert (found.kind, found.min_intelligence) == ("similar", 3.0)
 
 
 def test_no_equal_no_substitute() -> None:
