@@ -287,6 +287,20 @@ def test_config_get_show_history_rollback(xswarm, daemon):
     assert daemon.asked[-1]["body"] == {"version": 2}
 
 
+def test_an_import_of_nothing_is_no_success(xswarm, daemon, tmp_path):
+    file = tmp_path / "c.json"
+    file.write_text('{"routng": {}}')
+    left = ["not taken over: routng: has no counterpart here"]
+    daemon.on("POST", "/v1/config/import", {"updated": True, "changes": left})
+    found = xswarm("config", "import", str(file))
+    assert found.code == 1
+    assert "nothing in it was taken over" in found.err
+    daemon.on(
+        "POST", "/v1/config/import", {"updated": True, "changes": [*left, "routing.strategy"]}
+    )
+    assert xswarm("config", "import", str(file)).code == 0
+
+
 def test_config_import_reads_json_and_toml(xswarm, daemon, tmp_path):
     daemon.on("POST", "/v1/config/import", {"changes": ["telemetry stays off"]})
     as_json, as_toml, broken = tmp_path / "a.json", tmp_path / "a.toml", tmp_path / "b.json"

@@ -131,8 +131,11 @@ def import_file(file: Path, as_json: bool) -> None:
     if as_json:
         emit(answer)
         return
-    for change in answer.get("changes") or answer.get("changed") or ():
+    changes = answer.get("changes") or answer.get("changed") or ()
+    for change in changes:
         click.echo(change if isinstance(change, str) else json.dumps(change, ensure_ascii=False))
+    if changes and all(str(change).startswith("not taken over") for change in changes):
+        raise Failure(f"{file}: nothing in it was taken over; `xswarm config show` has the names.")
     click.echo(f"{file} is imported.")
     _show_when(answer)
 
