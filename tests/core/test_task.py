@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from math import log
 from typing import Any
 
 import pytest
@@ -12,12 +13,12 @@ from task_corpus import PARAPHRASES, QUESTIONS
 
 from freeloader.core.need import DEFAULTS, Curve, checked
 from freeloader.core.task import TASKS, plain
-from freeloader.core.task.cues import structure
+from freeloader.core.task.cues import CUE_NAMES, structure
 from freeloader.core.task.detect import CONFIDENT, detect
 from freeloader.core.task.hints import Rule
 from freeloader.core.task.model import pack, unpack
 from freeloader.core.task.phrases import PHRASES
-from freeloader.core.task.text import CUT, MOST, cut, marks, words_of
+from freeloader.core.task.text import BUCKETS, CUT, MOST, cut, marks, words_of
 from freeloader.core.task.turn import Turn, turn_of
 
 CURVE = Curve()
@@ -200,6 +201,41 @@ def test_the_shipped_weights_are_small_and_belong_to_these_cues() -> None:
         unpack(pack({"cues": ["other"], "buckets": 8}, b""))
     with pytest.raises(ValueError, match="not a file"):
         unpack(b"something else")
+
+
+LONGER = "Consider what follows. " * 20
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ("Which of the two inks dries faster on vellum?", LONGER + "Which ink dries faster?"),
+        ("Why do herons stand on one leg?", "Why do herons stand on one leg? " * 12),
+        ("¿Qué barco sale primero?", "¿Qué barco sale primero y a dónde va? " * 12),
+    ],
+)
+def test_of_a_kind_that_nobody_graded_the_longer_one_is_the_harder(short: str, long: str) -> None:
+    assert detect(Turn(short, len(short))).complexity < detect(Turn(long, len(long))).complexity
+
+
+def test_what_was_learned_counts_only_as_far_as_the_kind_is_known() -> None:
+    """Two kinds, the second of two families; sure from 0.6 on, fully so at 0.8."""
+    header = {
+        "cues": list(CUE_NAMES), "buckets": BUCKETS, "tasks": ["chat"],
+        "families": ["a", "b", "c"], "scales": [1.0] * 6, "gains": [0.0, 0.5, 0.7],
+        "blend": {"gain": [0.5, 0.0, 1.0], "family": [0.5, 0.0, 1.0], "length": [0.0, 0.0, 1.0]},
+        "known": {"kind": [0, 1, 1], "since": [[0.6, 0.8], [0.6, 0.8]]},
+        "steps": [0.0, 1.0],
+    }  # fmt: skip
+    nothing = bytes(BUCKETS * 6 + len(CUE_NAMES) * 12)
+
+    def complexity(*chances: float) -> float:
+        biases = [0.0, 0.0, 0.0, *(log(chance) for chance in chances)]
+        return unpack(pack({**header, "biases": biases}, nothing)).read("x").complexity
+
+    assert complexity(0.45, 0.3, 0.25) == 0
+    assert complexity(0.1, 0.5, 0.4) == pytest.approx(0.5 * (0.5 * 0.5 + 0.4 * 0.7))
+    assert complexity(0.3, 0.4, 0.3) == pytest.approx(0.5 * 0.5 * (0.4 * 0.5 + 0.3 * 0.7))
 
 
 # ── what it needs ────────────────────────────────────────────────────────────

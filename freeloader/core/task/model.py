@@ -49,6 +49,8 @@ class Weights:
         self._biases: list[float] = header["biases"]
         self._gains: list[float] = header["gains"]
         self._blend: Mapping[str, Sequence[float]] = header["blend"]
+        self._kinds: list[int] = header["known"]["kind"]
+        self._since: list[tuple[float, float]] = header["known"]["since"]
         self._steps: list[float] = header["steps"]
         heads, split = self._heads, BUCKETS * self._heads
         rows = memoryview(body).cast("b")
@@ -70,19 +72,30 @@ class Weights:
         return Read(chances, self._complexity(values[n], values[n + 1], values[n + 2 :], length))
 
     def _complexity(self, weak: float, strong: float, families: list[float], size: int) -> float:
-        """Three views of the gain, each in its own deviations, then the share that lies below."""
-        chance = _softmax(families)
-        by_family = sum(p * gain for p, gain in zip(chance, self._gains, strict=True))
-        views = {
-            "gain": _sigmoid(strong) - _sigmoid(weak),
-            "family": by_family,
-            "length": log(1 + min(size, LONG)),
-        }
-        blended = 0.0
-        for name, value in views.items():
-            share, mean, deviation = self._blend[name]
-            blended += share * (value - mean) / deviation
-        return _share_below(self._steps, blended)
+        """Three views of the gain, each in its own deviations, then the share that lies below.
+
+        What was learned about families counts as far as the text is of a known kind: of any
+        other, what seems to be known misleads (measured), and length alone is asked.
+        """
+        chances = _softmax(families)
+        learned = self._apart("gain", _sigmoid(strong) - _sigmoid(weak)) + self._apart(
+            "family", sum(p * gain for p, gain in zip(chances, self._gains, strict=True))
+        )
+        length = self._apart("length", log(1 + min(size, LONG)))
+        return _share_below(self._steps, self._known(chances) * learned + length)
+
+    def _apart(self, view: str, value: float) -> float:
+        share, mean, deviation = self._blend[view]
+        return share * (value - mean) / deviation
+
+    def _known(self, chances: Sequence[float]) -> float:
+        """0–1: how surely this is one kind of question, measured by that kind's own texts."""
+        sure = [0.0] * len(self._since)
+        for kind, chance in zip(self._kinds, chances, strict=True):
+            sure[kind] += chance
+        surest = max(sure)
+        low, high = self._since[sure.index(surest)]
+        return max(0.0, min(1.0, (surest - low) / max(1e-9, high - low)))
 
 
 def _packed(row: Sequence[int]) -> int:

@@ -21,7 +21,7 @@ _ASK_HEAD, _ASK_TAIL = 240, 160
 BUCKETS = 8_192
 #: Words at the beginning and at the end that are also marked as standing there.
 _FIRST, _LAST = 8, 8
-_MOST_HEAD, _MOST_TAIL = 170, 85
+_MOST_HEAD, _MOST_TAIL = 220, 100
 MOST = _MOST_HEAD + _MOST_TAIL
 _DIGITS = frozenset("0123456789")
 _WORD = re.compile(r"[a-zäöüßéèêàçñáíóúâôîûøåæœ']+|[^\W\d_a-z]{1,24}|\d+|[^\w\s]")
