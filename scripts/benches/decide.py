@@ -2,9 +2,9 @@
 
 Every free deployment has limits, a fifth can be billed, and between any two decisions one
 deployment's health changes, as under traffic. ``decide`` and ``explain`` are timed apart,
-per strategy, and so is the reading of a request's task. ``--scarce`` leaves nobody but the
-last tenth with quota, so that walks are long. A fixed loop is timed too: on another
-machine, compare with that.
+per strategy, and so is the reading of a request's task (in CPU time).
+``--scarce`` leaves nobody but the last tenth with quota, so that walks are long. A fixed
+loop is timed too: on another machine, compare with that.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _loop() -> float:
 
 
 def _task(rounds: int) -> dict[str, float]:
-    """The reading of one big agent request, from its body to the task."""
+    """The reading of one big agent request, from body to task, in CPU time: it never waits."""
     system = "You are an agent. Follow the rules of the house, and use your tools. " * 350
     tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
     messages = [
@@ -111,7 +111,8 @@ def _task(rounds: int) -> dict[str, float]:
         {"role": "user", "content": "Prove that the sum of two odd numbers is even. " * 20},
     ]
     payload = {"messages": messages, "tools": [tool] * 32}
-    return _numbers(_timed(lambda: detect(turn_of(payload)), rounds, lambda: None))
+    read = _timed(lambda: detect(turn_of(payload)), rounds, lambda: None, time.thread_time)
+    return _numbers(read)
 
 
 async def _measure(size: int, rounds: int, scarce: bool) -> dict[str, Any]:
@@ -177,12 +178,17 @@ def _met(value: float, goal: float) -> str:
     return "met" if value <= goal else "MISSED"
 
 
-def _timed(work: Callable[[], object], rounds: int, between: Callable[[], None]) -> list[float]:
+def _timed(
+    work: Callable[[], object],
+    rounds: int,
+    between: Callable[[], None],
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[float]:
     work()
     out = []
     for _ in range(rounds):
         between()
-        began = time.perf_counter()
+        began = clock()
         work()
-        out.append((time.perf_counter() - began) * 1000)
+        out.append((clock() - began) * 1000)
     return out

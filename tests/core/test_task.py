@@ -151,12 +151,14 @@ def test_no_more_is_read_than_the_two_ends(text: str, more: int) -> None:
     assert marks(cut(padded)) == marks(cut(cut(padded)))
 
 
-@given(st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF), max_size=2_000))
+@given(
+    st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF), min_size=1, max_size=2_000)
+)
 @settings(max_examples=20, deadline=None)
 def test_scripts_without_spaces_cost_no_more_than_others(text: str) -> None:
     words = words_of(cut(text))
     assert len(words) <= MOST
-    assert words[-2:] == words_of(cut(text)[-3:])[-2:]
+    assert (words[0][0], words[-1][-1]) == (text[0], text[-1])
 
 
 RULES = {**dict(PHRASES), **{n: r for n, r in vars(plain).items() if isinstance(r, Rule)}}

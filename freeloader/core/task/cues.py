@@ -96,10 +96,11 @@ for _name, _text in _LISTS.items():
         WORDS[_word] = (*WORDS.get(_word, ()), _name)
 # Other scripts come in pairs of letters (``text.words_of``): longer words there never match whole.
 
+#: White space is bounded by its line, a tag by its length: a text of blank lines costs no more.
 _CODE_LINE = re.compile(
-    r"(?m)^\s*(?:def |class |import |from \w+ import|#include|public |private |func |function |let "
-    r"|const |var |return\b|if ?\(|for ?\(|while ?\(|SELECT |CREATE TABLE|<\w+[^>]*>|@\w+|//|\}\s*$"
-    r"|\$\w+ ?=|package |using |namespace |elif |else:|try:|print\()"
+    r"(?m)^[^\S\n]*(?:def |class |import |from \w+ import|#include|public |private |func |function "
+    r"|let |const |var |return\b|if ?\(|for ?\(|while ?\(|SELECT |CREATE TABLE|<\w+[^>]{0,200}>"
+    r"|@\w+|//|\}[^\S\n]*$|\$\w+ ?=|package |using |namespace |elif |else:|try:|print\()"
 )
 _IDENT = re.compile(r"\b[a-z]+_[a-z_]+\b|\b[a-z]+[A-Z]\w+\b|\w\(\)|\w\.\w+\(")
 _MATH = re.compile(
