@@ -25,6 +25,7 @@ from freeloader.store.journal import Journal
 from freeloader.store.ledger import Ledger
 from freeloader.store.memory import Memory
 from freeloader.store.mending import evidence
+from freeloader.store.mending.backup import DOUBT
 from freeloader.store.proposals import Proposals
 from freeloader.store.replays import Replay, Replays
 from freeloader.store.reports.analytics import Reports
@@ -82,8 +83,12 @@ JOURNAL_QUEUE_MAX = 5_000
 class Store:
     """Both files, open. ``problems`` says what is wrong with them just now."""
 
-    def __init__(self, ledger: DatabaseFile, journal: DatabaseFile, clock: Clock) -> None:
+    def __init__(
+        self, ledger: DatabaseFile, journal: DatabaseFile, clock: Clock, *, begun: bool = False
+    ) -> None:
+        """``begun``: the ledger was not there, although the journal was."""
         self._files = (ledger, journal)
+        self._begun = begun
         self._clock = clock
         self.ledger = Ledger(ledger, Memory(journal))
         self.journal = Journal(journal)
@@ -106,6 +111,7 @@ class Store:
         nobody: it stays closed, and ``journal.problem`` says why.
         """
         unusable: dict[Path, str] = {}
+        begun = journal_path.exists() and not ledger_path.exists()
         for path, schema in ((ledger_path, LEDGER), (journal_path, JOURNAL)):
             try:
                 opening.prepare(path, schema)
@@ -116,7 +122,7 @@ class Store:
                 log.error("%s is not written: %s", schema.name, unusable[path])
         ledger = _file(ledger_path, LEDGER, LEDGER_QUEUE_MAX, False, unusable.get(ledger_path))
         journal = _file(journal_path, JOURNAL, JOURNAL_QUEUE_MAX, True, unusable.get(journal_path))
-        return cls(ledger, journal, clock)
+        return cls(ledger, journal, clock, begun=begun)
 
     async def reopen(self) -> None:
         """Look again at a ledger that could not be opened. Raises Unavailable while it cannot."""
@@ -134,9 +140,22 @@ class Store:
         except Unavailable:
             return 0
         lost = await ledger.submit(lambda conn: evidence.take_over(conn, known, now))
+        if lost and self._begun:  # a ledger that is gone is no empty budget
+            await self._begin_anew(now)
         if lost:
             log.error("the ledger had lost %d charges; the journal knew them", lost)
         return lost
+
+    async def _begin_anew(self, now: float) -> None:
+        """Accounts and keys as the journal knows them, and nothing paid until the owner looked."""
+        ledger, journal = self._files
+
+        def recall(conn: sqlite3.Connection) -> list[str]:
+            with opening.connection(journal.path, JOURNAL, writable=False) as other:
+                return evidence.recall(conn, other, now)
+
+        await self.ledger.set_doubt(DOUBT.format(how="gone, and begun anew from the journal"))
+        await ledger.submit(recall)
 
     @property
     def problems(self) -> list[str]:

@@ -16,6 +16,7 @@ from freeloader.store import charges, registry, sql
 from freeloader.store.faults import unavailable
 from freeloader.store.file import PAUSE_S, SLICE, DatabaseFile
 from freeloader.store.memory import Memory
+from freeloader.store.mending import evidence
 from freeloader.store.records import Records
 from freeloader.store.reports import analytics
 from freeloader.store.rows import HoldRow, Settled, UsageRow, WindowRow, check_pico
@@ -71,6 +72,11 @@ class Ledger(Records):
         return epoch
 
     # ── holds and charges ────────────────────────────────────────────────────
+
+    async def set_doubt(self, doubt: str) -> None:
+        """Nothing is paid for, from now on and after every start, until the owner has looked."""
+        await self._file.submit(lambda conn: evidence.set_doubt(conn, doubt))
+        self._doubt = doubt
 
     async def hold(self, rows: Sequence[HoldRow]) -> None:
         """Place all holds, or none; durable when it returns.

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from mending_kit import STAMP, cycles, damaged, fill, filled, mend, rows, spent
+from mending_kit import CHARGE, STAMP, cycles, damaged, fill, filled, mend, rows, spent
 from store_kit import NOW, FakeClock, hold, open_store, usage
 
 from freeloader.errors import Conflict, NotFound, Unavailable
@@ -213,3 +213,19 @@ async def test_a_damaged_write_ahead_log_takes_no_charge_with_it(
     assert bool(lost) == any("only the journal" in row.subject
                              for row in await store.ledger.audits())  # fmt: skip
     await store.close()
+
+
+async def test_a_ledger_that_is_gone_is_no_empty_budget(home: Path) -> None:
+    await filled(home, 5)
+    for ending in ("", "-wal", "-shm"):
+        (home / f"freeloader.db{ending}").unlink(missing_ok=True)
+    store = open_store(home)
+    await store.ledger.boot(NOW)
+    assert await store.reconcile(NOW) == 5
+    assert [key.id for key in await store.ledger.keys()] == ["k1"]
+    with pytest.raises(Unavailable, match="begun anew"):
+        await store.ledger.hold([hold("more")])
+    await store.close()
+    assert await spent(home, doubt=True) == 5 * CHARGE
+    assert mend(home, ok=True).done == ["paid calls are allowed again"]
+    assert await spent(home) == 5 * CHARGE
