@@ -138,6 +138,17 @@ def test_what_is_far_more_than_anybody_asks_for_is_not_planned() -> None:
     assert strain(plenty, 40_000, busy(100)) < plan.ON_PLAN
 
 
+def test_the_room_of_a_sliding_window_is_taken_rather_than_lost() -> None:
+    demand = busy(1200, need=9.0)
+    sliding, filling = (Limit("requests", 50, "1h", how, "model") for how in ("rolling", "refill"))
+    assert strain(sliding, 38, demand, need=9.0) < plan.ON_PLAN
+    assert strain(filling, 38, demand, need=9.0) > plan.ON_PLAN
+    steps = [strain(sliding, used, demand, need=9.0) for used in (0, 20, 40, 48, 50)]
+    assert steps == sorted(steps)
+    assert steps[0] == 0.0
+    assert steps[-1] == strain(filling, 50, demand, need=9.0) > plan.ON_PLAN
+
+
 def test_a_large_request_strains_tokens_more_and_counted_requests_alike() -> None:
     tokens = Limit("tokens", 100_000, "1d", "refill", "model")
     demand, large = busy(500), Meters(requests=1, input=6000, output=2000)

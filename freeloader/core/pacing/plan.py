@@ -2,10 +2,11 @@
 
 A window's *lag* says how it stands: 0, what is left would go to waste; a half, it is
 spent just as fast as it comes back, or as the demand of its period goes by; 1, it is all
-spent. What is far more than anybody asks for lags little however it stands. The *strain*
-a request would put on a deployment is the worst lag of its windows, times the size of
-the request, and something for those who need a stronger model than this request does,
-where they are many and the window is small.
+spent. In a sliding window each moment's room is lost unless it is taken, so it lags
+little until it is nearly full. What is far more than anybody asks for lags little
+however it stands. The *strain* a request would put on a deployment is the worst lag of
+its windows, times the size of the request, and something for those who need a stronger
+model than this request does, where they are many and the window is small.
 
 A deployment of little strain is left to the strategy's order; of others the least
 strained serves, and only where nobody else can (``core.soft``): nothing is refused here.
@@ -37,6 +38,10 @@ FIRM = 1.0
 UNKNOWN = 0.5
 #: How fast lag grows as a period's quota falls behind its plan.
 _GAIN = 1.5
+#: The power to which the used share of a sliding window is its lag. Were it the share
+#: itself, a window that is three quarters full would seem spent, and a quarter of it
+#: would never be used: nothing is saved there by waiting.
+_SLIDING = 8
 #: Strain that those who need ten points more put on a small window.
 _NEEDED = 0.45
 #: This share of all requests is many.
@@ -139,6 +144,8 @@ def _lag(window: Window, demand: Demand, now: float) -> tuple[float, float]:
         return max(0.0, 0.5 + _GAIN * (ahead - free)), ahead
     if window.kind == "once":  # nothing comes back: what does is spent first
         return 1.0 - free / 2, 1.0
+    if window.kind == "rolling":
+        return (1.0 - free) ** _SLIDING, 1.0
     return 1.0 - free, 1.0
 
 
