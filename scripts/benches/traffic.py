@@ -198,6 +198,7 @@ def run(seconds: float, environ: dict[str, str] | None = None) -> int:
         try:
             house = furnish(place / "home", simulator.url, environ)
             with running(house):
+                house.child_ready()
                 owner = Owner(house, simulator, seconds)
                 seen = asyncio.run(Rush(house, MIX).run(owner))
                 moved = settled(house, simulator)

@@ -175,6 +175,14 @@ class House:
     def ready(self, seconds: float = START_S) -> None:
         until(self._is_ready, seconds, f"the daemon is ready:\n{self.said()}")
 
+    def child_ready(self, seconds: float = START_S) -> None:
+        """Until LiteLLM answers too: the daemon is ready before, where it can call directly."""
+        until(
+            lambda: self.get("/v1/health")["child"]["state"] == "ready",
+            seconds,
+            f"the child is ready:\n{self.said()}",
+        )
+
     def said(self) -> str:
         return self.output.read_text("utf-8", "replace") if self.output.exists() else ""
 

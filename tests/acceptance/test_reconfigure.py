@@ -35,6 +35,7 @@ def test_ten_accounts_a_new_registry_and_removals_cost_no_request(
 ) -> None:
     house = traffic.furnish(tmp_path / "home", market.url)
     with running(house):
+        house.child_ready()
         owner = traffic.Owner(house, market, 30)
         seen = asyncio.run(Rush(house, traffic.MIX, RATE).run(owner))
         assert not seen.failures, seen.complaints()
@@ -51,6 +52,7 @@ def test_ten_accounts_a_new_registry_and_removals_cost_no_request(
 def test_two_workers_share_the_load_and_one_may_die(tmp_path: Path, market: Simulator) -> None:
     house = traffic.furnish(tmp_path / "home", market.url, {"XSWARM_UPSTREAM__WORKERS": "2"})
     with running(house):
+        house.child_ready()
         assert house.daemon is not None
         daemon = psutil.Process(house.daemon.pid)
         pair = launchers(daemon)
