@@ -152,7 +152,9 @@ class Names:
             if alias is None or heirs is None:  # a name that was pinned is never replaced
                 raise self._replaced(gone, wanted)
             return Resolution("named", wanted, frozenset(heirs), alias=alias, redirected=True)
-        if self._unknown == "similar":
+        # Who names one account means that one: nothing stands in for it, unless its model is gone.
+        pinned = _names_an_account(name) and gone is None
+        if self._unknown == "similar" and not pinned:
             level, able = self._known_level(name)
             able |= needs
             if level is not None and self._anyone(level, able):
@@ -169,9 +171,8 @@ class Names:
         """The registry's models of this name (``provider/model``, with or without the account's
         ``@idx``, or raw id), served or not."""
         provider, _, model = name.partition("/")
-        owner, at, idx = provider.partition("@")
-        if at and idx.isdecimal():
-            provider = owner
+        if _names_an_account(name):
+            provider = provider.partition("@")[0]
         exact = self._catalog.models.get((provider, model))
         if exact is not None:
             return [exact]
@@ -234,6 +235,13 @@ class Names:
             public = [text.casefold() for text in sorted(self._public)[:_MOST_NEAR]]
             found = difflib.get_close_matches(folded, public, n=3, cutoff=0.0)
         return [by_fold[text] for text in found]
+
+
+def _names_an_account(name: str) -> bool:
+    """``provider@idx/model``."""
+    provider, slash, _ = name.partition("/")
+    _, at, idx = provider.partition("@")
+    return bool(slash and at) and idx.isdecimal()
 
 
 def _automatic(name: str) -> bool:

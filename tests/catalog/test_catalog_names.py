@@ -449,3 +449,9 @@ def test_an_alias_to_a_model_that_is_gone_follows_its_successor_a_pinned_name_do
     with pytest.raises(ModelNotFound) as raised:
         names(aliases=aliases).resolve("groq/llama-3.3-70b-versatile")
     assert raised.value.details["replacedBy"] == f"groq/{successor}"
+
+
+def test_nothing_stands_in_for_an_account_that_was_removed() -> None:
+    of = CATALOG.deployments([Account("groq", 1, models=("openai/gpt-oss-120b",))])
+    with pytest.raises(ModelNotFound):
+        names(of=of).resolve("cohere@1/command-a-03-2025", STREAM)
