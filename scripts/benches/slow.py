@@ -39,7 +39,8 @@ PACE = 25.0
 P99_TIMES, RSS_MB = 2.0, 50.0
 #: Seconds over which the slow clients come in.
 RAMP_S = 3.0
-_LONG = "a long story " * 40
+TALKERS = ("beta", "gamma")
+_LONG = "a long story sim:tokens=4000"
 
 
 def main(argv: list[str]) -> int:
@@ -81,16 +82,25 @@ def _measure(place: Path, clients: int, seconds: float) -> dict[str, Any]:
     # Far faster than anybody there reads, and slow enough that the pretend provider, which the
     # good requests need too, is not what the run measures.
     spoken = {"firstMs": 20, "tokensPerSecond": 10}
-    models = {"quick": {"free": True, "latency": {"firstMs": 5, "tokensPerSecond": 5000}},
-              "talker": {"free": True, "latency": spoken}}  # fmt: skip
-    simulator = Simulator(place, pretend({"alpha": models}))
+    # The talkers are providers of their own, two of them: the front asks one provider at most
+    # 256 times at once, which is its own limit and not what slow clients cost others.
+    models = {"alpha": {"quick": {"free": True,
+                                  "latency": {"firstMs": 5, "tokensPerSecond": 5000}}},
+              **{name: {"talker": {"free": True, "latency": spoken}} for name in TALKERS},
+              }  # fmt: skip
+    simulator = Simulator(place, pretend(models))
     house = House(place / "home", {"XSWARM_UPSTREAM__LANE": "direct"})
     try:
         house.xswarm("init")
-        shown = {"quick": model("quicks", speed=9.0), "talker": model("talkers", speed=9.0)}
-        entry = provider(f"{simulator.url}/alpha/v1", shown)
-        house.overlay("slow", {"version": "2026.11.20", "providers": {"alpha": entry}})
-        house.xswarm("account", "add", "alpha", "-", "--tier", "free", stdin="key-alpha\n")
+        entries = {
+            name: provider(
+                f"{simulator.url}/{name}/v1", {m: model(f"{name}s", speed=9.0) for m in own}
+            )
+            for name, own in models.items()
+        }
+        house.overlay("slow", {"version": "2026.11.20", "providers": entries})
+        for name in models:
+            house.xswarm("account", "add", name, "-", "--tier", "free", stdin=f"key-{name}\n")
         with running(house):
             return _both(house, clients, seconds)
     finally:
@@ -233,7 +243,8 @@ class Slow:
 
     async def _sip(self, there: socket.socket) -> None:
         """A long stream, read by a few bytes a second."""
-        body = {"model": "alpha/talker", "stream": True, "max_tokens": 4000,
+        talker = f"{TALKERS[there.fileno() % len(TALKERS)]}/talker"
+        body = {"model": talker, "stream": True, "max_tokens": 4000,
                 "messages": [{"role": "user", "content": _LONG}]}  # fmt: skip
         raw = json.dumps(body).encode()
         await self._send(there, self._head(len(raw)) + raw)
