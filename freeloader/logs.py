@@ -6,7 +6,6 @@ what is logged on its behalf. It decides nothing and reads no settings file.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -14,7 +13,7 @@ import re
 import sys
 import traceback
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
@@ -64,14 +63,19 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 _bound: ContextVar[Mapping[str, str]] = ContextVar("freeloader_log_fields", default=_NOTHING)
 
 
-@contextlib.contextmanager
-def bind(**fields: str) -> Iterator[None]:
+class bind:  # noqa: N801 - it reads as the verb that it is
     """Add ``fields`` (``request_id=…``) to every line logged inside, also by tasks begun there."""
-    token = _bound.set({**_bound.get(), **fields})
-    try:
-        yield
-    finally:
-        _bound.reset(token)
+
+    __slots__ = ("_fields", "_token")
+
+    def __init__(self, **fields: str) -> None:
+        self._fields = fields
+
+    def __enter__(self) -> None:
+        self._token = _bound.set({**_bound.get(), **self._fields})
+
+    def __exit__(self, *_: object) -> None:
+        _bound.reset(self._token)
 
 
 def bound() -> Mapping[str, str]:

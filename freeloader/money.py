@@ -40,6 +40,8 @@ class Meters:
 
     def tokens(self, excludes: Iterable[str] = ()) -> int:
         """All tokens, less the meters named in ``excludes`` (``cache_read`` or ``cacheRead``)."""
+        if not excludes:
+            return self.input + self.cache_read + self.cache_write + self.output
         skip = {_snake(name) for name in excludes}
         parts = ("input", "cache_read", "cache_write", "output")
         return int(sum(getattr(self, n) for n in parts if n not in skip))
@@ -142,7 +144,7 @@ def pico_from_usd(usd: str | float | int | Decimal) -> int:
 
 def usd_from_pico(pico: int) -> float:
     """Picodollars as decimal dollars, for people and JSON only: never add these up."""
-    return float(Decimal(pico) / PICO_PER_USD)
+    return pico / PICO_PER_USD  # of two integers: the nearest float
 
 
 def rate_from_usd(usd_per_million: str | float | int | Decimal) -> int:
@@ -158,6 +160,7 @@ def _snake(name: str) -> str:
     return "".join("_" + c.lower() if c.isupper() else c for c in name)
 
 
+@lru_cache(maxsize=256)
 def _camel(name: str) -> str:
     head, *rest = name.split("_")
     return head + "".join(part.title() for part in rest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -23,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 #: What ending may take beyond the drain of requests: the child, the files (seconds).
 _AFTER_DRAIN_S = 20.0
+#: New objects until the collector of cycles looks at them.
+_GC_YOUNG = 10_000
 
 
 def run(home: Home, *, announce: Callable[[Banner], None], foreground: bool = True) -> int:
@@ -100,6 +103,9 @@ def tune() -> None:
     # The writer threads make JSON and SQL rows; at Python's usual 5 ms they would hold up
     # an answer for longer than the whole front takes.
     sys.setswitchinterval(0.0005)
+    # Requests leave few cycles behind: at Python's usual 700 objects, 32 in flight cost a
+    # twentieth of the time in looking through what is still in use.
+    gc.set_threshold(_GC_YOUNG)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

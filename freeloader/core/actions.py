@@ -67,6 +67,8 @@ def in_force(
     rules: BudgetRules, balances: Balances, project: str | None, now: float
 ) -> tuple[InForce, ...]:
     """Every action whose limit is spent, for a request of ``project``; the strongest first."""
+    if not rules.limits_anyone:
+        return ()
     found = [
         *_spent(rules, balances, budget.GLOBAL, "soft", now),
         *_spent(rules, balances, budget.GLOBAL, "hard", now),

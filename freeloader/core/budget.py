@@ -57,6 +57,12 @@ class BudgetRules:
         """False where the owner chose that a project may go on beyond its limit."""
         return self.on_project in ("block", "local-only")
 
+    @property
+    def limits_anyone(self) -> bool:
+        """False where the owner set no limit but those of single keys and requests."""
+        every = (self.hard_daily, self.hard_monthly, self.soft_daily, self.soft_monthly)
+        return bool(self.allocations) or any(limit is not None for limit in every)
+
     def allocation(self, project: str | None) -> tuple[int | None, int | None]:
         """(daily, monthly) of one project: its own, else the default's."""
         name = DEFAULT_PROJECT if project is None else project

@@ -7,6 +7,7 @@ answers (``routing``), the journal and ``/v1/router/debug`` show.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from freeloader.core.gates import MIN_SAMPLES
@@ -203,6 +204,7 @@ def _price_words(candidate: Candidate) -> str:
     return f"${price.input / 1e6:g} in, ${price.output / 1e6:g} out per million tokens"
 
 
+@lru_cache(maxsize=256)
 def _camel(name: str) -> str:
     head, *rest = name.split("_")
     return head + "".join(part.title() for part in rest)

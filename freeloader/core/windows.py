@@ -99,12 +99,13 @@ class Rolling:
     kept apart and taken to be as new as the answer that told of it.
     """
 
-    __slots__ = ("_others", "_slices", "_span", "_told", "_width")
+    __slots__ = ("_others", "_slices", "_span", "_sum", "_told", "_width")
 
     def __init__(self, span: float) -> None:
         self._span, self._width = span, span / _SLICES
         # [end of slice, amount, when the first of it can have been admitted], oldest first
         self._slices: list[list[float]] = []
+        self._sum = 0.0  # of all their amounts: looked at far more often than one becomes old
         self._others = [0.0, 0.0]  # [end of slice, amount]
         self._told = 0.0  # when the request was sent whose answer told of it
 
@@ -112,23 +113,29 @@ class Rolling:
         if not self._slices and not self._others[1]:
             return 0.0
         self._clamp(now)
-        mine = sum(part[1] for part in self._slices if part[0] + self._span > now)
+        mine, oldest = self._sum, now - self._span
+        if self._slices and self._slices[0][0] <= oldest:
+            mine = sum(part[1] for part in self._slices if part[0] > oldest)
         return mine + (self._others[1] if self._others[0] + self._span > now else 0.0)
 
     def add(self, amount: float, now: float, since: float) -> None:
         self._clamp(now)
-        self._slices = [part for part in self._slices if part[0] + self._span > now]
+        slices, oldest = self._slices, now - self._span
+        if slices and slices[0][0] <= oldest:
+            slices = self._slices = [part for part in slices if part[0] > oldest]
+            self._sum = sum(part[1] for part in slices)
         if amount <= 0:
             return
         end, since = self._end(now), min(since, now)
-        if self._slices and self._slices[-1][0] == end:
-            self._slices[-1][1] += amount
-            self._slices[-1][2] = min(since, self._slices[-1][2])
+        self._sum += amount
+        if slices and (last := slices[-1])[0] == end:
+            last[1] += amount
+            last[2] = min(since, last[2])
         else:
-            self._slices.append([end, amount, since])
+            slices.append([end, amount, since])
 
     def put(self, used: float, now: float) -> None:
-        self._slices, self._others = [], [0.0, 0.0]
+        self._slices, self._others, self._sum = [], [0.0, 0.0], 0.0
         self.add(used, now, 0.0)
 
     def told(self, used: float, own: float, now: float, before: float | None) -> None:
@@ -166,6 +173,7 @@ class Rolling:
     def load(self, state: Mapping[str, Any]) -> None:
         parts = ([float(end), float(much), float(first)] for end, much, first in state["slices"])
         self._slices = sorted(parts)[-4 * _SLICES :]
+        self._sum = sum(part[1] for part in self._slices)
         end, much = state["others"]
         self._others = [float(end), float(much)]
 

@@ -56,8 +56,12 @@ class LoadMonitor:
     def state(self) -> State:
         """The state now."""
         now = self._clock.now().mono
-        if now - self._looked >= _FRESH_S or self._flying > self._found.queue:
-            self._looked, self._found = now, self._measure(now)
+        fresh = now - self._looked < _FRESH_S
+        if not fresh or self._flying > self._found.queue:
+            if fresh:  # more are in flight: that is known without looking at every attempt
+                self._found = self._found._replace(queue=self._flying)
+            else:
+                self._looked, self._found = now, self._measure(now)
             before = self._state.level
             self._state = step(self._state, self._found, self._rules(), now)
             if self._state.level != before:

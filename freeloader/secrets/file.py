@@ -28,6 +28,7 @@ class SecretFile:
 
     def __init__(self, home: Home) -> None:
         self._home = home
+        self._path = str(home.secrets)  # every request asks for the stamp
 
     def __repr__(self) -> str:
         return f"<SecretFile {self._home.secrets}>"
@@ -35,7 +36,7 @@ class SecretFile:
     def stamp(self) -> tuple[int, int, int] | None:
         """Changes whenever the file does; None if there is none."""
         try:
-            found = self._home.secrets.stat()
+            found = os.stat(self._path)  # noqa: PTH116 - a tenth of the time
         except FileNotFoundError:
             return None
         return found.st_mtime_ns, found.st_ino, found.st_size

@@ -74,11 +74,12 @@ class Learner:
         """A call was answered. True where a limit in force changed."""
         watched, tracks = self._plans.get(deployment.id) or self._plan(deployment)
         changed = False
+        asked, tokens = max(1, used.requests), used.tokens()
         for track in tracks if watched else ():
             for span in watched:
                 track.at(span)
             for span, one in track.spans.items():
-                one.count.add(_amount(span, used), now, now)
+                one.count.add(asked if span[0] == "requests" else tokens, now, now)
                 consumed = int(one.count.used(now))
                 if learning.passed(one.lesson, consumed, one.seconds, now):
                     self.dirty.add(PREFIX + track.owner)
@@ -192,10 +193,6 @@ class Learner:
             tracks.append(self._tracks.setdefault(owner, _Track(owner, scope)))
         found = self._plans[deployment.id] = (_unpublished(deployment), tuple(tracks))
         return found
-
-
-def _amount(span: _Span, used: Meters) -> int:
-    return max(1, used.requests) if span[0] == "requests" else used.tokens()
 
 
 def _pinned(deployment: Deployment, span: _Span) -> bool:

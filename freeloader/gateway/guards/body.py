@@ -68,13 +68,19 @@ async def read_bytes(request: web.Request, max_bytes: int, limits: BodyLimits) -
     declared = request.content_length
     if declared is not None and declared > max_bytes:
         raise _too_large(max_bytes)
+    content = request.content
+    if content.is_eof() and content.exception() is None:  # small ones come with their head
+        whole = content.read_nowait()
+        if len(whole) > max_bytes:
+            raise _too_large(max_bytes)
+        return whole
     pieces: list[bytes] = []
     size = 0
     try:
         async with asyncio.timeout(limits.total_seconds):
             while True:
                 async with asyncio.timeout(limits.idle_seconds):
-                    piece = await request.content.readany()
+                    piece = await content.readany()
                 if not piece:
                     return b"".join(pieces)
                 size += len(piece)
