@@ -21,11 +21,11 @@ def bounded_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Lower-case names, without noise, at most 4 KB together (rate-limit headers first)."""
     kept: dict[str, str] = {}
     room = _HEADERS_BYTES
-    lowered = {name.lower(): value for name, value in headers.items()}
+    lowered = {low: value for name, value in headers.items() if (low := name.lower()) not in _NOISE}
     for name in sorted(lowered, key=lambda n: "limit" not in n and "retry" not in n):
         value = lowered[name]
         size = len(name) + len(value) + 6
-        if name in _NOISE or len(value) > _HEADER_CHARS or size > room or not value.isascii():
+        if len(value) > _HEADER_CHARS or size > room or not value.isascii():
             continue
         kept[name] = value
         room -= size

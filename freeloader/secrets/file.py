@@ -36,7 +36,7 @@ class SecretFile:
     def stamp(self) -> tuple[int, int, int] | None:
         """Changes whenever the file does; None if there is none."""
         try:
-            found = os.stat(self._path)  # noqa: PTH116 - a tenth of the time
+            found = os.stat(self._path)
         except FileNotFoundError:
             return None
         return found.st_mtime_ns, found.st_ino, found.st_size

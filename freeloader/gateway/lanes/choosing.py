@@ -16,6 +16,7 @@ from freeloader.core.events import Event, Fault
 from freeloader.core.model import Attempt, Deployment
 from freeloader.gateway.lanes.base import Lane
 from freeloader.gateway.lanes.direct.lane import DirectLane
+from freeloader.gateway.lanes.remembering import Remembered
 
 LITELLM, AUTO, DIRECT = "litellm", "auto", "direct"
 #: After the child broke off a call, so long (seconds) nobody asks it who need not: its
@@ -35,6 +36,7 @@ class Lanes:
     ) -> None:
         self._child = child
         self._direct = direct
+        self._speaks = Remembered(direct.takes)
         self._knows = knows
         self._mode = mode
         self._doubt = -inf
@@ -42,7 +44,7 @@ class Lanes:
     def send(self, attempt: Attempt) -> AsyncGenerator[Event, None]:
         """The attempt's events, by the way that is open to it."""
         mode, deployment = self._mode(), attempt.deployment
-        if not self._direct.takes(deployment):
+        if not self._speaks.of(deployment):
             return self._direct.send(attempt) if mode == DIRECT else self._child.send(attempt)
         doubtful = asyncio.get_running_loop().time() < self._doubt
         if mode != LITELLM or doubtful or not self._knows(deployment):

@@ -7,7 +7,8 @@ it is, it ends in exactly one ``End`` or ``Fault``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
+from functools import lru_cache
 
 import aiohttp
 
@@ -34,10 +35,22 @@ _REFUSAL_S = 5.0
 _LAST_S = 0.05
 #: Fields that are left out one after another, at most.
 _SHEDS_MAX = 4
+#: What sending and reading may raise; every one of them becomes an event.
+_FAILURES = (aiohttp.ClientError, OSError, ValueError)
+
+
+@lru_cache(maxsize=64)
+def connecting(seconds: float) -> aiohttp.ClientTimeout:
+    """A limit for the connection alone: the others are ``Waits``'."""
+    return aiohttp.ClientTimeout(total=None, connect=seconds)
 
 
 class Call:
-    """One request to a provider, from its body to its last event."""
+    """One request to a provider, from its body to its last event: ``open``, ``more`` …, ``close``.
+
+    Events come in lists, as many at a time as there are: no generator stands between them
+    and whoever reads.
+    """
 
     def __init__(self, attempt: Attempt, base: str, gaps: Gaps, clock: Clock) -> None:
         self._attempt = attempt
@@ -49,16 +62,15 @@ class Call:
         self._entry = attempt.deployment.entry
         self._left_out = gaps.of(self._entry, {**self._payload, "stream_options": None})
         self._headers: dict[str, str] = {}
-        self._began = False
+        self._response: aiohttp.ClientResponse | None = None
+        self._began = self._over = False
         self._inflate = Inflate()
         self._size = 0
         self._telling = Telling(self._stream, f"chatcmpl-{attempt.id}", int(clock.now().wall))
         self.waits = Waits(attempt.timeouts)
 
-    async def events(
-        self, session: aiohttp.ClientSession, proxy: str | None
-    ) -> AsyncGenerator[Event, None]:
-        response: aiohttp.ClientResponse | None = None
+    async def open(self, session: aiohttp.ClientSession, proxy: str | None) -> list[Event]:
+        """Sends it; the first event. After anything but Headers there is no more."""
         try:
             response = await self._post(session, proxy)
             sheds = 0
@@ -67,23 +79,37 @@ class Call:
                 response.close()
                 sheds += 1
                 if sheds > _SHEDS_MAX or not self._sheds(response.status, body):
-                    yield Fault(answers.refusal(response.status, self._headers, body))
-                    return
+                    return [Fault(answers.refusal(response.status, self._headers, body))]
                 response = await self._post(session, proxy)
-            self._began = True
-            async for event in self._succeeded(response):
-                yield event
-        except aiohttp.ConnectionTimeoutError:
-            yield Fault(self._timed_out("connect"))
-        except TimeoutError:
-            for event in self._late():
-                yield event
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            for event in self._lost(error):
-                yield event
-        finally:
-            if response is not None:
-                response.close()  # unread: the provider hears of it
+        except _FAILURES as error:
+            return self._failed(error)
+        self._began = True
+        return [Headers(response.status, self._headers, told(self._left_out))]
+
+    async def more(self) -> list[Event]:
+        """What came next; nothing once it is over."""
+        response = self._response
+        if self._over or response is None or not self._began:
+            return []
+        found: list[Event] = []
+        try:
+            if not self._stream or response.content_type == "application/json":
+                self._over = True
+                return self._telling.whole(await self._whole(response))
+            while not found and not self._over:
+                await self._next(response, found)
+        except (Unreadable, TooLong) as error:
+            self._over = True
+            found += self._telling.broken(type(error).__name__, str(error).encode())
+        except _FAILURES as error:
+            self._over = True
+            found += self._failed(error)
+        return found
+
+    def close(self) -> None:
+        """Gives the call up, where it is not over: the provider hears of it."""
+        if self._response is not None:
+            self._response.close()
 
     async def _post(
         self, session: aiohttp.ClientSession, proxy: str | None
@@ -97,11 +123,14 @@ class Call:
                 headers=headers_of(attempt.deployment, attempt.credentials),
                 allow_redirects=False,
                 proxy=proxy,
-                timeout=aiohttp.ClientTimeout(total=None, connect=attempt.timeouts.connect),
+                timeout=connecting(attempt.timeouts.connect),
             )
+        self._response = response
         self.waits.heard()
         self._headers = self._telling.headers = bounded_headers(response.headers)
-        self._inflate = Inflate(response.headers.get("Content-Encoding", ""))
+        encoding = response.headers.get("Content-Encoding")
+        if encoding is not None:
+            self._inflate = Inflate(encoding)
         self._size = 0
         return response
 
@@ -124,33 +153,28 @@ class Call:
         self._gaps.learn(self._entry, names)
         return bool(names)
 
-    async def _succeeded(self, response: aiohttp.ClientResponse) -> AsyncGenerator[Event, None]:
+    async def _next(self, response: aiohttp.ClientResponse, found: list[Event]) -> None:
+        """Reads on in a stream; its events go to ``found``, also where it then breaks."""
         telling = self._telling
-        yield Headers(response.status, self._headers, told(self._left_out))
-        try:
-            if not self._stream or response.content_type == "application/json":
-                for event in telling.whole(await self._whole(response)):
-                    yield event
-                return
-            while not telling.over and (chunk := await self._chunk(response)):
-                for piece in self._plain(chunk):
-                    for event in telling.feed(piece):
-                        yield event
-                self.waits.begun = telling.begun
+        if chunk := await self._chunk(response):
+            for piece in self._plain(chunk):
+                found += telling.feed(piece)
+            self.waits.begun = telling.begun
+        if telling.over or not chunk:
+            self._over = True
             if telling.over:
                 await self._last(response)
-            for event in telling.end():
-                yield event
-        except (Unreadable, TooLong) as error:
-            for event in telling.broken(type(error).__name__, str(error).encode()):
-                yield event
+            found += telling.end()
 
     async def _chunk(self, response: aiohttp.ClientResponse) -> bytes:
         """What has come, within its limit; nothing at the end. Raises TimeoutError."""
-        if response.content.at_eof():
+        content = response.content
+        if content.at_eof():
             return b""
-        async with self.waits.piece():
-            chunk = await response.content.readany()
+        chunk = content.read_nowait()
+        if not chunk:
+            async with self.waits.piece():
+                chunk = await content.readany()
         self.waits.heard()
         return chunk
 
@@ -180,6 +204,12 @@ class Call:
                         return
         except (TimeoutError, aiohttp.ClientError, OSError):
             pass  # then it is closed
+
+    def _failed(self, error: Exception) -> list[Event]:
+        """What one of ``_FAILURES`` comes to."""
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return [Fault(self._timed_out("connect"))]
+        return self._late() if isinstance(error, TimeoutError) else self._lost(error)
 
     def _late(self) -> list[Event]:
         """A limit was reached."""

@@ -17,6 +17,7 @@ from freeloader.gateway.lanes.direct.answers import our_fault
 from freeloader.gateway.lanes.direct.call import Call
 from freeloader.gateway.lanes.direct.pool import Full, Pools
 from freeloader.gateway.lanes.leaving_out import Gaps
+from freeloader.gateway.lanes.remembering import Remembered
 
 
 class DirectLane:
@@ -27,6 +28,7 @@ class DirectLane:
         self._clock = clock
         self._gaps = Gaps()
         self._running: set[Call] = set()
+        self._bases = Remembered(base_of)
 
     @staticmethod
     def takes(deployment: Deployment) -> bool:
@@ -44,7 +46,7 @@ class DirectLane:
 
     async def send(self, attempt: Attempt) -> AsyncGenerator[Event, None]:
         """The attempt's events. Raises nothing but cancellation; closing it gives the call up."""
-        base = base_of(attempt.deployment)
+        base = self._bases.of(attempt.deployment)
         if base is None:
             message = f"{attempt.deployment.id} cannot be spoken to directly"
             yield Fault(our_fault(message, "NotDirect"))
@@ -54,10 +56,14 @@ class DirectLane:
         pool = self._pools.of(attempt.deployment.provider.id, base)
         try:
             async with pool.call(attempt.timeouts.connect) as session:
-                async for event in call.events(session, pool.proxy):
+                for event in await call.open(session, pool.proxy):
                     yield event
+                while events := await call.more():
+                    for event in events:
+                        yield event
         except Full:
             message = f"too many calls at {attempt.deployment.provider.id} at a time"
             yield Fault(our_fault(message, "PoolFull"))
         finally:
+            call.close()
             self._running.discard(call)

@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -38,13 +37,13 @@ class Pools:
     def __init__(self, proxies: Mapping[str, str] = EMPTY, calls_max: int = CALLS_MAX) -> None:
         self._proxies = {name.lower(): value for name, value in proxies.items()}
         self._calls_max = calls_max
-        self._pools: dict[tuple[str, str], Pool] = {}
+        self._pools: dict[tuple[str, str, str], Pool] = {}
         self._trust = _Trust()
 
     def of(self, provider: str, url: str) -> Pool:
         """The pool for calls of ``provider`` at the address of ``url``."""
-        parts = urlsplit(url)
-        key = (provider, f"{parts.scheme}://{parts.netloc}")
+        parts = urlsplit(url)  # which remembers
+        key = (provider, parts.scheme, parts.netloc)
         pool = self._pools.get(key)
         if pool is None:
             self._make_room()
@@ -90,27 +89,36 @@ class Pool:
         self._closing: set[asyncio.Task[None]] = set()
         self.calls = 0
 
-    @asynccontextmanager
-    async def call(self, patience: float) -> AsyncIterator[aiohttp.ClientSession]:
-        """Room for one call. Raises Full where there is none within ``patience`` seconds."""
+    def call(self, patience: float) -> _Place:
+        """Room for one call, as ``async with``: the session to send it by.
+
+        Raises Full where there is none within ``patience`` seconds.
+        """
+        return _Place(self, patience)
+
+    async def enter(self, patience: float) -> _Kept:
+        """Takes a place, which is the caller's to ``leave``. Raises Full."""
         if self._room.locked():
             await self._wait_for_room(patience)
         else:
             await self._room.acquire()  # at once
         self.calls += 1
-        kept: _Kept | None = None
         try:
             context = await self._trust.context() if self._trust is not None else None
-            kept = self._kept = self._kept or _Kept(context)
-            kept.calls += 1
-            yield kept.session
-        finally:
-            self.calls -= 1
-            self._room.release()
-            if kept is not None:
-                kept.calls -= 1
-                if kept is not self._kept and kept.calls == 0:
-                    self._discard(kept)
+        except BaseException:
+            self.leave(None)
+            raise
+        kept = self._kept = self._kept or _Kept(context)
+        kept.calls += 1
+        return kept
+
+    def leave(self, kept: _Kept | None) -> None:
+        self.calls -= 1
+        self._room.release()
+        if kept is not None:
+            kept.calls -= 1
+            if kept is not self._kept and kept.calls == 0:
+                self._discard(kept)
 
     async def _wait_for_room(self, patience: float) -> None:
         try:
@@ -136,6 +144,22 @@ class Pool:
         task = asyncio.create_task(kept.session.close(), name="close connections")
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+
+class _Place:
+    """One call's place in a pool."""
+
+    __slots__ = ("_kept", "_patience", "_pool")
+
+    def __init__(self, pool: Pool, patience: float) -> None:
+        self._pool, self._patience = pool, patience
+
+    async def __aenter__(self) -> aiohttp.ClientSession:
+        self._kept = await self._pool.enter(self._patience)
+        return self._kept.session
+
+    async def __aexit__(self, *_: object) -> None:
+        self._pool.leave(self._kept)
 
 
 class _Kept:
