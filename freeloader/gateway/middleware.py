@@ -51,6 +51,7 @@ _EXPOSED = (
 )
 #: What a web page can send anywhere without asking.
 _FORMS = frozenset({"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"})
+_HOSTS_MAX = 64
 ORIGIN = web.RequestKey("allowed_origin", str)
 STARTED = web.RequestKey("started_response", web.StreamResponse)
 
@@ -76,6 +77,7 @@ class Front:
         self._clock = clock
         self._new_id = new_id
         self._rates = Rates()
+        self._hosts = _Hosts()
 
     async def boundary(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer one request, whatever happens."""
@@ -142,9 +144,9 @@ class Front:
         """Raises Forbidden for a Host or Origin that is not ours."""
         settings = self._settings()
         raw = request.headers.getall(hdrs.HOST, [])
-        host = parse_host(raw[0]) if len(raw) == 1 else None
         bound = _bound(request, settings.host)
-        if host is None or not host_allowed(host, bound, settings.allowed_hosts):
+        host = self._hosts.allowed(raw[0], bound, settings) if len(raw) == 1 else None
+        if host is None:
             raise Forbidden(
                 "This Host is not one of the daemon's names; "
                 "add it to server.allowed_hosts in the settings if it should be.",
@@ -156,6 +158,8 @@ class Front:
         self, request: web.Request, host: HostPort, bound: tuple[str, ...], settings: ServerSettings
     ) -> None:
         origins = request.headers.getall(hdrs.ORIGIN, [])
+        if not origins and "Sec-Fetch-Site" not in request.headers:
+            return
         allowed = len(origins) == 1 and origin_allowed(
             origins[0],
             host,
@@ -217,6 +221,29 @@ class Front:
             caller.key_id if caller is not None else "none",
             request[REQUEST_ID],
         )
+
+
+class _Hosts:
+    """Hosts that were found to be ours: a program calls by the same name each time."""
+
+    def __init__(self) -> None:
+        self._of: ServerSettings | None = None
+        self._known: dict[tuple[str, tuple[str, ...]], HostPort] = {}
+
+    def allowed(
+        self, raw: str, bound: tuple[str, ...], settings: ServerSettings
+    ) -> HostPort | None:
+        """The parsed ``Host``; None for one that may not be used."""
+        if self._of is not settings or len(self._known) >= _HOSTS_MAX:
+            self._of, self._known = settings, {}
+        known = self._known.get((raw, bound))
+        if known is not None:
+            return known
+        host = parse_host(raw)
+        if host is None or not host_allowed(host, bound, settings.allowed_hosts):
+            return None
+        self._known[raw, bound] = host
+        return host
 
 
 def _bound(request: web.Request, configured: str) -> tuple[str, ...]:

@@ -7,13 +7,12 @@ in ``run``; this module holds what happens before anything is sent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from freeloader.core import explain, history, load, relax, routing
-from freeloader.core.model import Caller, Level, Policy, Profile
-from freeloader.core.policy import PRESETS, combine, patient, tighten
+from freeloader.core import explain, history, relax, routing
+from freeloader.core.model import Caller, Policy, Profile
+from freeloader.core.policy import patient, tighten
 from freeloader.errors import Forbidden, InvalidRequest, Unavailable
 from freeloader.gateway import guarding, refusal
 from freeloader.gateway.cast.assembly import dry_run
@@ -21,6 +20,7 @@ from freeloader.gateway.cast.run import CastRun
 from freeloader.gateway.classifying import Classifier
 from freeloader.gateway.owners_rules import OwnersRules
 from freeloader.gateway.plan import Plan
+from freeloader.gateway.policies import Policies, of_name
 from freeloader.gateway.ports import BooksPort
 from freeloader.gateway.reading import Reader
 from freeloader.gateway.run import Run
@@ -37,6 +37,7 @@ class Pipeline:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._rules = OwnersRules()
+        self._policies = Policies()
         self._reader = Reader(tools.rules.watching, tools.rules.curve)
         self._classifier: Classifier | None = None
 
@@ -166,20 +167,21 @@ class Pipeline:
         rule = self._rules.match(rules.rules(), known, caller, project, wall)
         if rule is not None:
             resolution = self._rules.narrowed(rule, resolution, books.deployments, books.version)
-        named = Level("model", strategy=resolution.strategy)
+        named = of_name(resolution.strategy)
         own = (profile.level, named) if rule is None else (profile.level, named, rule.level)
         levels = (*own, caller.level, *rules.levels(project), *guarding.levels(profile))
         spending = books.spending(project, wall)
-        known = replace(known, output_ceiling=spending.output_ceiling)
-        if resolution.kind != "named":  # a named model means that one: it gets what it can read
-            known = replace(known, signers=self._signers(known))
+        if spending.output_ceiling != known.output_ceiling:
+            known = replace(known, output_ceiling=spending.output_ceiling)
+        # A named model means that one: it gets what it can read.
+        if resolution.kind != "named" and (signers := self._signers(known)):
+            known = replace(known, signers=signers)
         over = () if spending.level is None else (spending.level,)
-        policy = _policy((*over, *levels))
+        monitor, by_name = self._tools.load, resolution.kind == "named"
+        policy = self._policies.of(
+            (*over, *levels), monitor.state.level, monitor.rules, named=by_name
+        )
         _comparable(policy, profile)
-        monitor = self._tools.load
-        policy = load.loaded(policy, monitor.state.level, monitor.rules)
-        if resolution.kind == "named":
-            policy = patient(policy) or policy
         plan = Plan(known, caller, policy, resolution, project, levels, over, spending.found)
         plan.session, further = conversation(known, caller, project, policy, resolution)
         sessions, now = self._tools.sessions, self._tools.clock.now().mono
@@ -198,17 +200,6 @@ def _shown(candidate: routing.Candidate, books: BooksPort) -> dict[str, Any]:
     """A candidate as explained, with what was measured of it."""
     health = books.health(candidate.deployment.id)
     return {**explain.shown(candidate), "measured": explain.measured(health)}
-
-
-def _policy(levels: Sequence[Level]) -> Policy:
-    """All levels together. Raises for a strategy that is none."""
-    policy = combine(levels)
-    if policy.strategy not in PRESETS:
-        raise InvalidRequest(
-            f"Unknown strategy '{policy.strategy}'. Use one of: {', '.join(PRESETS)}.",
-            param="strategy",
-        )
-    return policy
 
 
 def _comparable(policy: Policy, profile: Profile) -> None:

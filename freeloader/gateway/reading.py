@@ -16,11 +16,14 @@ from freeloader.core import privacy
 from freeloader.core.model import EMPTY, Profile
 from freeloader.core.need import Curve
 from freeloader.core.privacy import Found, Own, Watching
-from freeloader.core.task.detect import detect
+from freeloader.core.task.detect import Task, detect
+from freeloader.core.task.text import cut
 from freeloader.core.task.turn import turn_of
 
 #: Messages remembered, by digest: some hundred conversations.
 REMEMBERED_MAX = 8_192
+#: Turns whose task is remembered.
+TURNS_MAX = 1_024
 _NOTHING = Found()
 
 
@@ -33,6 +36,7 @@ class Reader:
         self._watching, self._curve = watching, curve
         self._own: Own | None = None
         self._known: OrderedDict[bytes, Mapping[str, int]] = OrderedDict()
+        self._tasks: OrderedDict[bytes, Task] = OrderedDict()
 
     async def read(self, profile: Profile, project: str | None) -> Profile:
         """The profile with what is private in it; off the event loop where that is long."""
@@ -45,19 +49,22 @@ class Reader:
             fresh = await asyncio.to_thread(_scan_all, unread, watching.own)
         else:
             fresh = _scan_all(unread, watching.own)
-        return self._understood(self._filled(profile, texts, fresh, watching))
+        return self._understood(profile, self._found(texts, fresh, watching))
 
     def read_now(self, profile: Profile, project: str | None) -> Profile:
         """The same without waiting, for whoever did not come through ``read``."""
-        return self._understood(self._watched(profile, project))
+        if profile.private is not None and profile.need is not None:
+            return profile
+        return self._understood(profile, self._watched(profile, project))
 
-    def _understood(self, profile: Profile) -> Profile:
+    def _understood(self, profile: Profile, private: Found) -> Profile:
         """With its task, how complex it is and what that needs. A few tenths of a millisecond."""
         if profile.need is not None:
-            return profile
-        found = detect(turn_of(profile.payload), profile.task or None)
+            return replace(profile, private=private)
+        found = self._task(profile)
         return replace(
             profile,
+            private=private,
             task=found.name,
             confidence=found.confidence,
             complexity=found.complexity,
@@ -65,15 +72,33 @@ class Reader:
             task_by=found.by,
         )
 
-    def _watched(self, profile: Profile, project: str | None) -> Profile:
+    def _task(self, profile: Profile) -> Task:
+        """What the turn is about; an agent's turn comes back, the same, with each of its steps.
+
+        Where tools are on offer that the turn may ask for, it is read anew: they count too.
+        """
+        turn = turn_of(profile.payload)
+        if turn.offered and not (turn.at_work or turn.forced):
+            return detect(turn, profile.task or None)
+        shape = f"\0{turn.size}{turn.images}{turn.at_work}{turn.forced}{profile.task}"
+        key = _digest(cut(turn.text) + shape)
+        found = self._tasks.pop(key, None)
+        if found is None:
+            found = detect(turn, profile.task or None)
+        self._tasks[key] = found
+        if len(self._tasks) > TURNS_MAX:
+            self._tasks.popitem(last=False)
+        return found
+
+    def _watched(self, profile: Profile, project: str | None) -> Found:
         if profile.private is not None:
-            return profile
+            return profile.private
         watching = self._watching(project)
         if watching.wish == "off":
-            return replace(profile, private=_NOTHING)
+            return _NOTHING
         texts = self._texts(profile, watching)
         unread = {key: text for key, text in texts.items() if key not in self._known}
-        return self._filled(profile, texts, _scan_all(unread, watching.own), watching)
+        return self._found(texts, _scan_all(unread, watching.own), watching)
 
     def _texts(self, profile: Profile, watching: Watching) -> dict[bytes, str]:
         """All texts of a request by their digest; the same text twice is looked at once."""
@@ -83,13 +108,12 @@ class Reader:
         every = privacy.texts(profile.payload)
         return {_digest(text): text for text in every if len(text) > 1}
 
-    def _filled(
+    def _found(
         self,
-        profile: Profile,
         texts: Mapping[bytes, str],
         fresh: Mapping[bytes, Mapping[str, int]],
         watching: Watching,
-    ) -> Profile:
+    ) -> Found:
         total: dict[str, int] = {}
         for key, text in texts.items():
             counts = fresh.get(key)
@@ -103,7 +127,7 @@ class Reader:
                 total[kind] = total.get(kind, 0) + count
         while len(self._known) > REMEMBERED_MAX:
             self._known.popitem(last=False)
-        return replace(profile, private=Found(watching.wish, total or EMPTY))
+        return Found(watching.wish, total or EMPTY)
 
 
 def _scan_all(texts: Mapping[bytes, str], own: Own | None) -> dict[bytes, Mapping[str, int]]:

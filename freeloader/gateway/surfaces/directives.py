@@ -33,6 +33,8 @@ _HEADERS = {
     "X-Freeloader-Aggregation": "aggregation",
 }
 _PREFIX = "x-freeloader-"
+#: What most requests say of policy: nothing. One object, so that policies are found again.
+_SILENT = Level("request")
 _KNOWN = frozenset(name.lower() for name in _HEADERS)
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 #: In ``metadata`` these would be orders to LiteLLM, were it ever passed on.
@@ -70,6 +72,8 @@ def read_directives(
     """
     body = _merge(top, nested)
     head = _from_headers(headers)
+    if not body and not head and user is None:
+        return Asked(_SILENT, caller.project, None, None)
     level = _both(parse_level(body, "request"), parse_level(head, "request"))
     by_name = {snake(key): value for key, value in (*head.items(), *body.items())}
     task, dropped = _metadata(by_name.get("metadata"))
@@ -98,12 +102,15 @@ def _merge(top: Mapping[str, Any], nested: Any) -> dict[str, Any]:
 
 
 def _from_headers(headers: Mapping[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name in headers:
-        if name.lower().startswith(_PREFIX) and name.lower() not in _KNOWN:
+    ours = [name for name in headers if name[:1] in "xX" and name.lower().startswith(_PREFIX)]
+    if not ours:
+        return {}
+    for name in ours:
+        if name.lower() not in _KNOWN:
             close = nearest(name, _HEADERS)
             hint = f"did you mean {close}" if close else f"known are: {', '.join(_HEADERS)}"
             raise wrong(safe_name(name), f"is no directive; {hint}")
+    found: dict[str, Any] = {}
     for header, name in _HEADERS.items():
         value = headers.get(header)
         if value is None or not value.strip():

@@ -1,0 +1,65 @@
+"""The policy of a request: its levels put together, bent by load and by a named model.
+
+Most requests come with the very levels of the one before, so that what was put together
+is kept and found again by these objects themselves: comparing them part by part costs more
+than deciding does. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from freeloader.core import load
+from freeloader.core.load import LoadRules
+from freeloader.core.model import Level, Policy
+from freeloader.core.policy import PRESETS, combine, patient
+from freeloader.errors import InvalidRequest
+
+#: Policies kept; all are forgotten when there are more.
+_MOST = 256
+
+_Key = tuple[tuple[int, ...], str, bool]
+
+
+class Policies:
+    """One per pipeline."""
+
+    def __init__(self) -> None:
+        self._rules: LoadRules | None = None
+        # The levels are kept with what they made: while they live, no other has their ids.
+        self._kept: dict[_Key, tuple[Sequence[Level], Policy]] = {}
+
+    def of(self, levels: Sequence[Level], level: str, rules: LoadRules, *, named: bool) -> Policy:
+        """All ``levels`` together, the nearest first, under the load ``level``.
+
+        ``named``: a model was named, which no preset's haste refuses. Raises
+        InvalidRequest for a strategy that is none.
+        """
+        if rules != self._rules or len(self._kept) >= _MOST:
+            self._rules, self._kept = rules, {}
+        key = (tuple(map(id, levels)), level, named)
+        known = self._kept.get(key)
+        if known is not None:
+            return known[1]
+        policy = load.loaded(_policy(levels), level, rules)
+        if named:
+            policy = patient(policy) or policy
+        self._kept[key] = (tuple(levels), policy)
+        return policy
+
+
+@lru_cache(maxsize=64)
+def of_name(strategy: str | None) -> Level:
+    """What the wanted model's name says of policy (``auto:cost-first``)."""
+    return Level("model", strategy=strategy)
+
+
+def _policy(levels: Sequence[Level]) -> Policy:
+    policy = combine(levels)
+    if policy.strategy not in PRESETS:
+        raise InvalidRequest(
+            f"Unknown strategy '{policy.strategy}'. Use one of: {', '.join(PRESETS)}.",
+            param="strategy",
+        )
+    return policy
