@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 from scipy.sparse import csr_matrix, hstack, vstack
 from sklearn.linear_model import LogisticRegression
-from training.own import own_prompts
+from training.own import own_prompts, written_prompts
 
 from freeloader.core.task import model
 from freeloader.core.task.cues import CUE_NAMES
@@ -43,6 +43,7 @@ CHAT_BIAS, AGENT_BIAS = 1.1, -0.5
 _PER_SOURCE, _PER_SET = 120, 300
 #: Real, hard, many-languaged prompts are few in the clean sets: each counts more.
 _REAL, _ACTIONS = 6.0, 2.0
+_WRITTEN = 3.0
 #: Shares of the three views of complexity. What is learned counts as far as a text is of a
 #: known kind (``known``); for all others length alone tells, which nothing learned beats there.
 BLEND = {"gain": 0.5, "family": 0.5, "length": 0.4}
@@ -88,6 +89,7 @@ def task_rows(files: Sequence[Path]) -> list[tuple[str, str, float]]:
         if label != "agent_step" or not _SUMS.match(p)
     ]
     rows += [(p, label, 1.0) for p, label in own_prompts()]
+    rows += [(p, label, _WRITTEN) for p, label in written_prompts()]
     return [r for r in rows if r[1] in TASKS and plain_task(asked(cut(r[0])), len(r[0])) is None]
 
 

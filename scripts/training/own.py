@@ -1,7 +1,7 @@
-"""Prompts written for this project, filled in from templates: the same ones every time.
+"""Prompts written for this project: templates filled in, and single ones; the same every time.
 
-They cover what the licence-clean sets lack: everyday chat, other languages, summaries,
-translations. Nobody else's text is in them.
+They cover what the licence-clean sets lack: everyday chat, questions of all trades, other
+languages, summaries, translations. Nobody else's text is in them.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-_FILE = Path(__file__).with_name("own_prompts.json")
+_HERE = Path(__file__).parent
 _EACH = 6
 _SLOT = re.compile(r"\{(\w+)\}")
+_BETWEEN = "\n%%\n"
 
 
 def own_prompts(seed: int = 3) -> list[tuple[str, str]]:
     """(prompt, label), each template filled in a few times."""
-    found = json.loads(_FILE.read_text(encoding="utf-8"))
+    found = json.loads((_HERE / "own_prompts.json").read_text(encoding="utf-8"))
     chance = random.Random(seed)
     out: dict[tuple[str, str], None] = {}
     for label, templates in found["prompts"].items():
@@ -26,6 +28,13 @@ def own_prompts(seed: int = 3) -> list[tuple[str, str]]:
             for _ in range(_EACH if "{" in template else 1):
                 out[_filled(template, found["slots"], chance), label] = None
     return list(out)
+
+
+def written_prompts() -> Iterator[tuple[str, str]]:
+    """(prompt, label) of ``written/LABEL.txt``: one by one by hand, apart by lines of ``%%``."""
+    for file in sorted((_HERE / "written").glob("*.txt")):
+        for prompt in file.read_text(encoding="utf-8").removesuffix("\n").split(_BETWEEN):
+            yield prompt, file.stem
 
 
 def _filled(template: str, slots: dict[str, list[str]], chance: random.Random) -> str:
