@@ -20,7 +20,7 @@ _ERRORS = {
     "401": "No key, or a wrong one",
     "403": "The key, Host or Origin may not do this",
     "404": "Not there",
-    "408": "The body did not arrive in time",
+    "408": "The head or the body did not arrive in time",
     "413": "The body is too large",
     "415": "The body is not plain JSON",
 }

@@ -102,3 +102,22 @@ async def test_h1_whoever_waits_for_an_answer_or_is_idle_is_left_alone(
     writer.close()
     assert b" 200 " in first
     assert b" 200 " in second
+
+
+async def test_h1_a_body_that_came_by_itself_begins_no_head(hasty: Running) -> None:
+    body = b'{"model": "auto", "messages": [{"role": "user", "content": "x"}]}'
+    post = GOOD.replace(b"GET /v1/models", b"POST /v1/chat/completions")
+    post += b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    reader, writer = await asyncio.open_connection("127.0.0.1", hasty.port)
+    writer.write(post)
+    await asyncio.sleep(0.05)
+    writer.write(body)
+    first = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    length = int(first.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    await asyncio.wait_for(reader.readexactly(length), 10)
+    await asyncio.sleep(0.5)  # idle for longer than a head may take
+    writer.write(GOOD + b"\r\n")
+    second = await asyncio.wait_for(reader.readline(), 10)
+    writer.close()
+    assert b" 200 " in first.split(b"\r\n")[0]
+    assert b" 200 " in second
