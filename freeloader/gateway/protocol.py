@@ -45,12 +45,12 @@ class Protocol(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         before = self._request_count
-        in_a_body = self._in_a_body()  # asked first: what completes a body begins no head
+        in_a_body = self._in_a_body()  # asked first: what ends a body begins no head
         super().data_received(data)
         if self._request_count > before:
             self._head_came()
-        elif self._head_timer is None and not in_a_body:
-            self._await_head()
+        elif data and self._head_timer is None and not in_a_body:
+            self._await_head()  # (aiohttp itself calls with nothing, when it reads on)
 
     def _in_a_body(self) -> bool:
         """Whether what arrives belongs to a request whose head was read."""
