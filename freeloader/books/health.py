@@ -52,8 +52,8 @@ class HealthBook:
 
     def of(self, deployment: str) -> Health:
         view = self._views.get(deployment, UNMEASURED)
-        told = self._told.get(deployment)
-        return view if told is None else replace(view, opinions=told)
+        told = self._told and self._told.get(deployment)
+        return replace(view, opinions=told) if told else view
 
     def heed(self, told: Mapping[str, Mapping[str, Opinion]]) -> set[str]:
         """What people said, by deployment and task; of whom that is something else than before."""

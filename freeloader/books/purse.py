@@ -73,16 +73,22 @@ class Purse:
         if cost > HOLD_MAX:
             reason = f"may cost {budget.dollars(cost)}: more than any single hold may be"
             return Verdict("budget", "budget_exceeded", reason)
-        mine = self._requests.get(request_id) if request_id is not None else None
-        mine = mine or Balance()
-        capped = budget.admit_request(max_cost, mine.held, cost, "request's own")
-        capped = capped or budget.admit_request(
-            self.rules.hard_per_request, mine.spent + mine.held, cost, "per-request"
-        )
+        capped = self._per_request(cost, max_cost, request_id)
         capped = capped or budget.admit(self.rules, self.balances, cost, project, key_id, now)
         if capped is None or capped.code == "budget_busy":
             capped = self._stopped(project, now) or capped
         return capped
+
+    def _per_request(
+        self, cost: int, max_cost: int | None, request_id: str | None
+    ) -> Verdict | None:
+        """What limits one request, with what its other attempts hold and have cost."""
+        limit = self.rules.hard_per_request
+        if max_cost is None and limit is None:
+            return None
+        mine = (self._requests.get(request_id) if request_id is not None else None) or Balance()
+        capped = budget.admit_request(max_cost, mine.held, cost, "request's own")
+        return capped or budget.admit_request(limit, mine.spent + mine.held, cost, "per-request")
 
     def _stopped(self, project: str | None, now: float) -> Verdict | None:
         """Asked of every candidate: looks at no sum where no action could stop anything."""

@@ -55,8 +55,8 @@ class Balances:
         A scope that nothing was ever charged to is not remembered for being asked about.
         """
         span = (self.days if kind == "daily" else self.months).at(now)
-        periods = self._kept.get((scope, kind)) or self._kept.get((self._kept_as(scope), kind), {})
-        return span, periods.get(span.start) or Balance()
+        periods = self._kept.get((scope, kind)) or self._kept.get((self._kept_as(scope), kind))
+        return span, (periods.get(span.start) if periods else None) or Balance()
 
     def seen(self, scope: str, now: float) -> tuple[Balance, Balance]:
         """As ``both``, to look at, as ``current`` does."""

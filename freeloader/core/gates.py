@@ -20,8 +20,9 @@ from freeloader.core.snapshot import Health
 MIN_SAMPLES = 5
 
 _CODE = "no_model_passes_gates"
-#: Thousands of candidates share few values, so this gate's words are not made for each.
-_WORDS_KEPT = 512
+#: Thousands of candidates share few values, and many requests the same gates: what is made
+#: of them is not made for each.
+_KEPT = 512
 
 
 class Question(NamedTuple):
@@ -55,7 +56,7 @@ def min_intelligence(deployment: Deployment, health: Health, q: Question) -> Ver
     return _too_dull(value, floor)
 
 
-@lru_cache(maxsize=_WORDS_KEPT)
+@lru_cache(maxsize=_KEPT)
 def _too_dull(value: float | None, floor: float) -> Verdict:
     if value is None:
         return _refuse("minIntelligence", f"intelligence unknown, minIntelligence {floor:g}")
@@ -249,12 +250,17 @@ GATES: tuple[tuple[Gate, str | None], ...] = (
 
 def relevant(question: Question) -> tuple[Gate, ...]:
     """The gates that can refuse anybody this question: the others need not be asked."""
-    gates = question.gates
+    return _relevant(question.gates, bool(question.needs), bool(question.signers))
+
+
+@lru_cache(maxsize=_KEPT)
+def _relevant(stated: Gates, needs: bool, signers: bool) -> tuple[Gate, ...]:
+    idle = (None if needs else capabilities, None if signers else incompatible_history)
     return tuple(
         gate
         for gate, name in GATES
-        if (name is None and (question.signers or gate is not incompatible_history))
-        or (name is not None and getattr(gates, name) not in (None, False, frozenset()))
+        if (name is None and gate not in idle)
+        or (name is not None and getattr(stated, name) not in (None, False, frozenset()))
         # An empty allow-list refuses everybody; it is not the same as none.
-        or (name == "allowed_providers" and gates.allowed_providers is not None)
+        or (name == "allowed_providers" and stated.allowed_providers is not None)
     )

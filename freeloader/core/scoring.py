@@ -7,6 +7,7 @@ here: that is the gates' and the books' work.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import ceil, log
 
 from freeloader.core.model import Deployment, Term, Weights
@@ -122,6 +123,7 @@ def quality_value(
     return _unit(value / (need or 10))
 
 
+@lru_cache(maxsize=256)
 def shares(weights: Weights, prefer_local: bool) -> tuple[float, float, float, float]:
     """Shares of cost, speed, quality and locality; they add up to 1. All zero means equal."""
     rest = 1.0 - LOCAL_SHARE if prefer_local else 1.0

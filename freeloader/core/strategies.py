@@ -296,7 +296,7 @@ class Passing(NamedTuple):
 
 
 class Pick:
-    """Takes those that pass in their order, and says who wins as soon as that is certain."""
+    """Takes those that pass in their order, and says who wins as soon as that is ``certain``."""
 
     def __init__(self, policy: Policy, profile: Profile) -> None:
         self._policy, self._profile = policy, profile
@@ -306,10 +306,7 @@ class Pick:
         self._spare: Passing | None = None
         self._spares = 0
         self._last: Passing | None = None
-
-    @property
-    def certain(self) -> bool:
-        return len(self._fit) >= self._want or self._spares >= SPARES
+        self.certain = False
 
     def offer(self, one: Passing) -> None:
         if self.certain:
@@ -324,6 +321,7 @@ class Pick:
                 self._spare = one
         else:
             self._last = self._last or one
+        self.certain = len(self._fit) >= self._want or self._spares >= SPARES
 
     def winner(self) -> Passing | None:
         if not self._fit:

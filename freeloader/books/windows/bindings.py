@@ -16,10 +16,12 @@ from freeloader.core.quota import Window
 
 
 class Bound(NamedTuple):
-    """A deployment's windows. ``derived``: one of them counts what follows from other meters."""
+    """A deployment's windows. ``derived``: one of them counts what follows from other meters;
+    ``ceilings`` are those of them that no single request may exceed."""
 
     windows: tuple[Window, ...]
     derived: bool
+    ceilings: tuple[Window, ...]
 
 
 class Bindings:
@@ -68,7 +70,8 @@ class Bindings:
             self._window(limit, quota.key_of(limit, deployment), now, pinned)
             for limit in deployment.limits
         ) + tuple(self._learnt_window(limit, deployment, now) for limit in learnt)
-        bound = Bound(windows, any(window.derived for window in windows))
+        ceilings = tuple(window for window in windows if window.limit.per_request_ceiling)
+        bound = Bound(windows, any(window.derived for window in windows), ceilings)
         self.bound[deployment.id] = bound
         return bound
 

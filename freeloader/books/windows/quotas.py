@@ -17,7 +17,7 @@ from freeloader.core.headers import Observation
 from freeloader.core.model import Deployment, Limit, Verdict
 from freeloader.core.outcome import Outcome
 from freeloader.core.periods import window_seconds
-from freeloader.core.quota import Reservation, Window
+from freeloader.core.quota import Reservation, Window, has_room
 from freeloader.core.rows import WindowRow
 from freeloader.money import Meters
 
@@ -62,11 +62,11 @@ class Quotas:
     def check(self, deployment: Deployment, upper: Meters, now: float) -> Verdict | None:
         """None if all windows have room; else the refusal that lasts longest."""
         # Asked of every candidate, most of whose windows are known and have room.
-        windows, derived = self._bound.get(deployment.id) or self._windows.of(deployment, now)
+        windows, derived, _ = self._bound.get(deployment.id) or self._windows.of(deployment, now)
         meters = metered(deployment, upper, windows, ceiling=True) if derived else upper
         worst: Verdict | None = None
         for window in windows:
-            if quota.has_room(window, meters, now):
+            if has_room(window, meters, now):
                 continue
             verdict = quota.verdict(window, meters, now)
             if verdict is not None and (worst is None or _end(verdict) > _end(worst)):
@@ -75,9 +75,9 @@ class Quotas:
 
     def beyond_ceiling(self, deployment: Deployment, asked: Meters, now: float) -> Verdict | None:
         """The per-request ceiling that what a client asks for can never pass, if any."""
-        windows, _ = self._bound.get(deployment.id) or self._windows.of(deployment, now)
-        for window in windows:
-            if window.limit.per_request_ceiling and (found := quota.ceiling(window, asked)):
+        bound = self._bound.get(deployment.id) or self._windows.of(deployment, now)
+        for window in bound.ceilings:
+            if found := quota.ceiling(window, asked):
                 return found
         return None
 
@@ -89,7 +89,7 @@ class Quotas:
         worst: Verdict | None = None
         for window in windows:
             before = ahead.get(window.key, 0)
-            if not before and quota.has_room(window, meters, now):
+            if not before and has_room(window, meters, now):
                 continue
             verdict = quota.verdict(window, meters, now, before)
             if verdict is not None and (worst is None or _end(verdict) > _end(worst)):
@@ -108,14 +108,14 @@ class Quotas:
     def _metered(
         self, deployment: Deployment, upper: Meters, now: float
     ) -> tuple[tuple[Window, ...], Meters]:
-        windows, derived = self._windows.of(deployment, now)
+        windows, derived, _ = self._windows.of(deployment, now)
         return windows, metered(deployment, upper, windows, ceiling=True) if derived else upper
 
     def likely(
         self, deployment: Deployment, expected: Meters, now: float
     ) -> tuple[tuple[Window, ...], Meters]:
         """The windows of a deployment, and what a call that comes to ``expected`` takes there."""
-        windows, derived = self._bound.get(deployment.id) or self._windows.of(deployment, now)
+        windows, derived, _ = self._bound.get(deployment.id) or self._windows.of(deployment, now)
         if derived:
             return windows, metered(deployment, expected, windows, ceiling=False)
         return windows, expected

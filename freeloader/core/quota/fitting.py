@@ -28,10 +28,10 @@ def has_room(window: Window, meters: Meters, now: float) -> bool:
     limit, amount = window.limit, window.amount
     if amount <= 0 or limit.per_request_ceiling or window.blocked is not None:
         return False
-    wanted = need(limit, meters)
-    if wanted > amount:  # a hold takes the whole window at most
-        wanted = amount
-    return window.counter.used(now) + window.held + wanted <= amount + EPSILON
+    taken = window.counter.used(now) + window.held
+    if not taken:  # a hold takes the whole window at most
+        return True
+    return taken + min(need(limit, meters), amount) <= amount + EPSILON
 
 
 def fits(window: Window, amount: int, now: float) -> float | None:
