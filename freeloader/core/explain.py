@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from freeloader.core.gates import MIN_SAMPLES
-from freeloader.core.model import Policy, Profile, Resolution, Term
+from freeloader.core import scoring
+from freeloader.core.model import Deployment, Policy, Profile, Resolution, Term
 from freeloader.core.routing import Candidate
-from freeloader.core.snapshot import Health
+from freeloader.core.snapshot import MIN_SAMPLES, Health
 from freeloader.core.strategies import Soft
 from freeloader.money import usd_from_pico
 
@@ -88,14 +88,18 @@ def savings(premium: str, would: int, cost: int) -> dict[str, Any]:
     }
 
 
-def measured(health: Health) -> dict[str, Any]:
-    """What was measured of a deployment; ``basis`` says where the registry's prior stands in."""
+def measured(deployment: Deployment, health: Health) -> dict[str, Any]:
+    """What was measured of a deployment; ``basis`` says where the registry's prior stands in.
+
+    ``p95Ms`` is what ``maxLatency`` looks at; None: neither measured nor told by a speed.
+    """
     enough = health.samples >= MIN_SAMPLES
+    latency, _ = scoring.latency(deployment, health)
     return {
         "basis": "measured" if enough else "prior",
         "samples": health.samples,
         "successRate": health.success_rate if enough else 1.0,
-        "p95Ms": health.latency_ms if enough else None,
+        "p95Ms": None if latency is None else round(latency, 1),
         "tokensPerSecond": health.tokens_per_second,
     }
 

@@ -12,12 +12,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from freeloader.core import history
-from freeloader.core.model import Deployment, Gates, Profile, Verdict
-from freeloader.core.snapshot import Health
-
-#: Below this many samples a measured rate or latency is noise, so the prior stands.
-MIN_SAMPLES = 5
+from freeloader.core import history, scoring
+from freeloader.core.model import Deployment, Gates, Policy, Profile, Verdict
+from freeloader.core.snapshot import MIN_SAMPLES, Health
 
 _CODE = "no_model_passes_gates"
 #: Thousands of candidates share few values, and many requests the same gates: what is made
@@ -27,19 +24,22 @@ _KEPT = 512
 
 class Question(NamedTuple):
     """What is asked of every candidate alike: ``needs`` are capabilities, ``tokens`` the likely
-    input and the wanted output together."""
+    input and the wanted output together, ``latency`` the limit (ms) that priors count against."""
 
     gates: Gates
     needs: frozenset[str]
     tokens: int
     signers: frozenset[str] = frozenset()
+    latency: float | None = None
 
     @classmethod
-    def of(cls, profile: Profile, gates: Gates) -> Question:
+    def of(cls, profile: Profile, policy: Policy) -> Question:
+        gates = policy.gates
         # Every lane can stream: what a registry forgot to say must not refuse anybody.
         needs = (profile.needs | gates.required_capabilities) - {"streaming"}
         wanted = profile.upper.output if profile.bounded else 1
-        return cls(gates, needs, profile.expected.input + wanted, profile.signers)
+        stated = None if policy.stated_latency is None else policy.stated_latency[0]
+        return cls(gates, needs, profile.expected.input + wanted, profile.signers, stated)
 
 
 Gate = Callable[[Deployment, Health, Question], Verdict | None]
@@ -93,15 +93,17 @@ def max_speed(deployment: Deployment, health: Health, q: Question) -> Verdict | 
 
 
 def max_latency(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
-    """Refuses on measured p95 only: nobody publishes a latency, so there is no prior."""
-    cap = q.gates.max_latency
-    if cap is None or health.latency_ms is None or health.samples < MIN_SAMPLES:
+    """The measured p95; where there is none, what the known speed makes likely, and only
+    against what somebody stated: a preset's haste refuses nobody on a guess."""
+    value, origin = scoring.latency(deployment, health)
+    cap = q.gates.max_latency if origin == "measured" else q.latency
+    if cap is None or (value is not None and value <= cap):
         return None
-    if health.latency_ms <= cap:
-        return None
-    return _refuse(
-        "maxLatency", f"p95 {health.latency_ms:,.0f} ms > maxLatency {cap:,.0f}", health.latency_ms
-    )
+    if value is None:
+        said = f"p95 unknown (neither measured nor a speed to tell it by), maxLatency {cap:,.0f}"
+        return _refuse("maxLatency", said)
+    what = "p95" if origin == "measured" else "prior p95"
+    return _refuse("maxLatency", f"{what} {value:,.0f} ms > maxLatency {cap:,.0f}", value)
 
 
 def min_success_rate(deployment: Deployment, health: Health, q: Question) -> Verdict | None:

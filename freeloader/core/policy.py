@@ -86,7 +86,10 @@ def patient(policy: Policy) -> Policy | None:
     if policy.gates.max_latency is None or policy.origins.get("max_latency") != "preset":
         return None
     origins = {part: level for part, level in policy.origins.items() if part != "max_latency"}
-    gates = replace(policy.gates, max_latency=None)
+    stated = policy.stated_latency
+    if stated is not None:
+        origins["max_latency"] = stated[1]
+    gates = replace(policy.gates, max_latency=None if stated is None else stated[0])
     return replace(policy, gates=gates, origins=MappingProxyType(origins))
 
 
@@ -112,9 +115,12 @@ def _combine(levels: tuple[Level, ...]) -> Policy:
         if strategy == "multi-cast":
             origins[name] = stated.name
     gates = tighten(_with_preset(levels, strategy, preset), origins)
+    by: dict[str, str] = {}
+    latency = _extreme(min, "latency", levels, _gate("max_latency"), by)
     return Policy(
         **chosen,
         gates=gates,
+        stated_latency=None if latency is None else (latency, by["latency"]),
         max_cost=_extreme(min, "max_cost", levels, lambda lv: lv.max_cost, origins),
         origins=MappingProxyType(origins),
     )

@@ -74,8 +74,8 @@ def report(ask: routing.Ask, snapshot: Snapshot, outer: Policy) -> Report:
     ``outer`` is the policy in force were the request to state no gate: what that
     refuses as well, a request cannot relax.
     """
-    question = gates.Question.of(ask.profile, ask.policy.gates)
-    fixed = gates.Question.of(ask.profile, outer.gates)
+    question = gates.Question.of(ask.profile, ask.policy)
+    fixed = gates.Question.of(ask.profile, outer)
     firm = gates.relevant(fixed)
     asked = gates.relevant(question)
     # Whatever stays when no gate is stated: plan, context, body, quota, money, pauses.

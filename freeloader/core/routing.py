@@ -153,7 +153,7 @@ def judge(ask: Ask, snapshot: Snapshot) -> Callable[[Deployment], Verdict | None
     health, paused, quota = snapshot.health, snapshot.paused, snapshot.quota
     beyond_ceiling = snapshot.beyond_ceiling
     bound = profile.upper if profile.bounded else None
-    question = gates.Question.of(profile, ask.policy.gates)
+    question = gates.Question.of(profile, ask.policy)
     asked = gates.relevant(question)
     stands_in = ask.resolution.kind == "similar"
     # Only a bound of the client's own can be asked for in vain: any other is our guess.

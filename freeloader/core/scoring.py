@@ -1,8 +1,10 @@
 """One function per score term: absolute values 0–1 with the numbers they came from.
 
 Nothing is normalised over the candidates at hand, so removing one never changes
-how the others compare. What is unknown scores low and says so. Nothing is refused
-here: that is the gates' and the books' work.
+how the others compare. What is unknown scores low and says so. Below the intelligence
+that a request needs, cost and speed count for less: so complex work is lifted, and
+simple work gains nothing from a strong model. Nothing is refused here: that is the
+gates' and the books' work.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from functools import lru_cache
 from math import ceil, log
 
 from freeloader.core.model import Deployment, Term, Weights
-from freeloader.core.snapshot import UNMEASURED, Health
+from freeloader.core.snapshot import MIN_SAMPLES, UNMEASURED, Health
 
 #: A blended price of this many $/M tokens scores one half.
 HALF_PRICE = 1.0
@@ -21,8 +23,14 @@ _INPUT_SHARE, _OUTPUT_SHARE = 3, 1
 UNKNOWN_SPEED = 3.0
 #: Quality value where nobody has evidence.
 UNKNOWN_QUALITY = 0.1
+#: What a model of unknown intelligence is taken to be up to: simple work.
+UNKNOWN_UP_TO = 2.0
+#: How steeply speed and price lose their worth below the need: two thirds of it keep 30 %.
+_STEEPNESS = 3
 #: So many samples weigh as much as the registry's prior.
 PRIOR_WEIGHT = 10
+#: Where no p95 is measured: an answer of so many tokens, this long before the first.
+_PRIOR_TOKENS, _PRIOR_FIRST_MS = 300, 500.0
 #: The share of the whole score that ``preferLocal`` moves.
 LOCAL_SHARE = 0.1
 
@@ -76,6 +84,23 @@ def speed_blend(deployment: Deployment, health: Health) -> float:
     return start + share * (speed_of_rate(health.tokens_per_second) - start)
 
 
+def latency(deployment: Deployment, health: Health) -> tuple[float | None, str]:
+    """p95 of whole answers in ms, ``measured``; else what the known speed makes likely, ``prior``.
+
+    None: there is no speed to tell it by.
+    """
+    if health.latency_ms is not None and health.samples >= MIN_SAMPLES:
+        return health.latency_ms, "measured"
+    if deployment.model.speed is None and not (health.samples and health.tokens_per_second):
+        return None, "prior"
+    return latency_of_speed(speed_blend(deployment, health)), "prior"
+
+
+def latency_of_speed(speed: float) -> float:
+    """Milliseconds that a place on the 1–10 scale makes likely for a whole answer."""
+    return _PRIOR_FIRST_MS + _PRIOR_TOKENS / rate_of_speed(speed) * 1000
+
+
 def rate_of_speed(speed: float) -> float:
     """Tokens a second that a place on the 1–10 scale stands for: ``speed_of_rate`` turned round."""
     return float(10 * 300 ** ((speed - 1) / 9))
@@ -117,10 +142,23 @@ def quality_value(
     health: Health = UNMEASURED,
 ) -> float:
     """Intelligence for the task, 0–1: of ten, or of what is needed, beyond which nothing counts."""
-    value = intelligence(deployment, task, health)
+    return _quality(intelligence(deployment, task, health), need)
+
+
+def _quality(value: float | None, need: float | None) -> float:
     if value is None:
         return UNKNOWN_QUALITY
-    return _unit(value / (need or 10))
+    whole = 10.0 if need is None else need
+    return _unit(value / whole) if whole > 0 else 1.0
+
+
+def _fitness(value: float | None, need: float | None, quality: float) -> float:
+    """The share of cost and speed that counts, 0–1: neither is worth much in an answer that is
+    not good enough. Weights without ``quality`` say that it does not matter."""
+    if not need or not quality:
+        return 1.0
+    known = UNKNOWN_UP_TO if value is None else value
+    return 1.0 if known >= need else _unit(known / need) ** _STEEPNESS
 
 
 @lru_cache(maxsize=256)
@@ -157,10 +195,11 @@ def weighed(
 ) -> float:
     """``score`` with the shares already worked out: for ranking thousands."""
     cost, speed, quality, local = parts
+    value = intelligence(deployment, task, health)
+    ease = cost * cost_value(deployment) + speed * _unit(speed_blend(deployment, health) / 10)
     return (
-        cost * cost_value(deployment)
-        + speed * _unit(speed_blend(deployment, health) / 10)
-        + quality * quality_value(deployment, task, need, health)
+        ease * _fitness(value, need, quality)
+        + quality * _quality(value, need)
         + (local if deployment.local else 0.0)
     )
 
@@ -176,9 +215,11 @@ def terms(
     """The parts of ``score``, each with its share and the numbers behind it."""
     cost, speed, quality, local = shares(weights, prefer_local)
     rate = speed_blend(deployment, health)
+    fit = _fitness(intelligence(deployment, task, health), need, quality)
+    short = "" if fit == 1 else f"; counted at {fit:.0%}, being short of the {need:g} needed"
     parts = [
-        Term("cost", cost_value(deployment), cost, _cost_why(deployment)),
-        Term("speed", _unit(rate / 10), speed, _speed_why(deployment, health, rate)),
+        Term("cost", cost_value(deployment) * fit, cost, _cost_why(deployment) + short),
+        Term("speed", _unit(rate / 10) * fit, speed, _speed_why(deployment, health, rate) + short),
         Term(
             "quality",
             quality_value(deployment, task, need, health),

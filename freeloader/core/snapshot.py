@@ -16,6 +16,9 @@ from freeloader.core.model import EMPTY, Deployment, Policy, Verdict
 from freeloader.core.pacing.plan import Strain
 from freeloader.money import Meters
 
+#: Below this many samples a measured rate or latency is noise, so the prior stands.
+MIN_SAMPLES = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Health:

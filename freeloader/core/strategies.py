@@ -37,10 +37,6 @@ TIES = Weights(0.4, 0.4, 0.2)
 FASTEST = 3
 #: After so many that are only spared the best of them is taken: a walk has an end.
 SPARES = 64
-#: Where no p95 is measured: an answer of so many tokens, this long before the first.
-_PRIOR_TOKENS, _PRIOR_FIRST_MS = 300, 500.0
-#: A measured p95 of fewer answers is noise (as for the gates).
-_MIN_SAMPLES = 5
 #: Input to output of a request, as a power of two, for the price order: 1:16 to 64:1.
 _MIX_MIN, _MIX_MAX = -4, 6
 
@@ -151,11 +147,12 @@ def standing(deployment: Deployment, health: Health, policy: Policy, profile: Pr
 
 
 def latency_of(deployment: Deployment, health: Health) -> tuple[float, str]:
-    """p95 of whole answers in ms, ``measured``, or what the prior speed makes likely, ``prior``."""
-    if health.latency_ms is not None and health.samples >= _MIN_SAMPLES:
-        return health.latency_ms, "measured"
-    rate = scoring.rate_of_speed(scoring.speed_blend(deployment, health))
-    return _PRIOR_FIRST_MS + _PRIOR_TOKENS / rate * 1000, "prior"
+    """p95 of whole answers in ms, ``measured`` or ``prior``: the slowest speed that anybody is
+    taken to have without one, where none is known."""
+    value, origin = scoring.latency(deployment, health)
+    if value is None:
+        return scoring.latency_of_speed(scoring.UNKNOWN_SPEED), origin
+    return value, origin
 
 
 def _mix(profile: Profile) -> int:

@@ -199,7 +199,7 @@ class Pipeline:
 def _shown(candidate: routing.Candidate, books: BooksPort) -> dict[str, Any]:
     """A candidate as explained, with what was measured of it."""
     health = books.health(candidate.deployment.id)
-    return {**explain.shown(candidate), "measured": explain.measured(health)}
+    return {**explain.shown(candidate), "measured": explain.measured(candidate.deployment, health)}
 
 
 def _comparable(policy: Policy, profile: Profile) -> None:

@@ -9,8 +9,9 @@ from houses import deployment, profile
 
 from freeloader.core import gates
 from freeloader.core.gates import Question
-from freeloader.core.model import Gates
-from freeloader.core.snapshot import UNMEASURED, Health
+from freeloader.core.model import Gates, Level
+from freeloader.core.policy import combine, patient
+from freeloader.core.snapshot import MIN_SAMPLES, UNMEASURED, Health
 from freeloader.money import Meters
 
 SLOW = Health(samples=50, success_rate=0.8, latency_ms=4_120, tokens_per_second=10)
@@ -24,7 +25,8 @@ def verdict(
     health: Health = UNMEASURED,
     asked: dict[str, Any] | None = None,
 ) -> Any:
-    question, candidate = Question.of(profile(**(asked or {})), Gates(**rules)), deployment(**what)
+    policy = combine([Level("request", strategy="priority", gates=Gates(**rules))])
+    question, candidate = Question.of(profile(**(asked or {})), policy), deployment(**what)
     said = (gate(candidate, health, question) for gate in gates.relevant(question))
     return next((refusal for refusal in said if refusal is not None), None)
 
@@ -72,7 +74,7 @@ def test_refusals(rules: dict[str, Any], what: dict[str, Any], gate: str, said: 
         ({"no_training": True}, {**LOCAL, "trains": None}),
         ({"paid_only": True}, PAID),
         ({"free_only": True}, LOCAL),
-        ({"max_latency": 1}, {}),
+        ({"max_latency": 10_000}, {"speed": 3.0}),
         ({"min_success_rate": 1.0}, {}),
     ],
 )
@@ -95,8 +97,40 @@ def test_measured_values_come_before_priors(rules: dict[str, Any], gate: str, sa
 
 
 def test_too_few_samples_are_noise() -> None:
-    few = Health(samples=gates.MIN_SAMPLES - 1, success_rate=0.0, latency_ms=9e9)
-    assert verdict({"max_latency": 1, "min_success_rate": 1}, {}, few) is None
+    few = Health(samples=MIN_SAMPLES - 1, success_rate=0.0, latency_ms=9e9)
+    assert verdict({"max_latency": 2_000, "min_success_rate": 1}, {"speed": 9.0}, few) is None
+
+
+@pytest.mark.parametrize(
+    ("speed", "said"),
+    [
+        (9.0, None),
+        (5.0, "prior p95 2,878 ms > maxLatency 2,000"),
+        (None, "p95 unknown (neither measured nor a speed to tell it by), maxLatency 2,000"),
+    ],
+)
+def test_without_measurements_a_stated_latency_is_held_against_the_prior(
+    speed: float | None, said: str | None
+) -> None:
+    got = verdict({"max_latency": 2_000}, {"speed": speed})
+    assert (None if got is None else got.reason) == said
+    if got is not None and got.relax is not None:
+        assert verdict({"max_latency": got.relax}, {"speed": speed}) is None
+
+
+def test_a_presets_haste_refuses_nobody_on_a_guess_and_is_what_patience_gives_up() -> None:
+    rules = [Level("request", strategy="speed-first"), Level("key", gates=Gates(max_latency=9_000))]
+    policy = combine(rules)
+    slow, unknown = deployment(speed=1.0), deployment(speed=None)
+    for candidate, refused in ((deployment(speed=3.0), False), (slow, True), (unknown, True)):
+        got = gates.max_latency(candidate, UNMEASURED, Question.of(profile(), policy))
+        assert (got is not None) == refused, "of 9,000 stated by the key, not of the preset's 2,000"
+    hasty = gates.max_latency(deployment(), SLOW, Question.of(profile(), policy))
+    assert hasty is not None, "the preset's 2,000 is held against what was measured"
+    calm = patient(policy)
+    assert calm is not None
+    assert (calm.gates.max_latency, calm.origins["max_latency"]) == (9_000, "key")
+    assert patient(calm) is None
 
 
 def test_the_request_must_fit_the_context_window() -> None:
