@@ -15,7 +15,7 @@ from freeloader.books.books import Books
 from freeloader.clock import Clock
 from freeloader.core.model import Caller
 from freeloader.core.periods import Calendar
-from freeloader.errors import FreeloaderError, Unavailable
+from freeloader.errors import FreeloaderError
 from freeloader.gateway.asking import Asking, Said
 from freeloader.money import pico_from_usd
 from freeloader.settings import Settings
@@ -33,7 +33,7 @@ class Ratings:
         books: Books,
         clock: Clock,
         settings: Callable[[], Settings],
-        asking: Callable[[], Asking | None],
+        asking: Asking,
         busy: Callable[[], bool],
         changed: Callable[[], Awaitable[None]],
     ) -> None:
@@ -84,10 +84,7 @@ class Ratings:
         return await self.benchmarks.run(progress)
 
     async def _ask(self, body: Mapping[str, Any]) -> Said:
-        asking = self._asking()
-        if asking is None:
-            raise Unavailable("The daemon is still starting; try again in a moment.")
-        return await asking.ask(body, Caller("benchmarks", "admin"), ANSWER_S)
+        return await self._asking.ask(body, Caller("benchmarks", "admin"), ANSWER_S)
 
     async def _spent(self) -> int:
         """Picodollars of this month; what is held counts when it is settled."""

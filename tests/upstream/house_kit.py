@@ -153,7 +153,7 @@ class Live:
 
     def calm(self) -> None:
         """Every pause and breaker is forgotten."""
-        self.daemon.books.reset(None, None, self.daemon._clock.now())
+        self.daemon.books.reset(None, None, self.daemon.clock.now())
 
     async def usage(self) -> list[Any]:
         return list(self.daemon.books.open_holds)
@@ -198,7 +198,9 @@ async def living(
         for name in fakes:
             ledger = daemon.store.ledger
             if not any(a.provider == name for a in await ledger.accounts()):
-                await daemon.accounts.add_account({"provider": name, "key": f"key-{name}"}, "test")
+                await daemon.owner.accounts.add_account(
+                    {"provider": name, "key": f"key-{name}"}, "test"
+                )
         banner = await daemon.start()
         stack.push_async_callback(daemon.stop)
         session = aiohttp.ClientSession()

@@ -173,7 +173,7 @@ async def test_r8_what_a_crash_cut_off_is_not_done_again(tmp_path: Path) -> None
 
 async def test_r8_after_a_day_the_key_is_free(tmp_path: Path) -> None:
     async with street(tmp_path, "alpha") as (live, alpha):
-        repeats = live.daemon.repeats
+        repeats = live.daemon.front.repeats
         await live.post(**keyed("k"))
         repeats._clock = Later(23.9)
         assert (await live.post(**keyed("k")))[1].get("idempotent-replayed") == "true"

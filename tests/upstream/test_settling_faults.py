@@ -66,7 +66,7 @@ async def test_r5_a_client_that_leaves_after_any_chunk_is_settled_and_the_provid
                     await asyncio.sleep(0.01)
             await settled(live)
         async with asyncio.timeout(2):
-            while len(live.daemon._tasks):
+            while len(live.daemon.tasks):
                 await asyncio.sleep(0.01)
     assert closed == [1, 2, 3, 4, 5, 6]
 
@@ -138,7 +138,7 @@ async def test_r7_a_paid_model_without_a_price_is_not_asked_under_a_hard_budget(
 ) -> None:
     async with street(tmp_path, "alpha", XSWARM_BUDGET__HARD__DAILY="5") as (live, alpha):
         change = {"tier": "paid"}
-        await live.daemon.accounts.change_account("alpha", 1, change, "test")
+        await live.daemon.owner.accounts.change_account("alpha", 1, change, "test")
         status, _, body = await live.post(model="alpha/m")
     assert status == 402, body
     assert body["error"]["code"] == "price_unknown"
