@@ -226,12 +226,9 @@ class Daemon:
 
     def problems(self) -> list[str]:
         """What of the owner's files is not in force, and what is wrong with ours."""
-        skipped = [f"overlay skipped: {bad}" for bad in self.world.catalog.problems]
-        unknown = self.world.premium_problem()
         return [
             *self.in_force.problems(),
-            *skipped,
-            *unknown,
+            *self.world.problems(),
             *self._traces.problems(),
             *self.upstream.problems(),
             *self.store.problems,

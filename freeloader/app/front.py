@@ -10,6 +10,7 @@ import secrets as entropy
 
 from freeloader.app.failpoints import CrashingLane, Failpoint
 from freeloader.app.given import Given
+from freeloader.app.ruling import Ruling
 from freeloader.app.supply import Supply
 from freeloader.app.traces import Traces
 from freeloader.books.books import Books
@@ -45,12 +46,13 @@ class Front:
         self.repeats = Repeats(store.replays, box, clock, given.tasks, boot)
         self.load = LoadMonitor(clock, lambda: settings().load_monitoring.rules())
         self.counts = Counts()
+        rules = Ruling(supply.world, settings)
         self.room = Room(lambda: settings().server.request_seconds_max, spread.random)
         books.watch(self.room.changed)
         self.tools = Tools(
             books,
             upstream.lane if point is None else CrashingLane(upstream.lane, point),
-            supply.world,
+            rules,
             traces.around(Counted(store.journal, self.counts)),
             clock,
             given.tasks,
@@ -74,7 +76,7 @@ class Front:
             wanted = settings().classifier
             return Wish(wanted.mode == "model", wanted.model, wanted.seconds)
 
-        self.pipeline.classify_by(Classifier(self.asking.words, wish, supply.world.curve, clock))
+        self.pipeline.classify_by(Classifier(self.asking.words, wish, rules.curve, clock))
 
 
 def new_id(kind: str) -> str:

@@ -31,7 +31,7 @@ class Supply:
             environ=given.environ,
             proxies=given.proxies,
             scrub=given.redactor.scrub,
-            behind=lambda: self.world.speaks,
+            behind=lambda: self.world.published.speaks,
         )
         self.upstream = Upstream(
             self.world,

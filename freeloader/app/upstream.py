@@ -46,10 +46,11 @@ class Upstream:
         mode: Callable[[], str],
         proxies: Mapping[str, str] = EMPTY,
     ) -> None:
-        self._world, self._keeper, self._mode = world, keeper, mode
+        self._world, self._published = world, world.published
+        self._keeper, self._mode = keeper, mode
         self._direct = DirectLane(Pools(proxies), clock)
         self._child = LiteLLMLane(keeper)
-        self.lane: LanePort = Lanes(self._child, self._direct, world.child_knows, mode)
+        self.lane: LanePort = Lanes(self._child, self._direct, world.published.child_knows, mode)
         self._busy = asyncio.Lock()
 
     async def start(self) -> None:
@@ -67,11 +68,11 @@ class Upstream:
     async def ready(self, wanted: Resolution) -> None:
         """Until a model that ``wanted`` means can be asked. Raises Unavailable (``starting``)."""
         mode = self._mode()
-        if mode == DIRECT or (not self._keeper.served() and self._world.spoken(wanted)):
+        if mode == DIRECT or (not self._keeper.served() and self._published.spoken(wanted)):
             return
         if not self._keeper.served():
             await self.up()
-        await self._world.served(wanted, CATCH_UP_S)
+        await self._published.served(wanted, CATCH_UP_S)
 
     async def up(self) -> None:
         """Until the child answers; it is started where it is not. Raises Unavailable."""
@@ -86,27 +87,30 @@ class Upstream:
     def out(self) -> Mapping[str, Verdict]:
         """Who cannot be asked now for want of a child, by deployment id."""
         if self._mode() == DIRECT:
-            return self._world.child_only(_NEVER)
+            return self._published.child_only(_NEVER)
         if self._keeper.served():
             return EMPTY
-        return self._world.child_only(_STARTING)
+        return self._published.child_only(_STARTING)
 
     def answers(self) -> bool:
         """True if somebody can be asked now, or will be started when it is needed."""
         if self._keeper.served() or self._mode() != LITELLM:
             return True
-        return self._world.speaks
+        return self._published.speaks
 
     def shown(self) -> dict[str, Any]:
         """JSON-ready: the mode, how many models each way serves, and whether the child matters."""
         mode = self._mode()
-        total, alone = len(self._world.deployments), len(self._world.child_only(_STARTING))
+        total, alone = (
+            len(self._world.deployments),
+            len(self._published.child_only(_STARTING)),
+        )
         needed = mode == LITELLM or (mode == AUTO and self._keeper.started)
         return {"mode": mode, "direct": total - alone, "childOnly": alone, "childNeeded": needed}
 
     def problems(self) -> list[str]:
         """What is out of reach by the owner's own setting."""
-        alone = len(self._world.child_only(_NEVER)) if self._mode() == DIRECT else 0
+        alone = len(self._published.child_only(_NEVER)) if self._mode() == DIRECT else 0
         if not alone:
             return []
         return [

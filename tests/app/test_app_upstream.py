@@ -24,6 +24,7 @@ class World:
     def __init__(self) -> None:
         self.waited: list[Resolution] = []
         self.tasks: list[asyncio.Task[None]] = []
+        self.published = self
 
     def spoken(self, wanted: Resolution) -> bool:
         return wanted.kind != "named" or "groq@1/x" in wanted.deployments

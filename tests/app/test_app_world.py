@@ -108,11 +108,11 @@ async def test_a_model_the_child_does_not_know_waits_and_the_others_serve_on(
     local = next(d for d in ground.world.deployments if d.provider.id == "ollama")
     wanted = Resolution("named", "ollama/llama3.1:8b", frozenset({local.id}))
     with pytest.raises(Unavailable) as told:
-        await ground.world.served(wanted, 0.01)
+        await ground.world.published.served(wanted, 0.01)
     assert told.value.code == "starting"
-    await ground.world.served(ANY, 0.01)  # somebody serves: nothing to wait for
+    await ground.world.published.served(ANY, 0.01)  # somebody serves: nothing to wait for
 
-    waiting = asyncio.create_task(ground.world.served(wanted, 5))
+    waiting = asyncio.create_task(ground.world.published.served(wanted, 5))
     await asyncio.sleep(0)
     assert not waiting.done()
     ground.child.arrive()
@@ -188,7 +188,7 @@ async def test_a_model_that_no_child_will_know_is_waited_for_no_longer(ground: G
     await ground.add(LOCAL)
     local = next(d for d in ground.world.deployments if d.provider.id == "ollama")
     wanted = Resolution("named", "ollama/llama3.1:8b", frozenset({local.id}))
-    waiting = asyncio.create_task(ground.world.served(wanted, 60))
+    waiting = asyncio.create_task(ground.world.published.served(wanted, 60))
     await asyncio.sleep(0)
     ground.child.arrived.set()  # it settled on the old config: the new one was refused
     await waiting
@@ -229,18 +229,20 @@ async def spoken(tmp_path: Path) -> AsyncIterator[Ground]:
 
 async def test_what_speaks_openais_wire_is_there_before_any_child(spoken: Ground) -> None:
     world = spoken.world
-    assert world.speaks
-    assert world.spoken(ANY)
+    assert world.published.speaks
+    assert world.published.spoken(ANY)
     await spoken.add(GROQ)
     await spoken.add(GEMINI)
     assert providers(spoken.books) == {"groq", "gemini"}
-    alone = {name.split("@")[0] for name in world.child_only(Verdict("lane", "starting", "x"))}
+    alone = {
+        name.split("@")[0] for name in world.published.child_only(Verdict("lane", "starting", "x"))
+    }
     assert alone == {"gemini"}
     gemini = frozenset(d.id for d in world.deployments if d.provider.id == "gemini")
-    assert not world.spoken(Resolution("named", "gemini", gemini))
-    assert not any(world.child_knows(d) for d in world.deployments)
+    assert not world.published.spoken(Resolution("named", "gemini", gemini))
+    assert not any(world.published.child_knows(d) for d in world.deployments)
     spoken.child.arrive()
-    assert all(world.child_knows(d) for d in world.deployments)
+    assert all(world.published.child_knows(d) for d in world.deployments)
 
 
 async def test_a_child_that_does_not_know_a_new_model_keeps_nobody_waiting(
@@ -252,15 +254,15 @@ async def test_a_child_that_does_not_know_a_new_model_keeps_nobody_waiting(
     await spoken.add(LOCAL)
     assert providers(spoken.books) == {"groq", "ollama"}
     local = next(d for d in spoken.world.deployments if d.provider.id == "ollama")
-    assert not spoken.world.child_knows(local)
-    await spoken.world.served(Resolution("named", "x", frozenset({local.id})), 0.01)
+    assert not spoken.world.published.child_knows(local)
+    await spoken.world.published.served(Resolution("named", "x", frozenset({local.id})), 0.01)
 
 
 async def test_a_provider_that_moved_is_called_where_it_is_now(spoken: Ground) -> None:
     await spoken.add(Account("lm_studio", 1, endpoint="http://127.0.0.1:5/v1", models=("a-7b",)))
     spoken.child.arrive()
     (before,) = spoken.world.deployments
-    assert spoken.world.child_knows(before)
+    assert spoken.world.published.child_knows(before)
     entry = spoken.child.known[wire_name(before.entry)]
     spoken.child.known = {wire_name(before.entry): replace(entry, api_base="http://127.0.0.1:6/v1")}
-    assert not spoken.world.child_knows(before)
+    assert not spoken.world.published.child_knows(before)

@@ -1,0 +1,93 @@
+"""The pipeline's ``Rules``: what the settings in force and the world say to a request.
+
+What settings mean to decisions is worked out once per change of them, not per request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from freeloader.app.world import World
+from freeloader.catalog.names import Names
+from freeloader.catalog.premium import Premium
+from freeloader.core import privacy
+from freeloader.core.model import Level, Timeouts
+from freeloader.core.need import Curve
+from freeloader.core.privacy import Watching
+from freeloader.core.rules import Rule
+from freeloader.gateway.ports import Keep
+from freeloader.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """One state of the settings, made ready for requests."""
+
+    settings: Settings
+    levels: tuple[Level, ...]
+    rules: Sequence[Rule]
+    version: str
+    own: privacy.Own | None
+    curve: Curve
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        own = privacy.Own(settings.privacy.patterns, settings.privacy.words)
+        return cls(
+            settings,
+            (settings.level(),),
+            settings.rules(),
+            settings.policy_version(),
+            own or None,
+            settings.routing.curve(),
+        )
+
+
+class Ruling:
+    """``settings`` gives those in force; a change is noticed by the object being another."""
+
+    def __init__(self, world: World, settings: Callable[[], Settings]) -> None:
+        self._world, self._settings = world, settings
+        self._made = _Ready.of(settings())
+
+    def _ready(self) -> _Ready:
+        settings = self._settings()
+        if settings is not self._made.settings:
+            self._made = _Ready.of(settings)
+        return self._made
+
+    def names(self) -> Names:
+        return self._world.names
+
+    def levels(self, project: str | None) -> Sequence[Level]:
+        return self._ready().levels
+
+    def rules(self) -> Sequence[Rule]:
+        return self._ready().rules
+
+    def watching(self, project: str | None) -> Watching:
+        ready = self._ready()
+        wishes = ready.settings.privacy
+        own = wishes.projects.get(project) if project is not None else None
+        return Watching(privacy.combined((wishes.pii, own)), ready.own)
+
+    def curve(self) -> Curve:
+        return self._ready().curve
+
+    def timeouts(self, provider: str | None = None) -> Timeouts:
+        return self._settings().upstream.timeouts(provider)
+
+    def keeping(self) -> Keep:
+        kept = self._settings().logging
+        return Keep(kept.save_prompts, kept.save_responses)
+
+    def premium(self) -> Premium | None:
+        return self._world.premium
+
+    def catalog_version(self) -> str:
+        return self._world.catalog.version
+
+    def policy_version(self) -> str:
+        return self._ready().version
