@@ -37,13 +37,13 @@ ROOT = Path(__file__).resolve().parents[1]
 CLEAN = ("ulab_", "bfcl", "arena_hard")
 TASKS = ("chat", "coding", "reasoning", "agent_step")
 #: Words count less than cues: they transfer less from one source to another.
-WORD_SHARE = 0.4
+WORD_SHARE = 0.6
 #: What pushes an unsure text to chat: chosen on sources left out (see the bench).
-CHAT_BIAS, AGENT_BIAS = 1.1, -0.5
+CHAT_BIAS, AGENT_BIAS = 1.2, -0.5
 _PER_SOURCE, _PER_SET = 120, 300
 #: Real, hard, many-languaged prompts are few in the clean sets: each counts more.
 _REAL, _ACTIONS = 6.0, 2.0
-_WRITTEN = 3.0
+_WRITTEN = 4.0
 #: Shares of the three views of complexity. What is learned counts as far as a text is of a
 #: known kind (``known``); for all others length alone tells, which nothing learned beats there.
 BLEND = {"gain": 0.5, "family": 0.5, "length": 0.4}

@@ -110,6 +110,18 @@ _MATH = re.compile(
 _HUMP = re.compile(r"[a-z][A-Z]")
 _MATH_HINT = re.compile(r"[\d=^\\$∑∫√π≤≥≠∈∞°²³]")
 _LATEX = re.compile(r"\\(?:frac|sqrt|sum|int|begin|cdot|left|mathbb|text|pi|theta|times|boxed)")
+_AMOUNT_WORDS = """two three four five six seven eight nine ten eleven twelve fifteen twenty thirty
+    forty fifty sixty hundred thousand dozen half twice thrice double triple quarter quarters third
+    thirds fourths fifth times percent each every per more less fewer older longer remaining
+    left rest"""
+_AMOUNTS = frozenset(_AMOUNT_WORDS.split())
+#: How much of a text's end is read for what it asks, and the ways to ask for an amount.
+_ASKED = 180
+_ASKS_AMOUNT = re.compile(
+    r"\b(?:how (?:many|much|long|old|far|fast|late|large|tall|often)|what (?:is|was|are|were"
+    r"|percent|percentage|fraction|will|would)|when did|calculate|compute|find|determine)\b"
+    r"[^?\n]*[?.]\W*$"
+)
 #: Formulas and names of a program show in so many characters, where there are any.
 _SHAPE_HEAD = 450
 _SHAPES = (
@@ -117,6 +129,7 @@ _SHAPES = (
     "s.question", "s.tiny", "s.short", "s.mid", "s.long", "s.huge", "s.lines", "s.many-lines",
     "s.braces", "s.digits", "s.many-digits", "s.no-latin", "s.some-foreign", "s.lower-start",
     "s.quote", "s.colon-end", "s.list", "s.html", "s.dollar-sum", "s.first-person", "s.error",
+    "s.amounts", "s.many-amounts", "s.asks-amount", "s.sum",
 )  # fmt: skip
 CUE_NAMES: tuple[str, ...] = (
     *_LISTS,
@@ -154,6 +167,7 @@ def structure(text: str, words: list[str]) -> Iterator[str]:
     digits = words.count("0") + words.count("00")
     if digits:
         yield "s.digits" if digits < 4 else "s.many-digits"
+    yield from _sums(text, words, digits)
     yield from _script(text, size)
     if text[:1].islower():
         yield "s.lower-start"
@@ -171,6 +185,17 @@ def structure(text: str, words: list[str]) -> Iterator[str]:
         yield "s.first-person"
     if "rror" in text or "raceback" in text or "xception" in text:
         yield "s.error"
+
+
+def _sums(text: str, words: list[str], digits: int) -> Iterator[str]:
+    """Amounts, in figures or words, and a last sentence that asks for one: a sum to be done."""
+    amounts = digits + sum(word in _AMOUNTS for word in words)
+    if amounts > 1:
+        yield "s.amounts" if amounts < 5 else "s.many-amounts"
+    if _ASKS_AMOUNT.search(text[-_ASKED:].lower()):
+        yield "s.asks-amount"
+        if amounts > 1:
+            yield "s.sum"
 
 
 def _has_ident(text: str) -> bool:

@@ -117,4 +117,64 @@ PHRASES: tuple[tuple[str, Rule], ...] = (
             "fix|debug|error|bug|refactor|doesn't work|not working|exception|traceback|ошибк|报错",
         ),
     ),
+    (
+        "p.math-asked",
+        rule(
+            r"\b(?:smallest|largest|greatest|least|minimum|maximum|positive|consecutive|distinct)"
+            r" (?:possible )?(?:\w+[- ])?(?:number|integer|value|solution|multiple|factor|divisor"
+            r"|sum|product|prime|digit|root|area|perfect)|\bhow many (?:different|distinct|ways"
+            r"|possible|positive|integers|numbers|digits)"
+            r"|\b(?:common fraction|lowest terms|simplest form|base[- ]\d+|in terms of"
+            r"|real numbers?|boxed)\b|\bexpress\b.{0,60}\bas\b",
+            "number|integer|value|solution|multiple|factor|divisor|sum|product|prime|digit|root|area"
+            "|perfect|how many |fraction|terms|form|base|real |boxed|express",
+        ),
+    ),
+    (
+        "p.contest",
+        rule(
+            r"\b(?:sample|standard) (?:input|output)|\bconstraints\b|\btest ?cases?\b"
+            r"|\bstd(?:in|out)\b|\bstarter code\b|\binput (?:format|description)|\binput:"
+            r"|输入|输出|示例|входн|\bleetcode\b"
+            r"|\byou are given (?:an? )?(?:\w+ )?"
+            r"(?:array|string|list|integer|tree|matrix|grid|graph)",
+            "input|output|constraint|test|stdin|stdout|starter|输|示例|входн|leetcode|you are",
+        ),
+    ),
+    (
+        "p.doctest",
+        rule(
+            r">>>|\bassert |\"\"\"|\'\'\'|\breturns? (?:true|false|none|null|the)\b",
+            ">>>|assert |\"\"\"|'''|return",
+        ),
+    ),
+    (
+        "p.begins-code",
+        rule(
+            r"^(?:def|import|from \w+ import|class \w+[:({]|#include|public|private|package|using"
+            r"|function|const|let|var|int|void|select|create table|<\?|<!doctype|<html|@\w+|async"
+            r"|struct|func|fn|#!|traceback|error|npm|docker|git|sudo|exception)\b",
+        ),
+    ),
+    (
+        "p.judge-text",
+        rule(
+            r"\b(?:reasonable|correct|right|good) answer\b|\btrue(?:,| or) false\b|\bsentiment\b"
+            r"|\b(?:review|passage|paragraph|context|dialogue)\b.{0,80}[:?]|\byes or no\b"
+            r"|\baccording to the\b|\bsame meaning\b|\bmean the same\b|\bentail|\bsentence \d",
+            "answer|true|sentiment|review|passage|paragraph|context|dialogue|yes or no|according"
+            "|mean|entail|sentence ",
+        ),
+    ),
+    (
+        "p.puzzle",
+        rule(
+            r"\b(?:sits?|stands?|lives?|seated|parked|older|younger|taller|heavier|faster|left|right)"
+            r" (?:next to|between|of|than|immediately|directly)\b.{0,300}\b(?:who|which|what|how)\b"
+            r"|\bdoes(?:n't| not) belong\b|\bodd one out\b|\bstatements?\b.{0,80}\b(?:true|false)"
+            r"|\btells? the truth\b|\b(?:clue|premise)s? ?\d*:",
+            "next to|between| of | than |immediately|directly|belong|odd one|statement|truth|clue"
+            "|premise",
+        ),
+    ),
 )

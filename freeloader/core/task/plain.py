@@ -22,8 +22,9 @@ _LANGUAGE = (
     r"|deutsch|englische?|español|inglés|francés|français|anglais|английский|русский|немецкий)"
 )
 _TRANSLATE = rule(
-    r"\btranslat(?:e|ion|ing|ed)\b.{0,80}\b(?:to|into|in|from|of|for|this|the following|sentence"
-    rf"|text)\b|\b{_LANGUAGE} translation\b|\btranslat\w+\b.{{0,60}}{_LANGUAGE}"
+    r"\btranslat(?:e|ion|ing)\b.{0,80}\b(?:to|into|in|from|of|for|this|the following|sentence"
+    rf"|text)\b|\b{_LANGUAGE} translation\b"
+    rf"|(?<!was )(?<!were )(?<!been )\btranslat\w+\b.{{0,60}}{_LANGUAGE}"
     r"|\bhow (?:do|would|can|to) (?:you|i|we|a native speaker)? ?say\b"
     rf"|\bput (?:this|the following|it) into {_LANGUAGE}"
     rf"|\brender\b.{{0,40}}\b(?:in|into) {_LANGUAGE}|\bwhat is .{{1,60}} in {_LANGUAGE}\W*$"
@@ -63,11 +64,11 @@ _AS_CODE = rule(
     r"```|\b(?:python|javascript|java|c\+\+|sql|html|css|function|code|svg|tikz|matplotlib|ascii"
     r"|latex|plantuml|mermaid)\b"
 )
-_MENTIONS_CODE = rule(
-    r"```|[;{}] |\b(?:python|javascript|java|c\+\+|sql|html|css|function|code|script"
-    r"|program)\b|代码",
-    "```|; |{ |} |python|java|c++|sql|html|css|function|code|script|program|代码",
-)
+_CODE = r"```|\b(?:python|javascript|java|c\+\+|sql|html|css|function|code|script|program)\b|代码"
+_CODE_HINTS = "```|python|java|c++|sql|html|css|function|code|script|program|代码"
+_NAMES_CODE = rule(_CODE, _CODE_HINTS)
+#: Or looks like it: before a "translate" a semicolon is one of a program more often than not.
+_MENTIONS_CODE = rule(_CODE + r"|[;{}] ", _CODE_HINTS + "|; |{ |} ")
 
 
 def plain_task(asked: str, size: int) -> str | None:
@@ -84,7 +85,7 @@ def plain_task(asked: str, size: int) -> str | None:
     ):
         return "translation"
     ends = head + " \n " + tail
-    if _SUM_UP.matches(ends) and not _MENTIONS_CODE.matches(tail):
+    if _SUM_UP.matches(ends) and not _NAMES_CODE.matches(tail):
         return "summarization"
     if size > _ENOUGH_TO_SUM_UP and _SUM_UP_OF_TEXT.matches(ends):
         return "summarization"
