@@ -121,6 +121,12 @@ class Rush:
                 raise AssertionError(f"{method} {path}: {answer.status} {raw[:500]!r}")
         return orjson.loads(raw)
 
+    async def text(self, path: str) -> str:
+        """What the owner reads there."""
+        async with self._session.get(path, headers=self._admin) as answer:
+            answer.raise_for_status()
+            return await answer.text()
+
     async def ask(self, ask: Ask) -> Told:
         """One request, beside the mix."""
         began = time.monotonic()

@@ -98,6 +98,7 @@ async def test_a_scrape_is_what_prometheus_reads(house: House, key: str) -> None
     assert samples["freeloader_cost_usd_total", ("provider", "groq")] == 2.0
     assert samples["freeloader_child_state", ("state", "ready")] == 1.0
     assert samples["freeloader_request_seconds_count",] == 1.0
+    assert samples["freeloader_tasks",] >= 2.0  # the one that serves it, and this test's
     names = {name for name, *_ in samples}
     for wanted in ("quota_remaining_ratio", "budget_usd", "in_flight", "waiting", "uptime_seconds",
                    "job_failures", "build_info", "saved_usd_total", "load_level"):  # fmt: skip

@@ -7,6 +7,7 @@ that writes the format is imported at the first scrape.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +125,7 @@ class Metrics:
             (),
             {(): float(services.waiting())},
         )
+        yield _gauge("tasks", "The daemon's asyncio tasks.", (), {(): float(_tasks())})
         yield _gauge(
             "load_level",
             "The load monitor: 0 normal, 1 warning, 2 critical.",
@@ -137,6 +139,10 @@ class Metrics:
             {(str(j["name"]),): float(j.get("failures") or 0) for j in services.jobs.list_jobs()},
         )
         yield _gauge("build_info", "Always 1.", ("version",), {(services.version,): 1.0})
+
+
+def _tasks() -> int:
+    return len(asyncio.all_tasks())
 
 
 def _counted(counts: Counts) -> Iterator[Metric]:
