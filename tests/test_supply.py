@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -74,18 +75,39 @@ def test_k5_unknown_code_in_a_pth_file_is_found(tmp_path: Path, line: str) -> No
     assert list(supply_checks.strange_lines(tmp_path)) == [("litellm_init.pth", line)]
 
 
-def audit(tmp_path: Path, said: str, code: int) -> subprocess.CompletedProcess[str]:
+def audit(tmp_path: Path, said: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """With a pip-audit that says this, and exits so."""
     tool = tmp_path / "pip-audit"
-    tool.write_text(f"#!/bin/sh\necho {said!r}\nexit {code}\n")
+    tool.write_text(f"#!/bin/sh\ncat <<'SAID'\n{said}\nSAID\nexit {code}\n")
     tool.chmod(0o755)
     environ = {"PATH": os.environ["PATH"], "PIP_AUDIT": str(tool)}
     return subprocess.run([str(ROOT / "scripts" / "audit")], env=environ, capture_output=True,
                           text=True, timeout=30, check=False)  # fmt: skip
 
 
-def test_k5_the_audit_fails_on_a_hole_and_skips_aloud(tmp_path: Path) -> None:
-    assert audit(tmp_path, "No known vulnerabilities found", 0).returncode == 0
-    holed = audit(tmp_path, "Found 2 known vulnerabilities in 1 package", 1)
-    assert (holed.returncode, "known holes" in holed.stderr) == (1, True)
-    unreached = audit(tmp_path, "ConnectionError", 1)
+def advisories(*packages: dict[str, object]) -> str:
+    return json.dumps({"dependencies": packages, "fixes": []})
+
+
+SOUND: dict[str, object] = {"name": "a", "version": "1", "vulns": []}
+HOLED: dict[str, object] = {
+    "name": "b", "version": "2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["3"]}]
+}  # fmt: skip
+UNKNOWN: dict[str, object] = {"name": "c", "skip_reason": "not found"}
+
+
+def test_k5_the_audit_fails_on_a_hole_and_names_it(tmp_path: Path) -> None:
+    assert audit(tmp_path, advisories(SOUND)).returncode == 0
+    holed = audit(tmp_path, advisories(SOUND, HOLED, UNKNOWN), 1)
+    assert holed.returncode == 1
+    assert "b 2: PYSEC-1, mended in 3" in holed.stdout
+
+
+@pytest.mark.parametrize("said", ["", "ConnectionError", advisories(UNKNOWN), advisories()])
+def test_k5_an_audit_that_could_not_ask_is_skipped_aloud(tmp_path: Path, said: str) -> None:
+    unreached = audit(tmp_path, said, 1)
     assert (unreached.returncode, "SKIPPED" in unreached.stderr) == (0, True)
+
+
+def test_k5_ci_audits() -> None:
+    assert "./scripts/audit" in (ROOT / ".ci" / "run").read_text("utf-8")
