@@ -61,7 +61,7 @@ class Journal:
         def put(conn: sqlite3.Connection) -> None:
             params = _columns(row) | {
                 "reason": row.reason[:TEXT_CHARS_MAX],
-                "meters": json.dumps(row.meters.as_dict()),
+                "meters": orjson.dumps(row.meters.as_dict()).decode(),
                 "detail": bounded_json(row.detail),
             }
             conn.execute(sql.ATTEMPT_PUT, params)

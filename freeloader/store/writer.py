@@ -1,7 +1,7 @@
 """The one writer of a database file: a thread, a bounded queue, group commit.
 
-Whatever is queued goes into one ``BEGIN IMMEDIATE … COMMIT``, each piece under
-its own savepoint, so that one bad piece never takes the others with it. A fault
+Whatever is queued goes into one ``BEGIN IMMEDIATE … COMMIT``; where one piece is bad, once
+more with a savepoint for each, so that it never takes the others with it. A fault
 of the file fails the waiting writes, becomes ``problem``, and is probed until it
 is over. Nothing here knows what is written; pieces must be plain SQL without
 side effects, because a kept one may run again.
@@ -229,11 +229,25 @@ class Writer:
         return True
 
     def _commit(self, conn: sqlite3.Connection, batch: list[_Item]) -> list[Any]:
+        """All of them at once; where one is bad, again with a savepoint for each."""
+        try:
+            return self._together(conn, batch, _plainly)
+        except Exception as error:
+            if file_fault(error, self._name):
+                raise
+            return self._together(conn, batch, self._one)
+
+    def _together(
+        self,
+        conn: sqlite3.Connection,
+        batch: list[_Item],
+        one: Callable[[sqlite3.Connection, _Item], Any],
+    ) -> list[Any]:
         conn.execute("BEGIN IMMEDIATE")
         try:
             if self.problem is not None:
                 self._probe(conn)
-            results = [self._one(conn, item) for item in batch]
+            results = [one(conn, item) for item in batch]
             conn.execute("COMMIT")
         except BaseException:
             if conn.in_transaction:
@@ -309,6 +323,10 @@ class Writer:
 @dataclass(frozen=True, slots=True)
 class _Failure:
     error: BaseException
+
+
+def _plainly(conn: sqlite3.Connection, item: _Item) -> Any:
+    return item.piece(conn)
 
 
 def _nothing(conn: sqlite3.Connection) -> None:
