@@ -429,7 +429,9 @@ class Run:
         policy = plan.policy
         if policy.max_cost is not None and plan.spent_pico:
             policy = replace(policy, max_cost=max(0, policy.max_cost - plan.spent_pico))
-        profile = replace(plan.profile, project=plan.project)
+        profile = plan.profile
+        if profile.project != plan.project:
+            profile = replace(profile, project=plan.project)
         out = self._tools.lane_out()
         return deciding.Ask(
             profile,
@@ -485,9 +487,12 @@ class Run:
             watch.attempt = replace(attempt, credentials=await tools.credentials(deployment))
             await self._relay(watch, deployment.public_model)
         finally:
-            # A task of its own: neither a cancelled run nor a shutdown may lose it.
             work = self._settle(watch, hold)
-            await asyncio.shield(tools.tasks.start(work, f"settle {attempt.id}"))
+            if hold.durable:
+                # A task of its own: neither a cancelled run nor a shutdown may lose it.
+                await asyncio.shield(tools.tasks.start(work, f"settle {attempt.id}"))
+            else:
+                await work  # waits for nothing, so that nothing can cut it short
         if watch.fault is None and watch.flaw is None:
             await self._finish(watch)
             return None
