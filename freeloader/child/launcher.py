@@ -138,12 +138,13 @@ def _serve(socket_path: str) -> int:
         import uvicorn
         from litellm.proxy.proxy_server import app
 
-        from freeloader.child.inside import mends, tap
+        from freeloader.child.inside import lighter, mends, tap
         from freeloader.child.inside.door import Door
     except ImportError as error:
         return _fail(f"LiteLLM cannot be imported: {error}")
     tap.install()
     mends.install()
+    lighter.install(app)
     os.umask(0o077)  # uvicorn makes the socket 0666 all the same: its directory is what is private
     config = uvicorn.Config(
         Door(app),
