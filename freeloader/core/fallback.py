@@ -7,7 +7,7 @@ preference changed), and then the decider decides afresh.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from freeloader.core import scoring
@@ -63,14 +63,19 @@ class Stop:
 
 
 def next_step(
-    policy: Policy, failures: Sequence[Failed], siblings: Sequence[Deployment], roll: float = 0.5
+    policy: Policy,
+    failures: Sequence[Failed],
+    siblings: Sequence[Deployment],
+    roll: float = 0.5,
+    quality: Callable[[Deployment], float | None] = scoring.intelligence,
 ) -> Retry | Stop:
     """What to do after the last of ``failures``.
 
     ``siblings`` are all deployments: an outcome of scope ``account`` or
     ``provider`` rules out those of them that it speaks of. ``roll`` in [0, 1) is the
     randomness of the delay (full jitter). A strategy's own ``error`` means "never below
-    my gates"; said by a user it means "do not fall back".
+    my gates"; said by a user it means "do not fall back". ``quality`` is a deployment's
+    intelligence for the task, with the evidence there is.
     """
     last, plan = failures[-1], policy.fallback
     if last.outcome.kind in _FINAL:
@@ -91,7 +96,7 @@ def next_step(
     tried = frozenset(f.deployment.id for f in failures)
     for failed in failures:
         tried |= _ruled_out(failed, siblings)
-    bent, note = _bend(policy, last, "local" if plan.mode == "local" else step)
+    bent, note = _bend(policy, last, "local" if plan.mode == "local" else step, quality)
     near, counted = last.deployment.provider.id, last.outcome.kind not in _REFUSED
     return Retry(bent, tried, pause, note, near, counted)
 
@@ -141,7 +146,9 @@ def _same_account(deployment: Deployment, provider: str, idx: int) -> bool:
     return account.provider == provider and idx in (account.idx, account.same_account_as)
 
 
-def _bend(policy: Policy, last: Failed, step: str) -> tuple[Policy, str]:
+def _bend(
+    policy: Policy, last: Failed, step: str, quality: Callable[[Deployment], float | None]
+) -> tuple[Policy, str]:
     """What the plan changes for this kind of failure. Every gate stays; some are added."""
     if step == "local":
         gates = tighten([Level("fallback", gates=Gates(local_only=True)), _as_level(policy)])
@@ -154,18 +161,16 @@ def _bend(policy: Policy, last: Failed, step: str) -> tuple[Policy, str]:
             return policy, f"after {last.outcome.kind} at {last.deployment.id}"
         return replace(policy, order="price"), "the next cheapest after a quota was used up"
     if step == "upgrade":
-        return _stronger(policy, last.deployment)
+        return _stronger(policy, last.deployment, quality(last.deployment))
     return policy, f"after {last.outcome.kind} at {last.deployment.id}"
 
 
-def _stronger(policy: Policy, failed: Deployment) -> tuple[Policy, str]:
+def _stronger(policy: Policy, failed: Deployment, value: float | None) -> tuple[Policy, str]:
     """Nobody weaker than the one that failed; a stronger one where there is one."""
-    value = scoring.intelligence(failed)
     note = f"a stronger model is preferred to {failed.public_model}"
     if value is None:
         return policy, note
-    floor = tighten([Level("fallback", gates=Gates(min_intelligence=value)), _as_level(policy)])
-    return replace(policy, gates=floor, above=max(value, policy.above or 0.0)), note
+    return replace(policy, above=max(value, policy.above or 0.0)), note
 
 
 def _as_level(policy: Policy) -> Level:

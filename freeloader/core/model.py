@@ -350,11 +350,12 @@ class Policy:
 
     ``origins`` names, per part, the level it came from. ``order`` and ``above`` are a
     fallback's: another order than the strategy's (``price | latency``), and the
-    intelligence above which candidates are preferred. ``load`` is the state that bent the
-    weights, ``skip_slow`` puts slow and local ones back. ``stated_latency`` is the tightest
-    maxLatency (ms) that a level stated, and which: not the preset's. Of multi-cast: how many
-    ``targets`` at different providers, their ``selection`` (``diverse | best |
-    cheapest``), and the ``aggregation`` of answers (``first | all | consensus | best``).
+    intelligence above which candidates are preferred and below which none is taken. ``load``
+    is the state that bent the weights, ``skip_slow`` puts slow and local ones back.
+    ``stated_latency`` is the tightest maxLatency (ms) that a level stated, and which: not the
+    preset's. Of multi-cast: how many ``targets`` at different providers, their ``selection``
+    (``diverse | best | cheapest``), and the ``aggregation`` of answers (``first | all |
+    consensus | best``).
     """
 
     strategy: str = "balanced"

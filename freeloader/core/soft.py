@@ -26,7 +26,7 @@ def reasons(profile: Profile, policy: Policy, snapshot: Snapshot, now: float) ->
     """The question put to each candidate that passes; None where no reason can apply."""
     found: list[Reason] = []
     if policy.above is not None:
-        found.append(_no_stronger(policy.above, profile.task))
+        found.append(_no_stronger(policy.above, profile.task, snapshot))
     if policy.skip_slow:
         found.append(_slow(snapshot))
     if policy.pacing != "off" and policy.strategy not in plan.EXEMPT and policy.order is None:
@@ -40,11 +40,11 @@ def reasons(profile: Profile, policy: Policy, snapshot: Snapshot, now: float) ->
     return first
 
 
-def _no_stronger(above: float, task: str) -> Reason:
+def _no_stronger(above: float, task: str, snapshot: Snapshot) -> Reason:
     """After an answer of poor quality: whoever is stronger than who gave it goes first."""
 
     def ask(deployment: Deployment) -> Soft | None:
-        value = scoring.intelligence(deployment, task)
+        value = scoring.intelligence(deployment, task, snapshot.health(deployment.id))
         if value is not None and value > above:
             return None
         said = "unknown" if value is None else f"{value:g}"

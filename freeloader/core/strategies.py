@@ -234,6 +234,23 @@ class StepDown:
         return scoring.intelligence(deployment, self._task, self._health(deployment.id)) or 0.0
 
 
+class NoWeaker:
+    """After an answer of poor quality nobody is asked who is weaker than who gave it."""
+
+    def __init__(self, above: float, task: str, health: Callable[[str], Health]) -> None:
+        self._above, self._task, self._health = above, task, health
+
+    def __call__(self, deployment: Deployment, verdict: Verdict | None) -> Verdict | None:
+        if verdict is not None:
+            return verdict
+        value = scoring.intelligence(deployment, self._task, self._health(deployment.id))
+        if value is not None and value >= self._above:
+            return None
+        said = "unknown" if value is None else f"{value:g}"
+        reason = f"intelligence {said} < {self._above:g} of the model whose answer was poor"
+        return Verdict("upgrade", "no_model_passes_gates", reason)
+
+
 class AfterQuota:
     """``onQuotaExceeded`` ``error`` or ``local``, where a quota is known to be gone.
 
@@ -268,6 +285,8 @@ def limits_of(
     out: list[Callable[[Deployment, Verdict | None], Verdict | None]] = []
     if policy.strategy == "quality-first" and policy.order is None:
         out.append(StepDown(profile.task, health))
+    if policy.above is not None:
+        out.append(NoWeaker(policy.above, profile.task, health))
     plan = policy.fallback
     own = plan.mode if policy.origins.get("fallback") != "preset" else None
     step = {"fail": "error", "error": "error", "local": "local"}.get(own or "")

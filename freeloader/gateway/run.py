@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from freeloader.clock import Instant
-from freeloader.core import explain, fallback, relax
+from freeloader.core import explain, fallback, relax, scoring
 from freeloader.core import routing as deciding
 from freeloader.core.events import Delta, End, Fault, Usage
 from freeloader.core.fallback import Failed, Retry, Stop
@@ -27,6 +27,7 @@ from freeloader.core.flaws import Asked
 from freeloader.core.model import (
     EMPTY,
     Attempt,
+    Deployment,
     Verdict,
 )
 from freeloader.core.policy import patient
@@ -84,6 +85,7 @@ class Run:
         self._refusals: dict[str, int] = {}
         self._attempts: list[dict[str, Any]] = []
         self._watch: Watch | None = None
+        self._retried: float | None = None  # when the retry began that is under way
         self._settled: Settled | None = None
         self._left = False
         self._flawed: Flawed | None = None
@@ -283,11 +285,23 @@ class Run:
         """The plan's, unless the whole daemon has retried enough for now."""
         plan, tools = self._plan, self._tools
         every = tuple(tools.books.deployments.values())
-        step = fallback.next_step(plan.policy, plan.failures, every, tools.roll())
-        counts = isinstance(step, Retry) and step.counted
-        if counts and not tools.retries.allow(tools.clock.now().mono):
-            return Stop("the budget of retries is used up for the moment")
+        step = fallback.next_step(plan.policy, plan.failures, every, tools.roll(), self._quality)
+        if isinstance(step, Retry) and step.counted and self._may_be_asked_again():
+            now = tools.clock.now().mono
+            if not tools.retries.allow(now):
+                return Stop("the budget of retries is used up for the moment")
+            self._retried = now
         return step
+
+    def _quality(self, deployment: Deployment) -> float | None:
+        health = self._tools.books.health(deployment.id)
+        return scoring.intelligence(deployment, self._plan.profile.task, health)
+
+    def _may_be_asked_again(self) -> bool:
+        """Whether others still go to who failed last. One that is left alone from now on makes
+        no storm: only those under way there move on, once."""
+        last, books = self._plan.failures[-1].deployment, self._tools.books
+        return books.paused(last, self._tools.clock.now().wall) is None
 
     async def _made_do(self) -> bool:
         """Gives the client an answer with a flaw, where one came and nobody gave a better one.
@@ -525,6 +539,9 @@ class Run:
         self._texts.note(event.data)
         await self._queue.put(event)
         self._ready.set()
+        if self._retried is not None:
+            self._tools.retries.answered(self._retried)
+            self._retried = None
 
     async def _finish(self, watch: Watch) -> None:
         settled, told = self._settled, watch.usage

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from houses import deployment
+from houses import PlainSnapshot, deployment, profile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freeloader.core import scoring
 from freeloader.core.fallback import Failed, Retry, Stop, next_step
-from freeloader.core.model import FallbackPlan, Gates, Level
+from freeloader.core.feedback import Opinion
+from freeloader.core.model import FallbackPlan, Gates, Level, Resolution
 from freeloader.core.outcome import Outcome
 from freeloader.core.policy import combine
+from freeloader.core.routing import Ask, decide
+from freeloader.core.snapshot import Health
 
 A = deployment("a", "x")
 A_OTHER = deployment("a", "y")
@@ -136,14 +139,50 @@ def test_other_failures_bend_nothing() -> None:
     assert step.policy == policy()
 
 
-def test_an_upgrade_never_goes_below_who_failed() -> None:
-    step = next_step(policy(), [failed("quality_failure")], ALL)
+def test_an_upgrade_keeps_every_gate_and_remembers_the_best_that_failed() -> None:
+    strict = combine([Level("request", gates=Gates(min_intelligence=3.0, no_training=True))])
+    step = next_step(strict, [failed("quality_failure")], ALL)
     assert isinstance(step, Retry)
-    assert step.policy.gates.min_intelligence == A.model.intelligence
-    strict = combine([Level("request", gates=Gates(min_intelligence=7.0, no_training=True))])
-    kept = next_step(strict, [failed("quality_failure")], ALL)
-    assert isinstance(kept, Retry)
-    assert kept.policy.gates == replace(strict.gates, min_intelligence=7.0)
+    assert (step.policy.gates, step.policy.above) == (strict.gates, A.model.intelligence)
+    again = next_step(step.policy, [failed("quality_failure")], ALL, quality=lambda _: 4.0)
+    assert isinstance(again, Retry)
+    assert again.policy.above == A.model.intelligence
+
+
+@pytest.mark.parametrize(
+    ("shifts", "expected"),
+    [
+        ({}, "stronger@1/m"),
+        ({"stronger": 0.0}, "weaker@1/m"),  # people found it poor: no stronger any more
+        ({"stronger": 0.0, "weaker": 0.4}, None),
+        ({"failed": 0.0}, "stronger@1/m"),
+        ({"failed": 0.0, "stronger": 0.0}, "weaker@1/m"),
+    ],
+)
+def test_an_upgrade_goes_by_evidence_and_what_people_said(
+    shifts: dict[str, float], expected: str | None
+) -> None:
+    """``shifts``: the average that twenty votes gave a model's answers to the task."""
+    names = {"failed": 5.0, "stronger": 5.9, "weaker": 5.0}
+    some = {n: deployment(n, intelligence=4.0, strengths={"coding": v}) for n, v in names.items()}
+    some["dull"] = deployment("dull", intelligence=9.0, strengths={"coding": 2.0})
+    told = {"failed": 0.5, "stronger": 0.5, "weaker": 0.6} | shifts
+    healths = {
+        some[n].id: Health(opinions={"coding": Opinion(20, 20 * average)})
+        for n, average in told.items()
+    }
+    snapshot = PlainSnapshot.of(some.values(), healths=healths)
+
+    def quality(one: Any) -> float | None:
+        return scoring.intelligence(one, "coding", snapshot.health(one.id))
+
+    poor = Failed(some["failed"], Outcome("quality_failure", "empty"))
+    step = next_step(policy(), [poor], tuple(some.values()), quality=quality)
+    assert isinstance(step, Retry)
+    auto = Resolution("auto", "auto")
+    question = Ask(profile(task="coding"), step.policy, auto, 0.0, step.tried)
+    found = decide(question, snapshot).winner
+    assert (found.deployment.id if found else None) == expected
 
 
 @pytest.mark.parametrize("strategy", ["speed-first", "quality-first", "priority", "local-first"])

@@ -15,7 +15,6 @@ from test_pipeline_run import GOOD, World, chunk, collect, fault, whole, world
 from freeloader.core.events import Delta, End, Usage
 from freeloader.core.model import FallbackPlan, Level, Resolution
 from freeloader.errors import UpstreamFailed
-from freeloader.gateway.retries import RetryBudget
 from freeloader.money import Meters
 
 WEAK = deployment("a", "weak", intelligence=4.0, speed=9.0)
@@ -107,9 +106,16 @@ async def test_a_filtered_stream_is_an_answer() -> None:
 async def test_the_daemon_retries_no_more_than_its_budget() -> None:
     scripts = {d.id: [[fault(500)]] * 9 for d in (WEAK, TWIN, STRONG)}
     one = world(scripts, WEAK, TWIN, STRONG)
-    one.retries = RetryBudget(3)
     plan = Level("request", fallback=FallbackPlan(max_retries=2, retry_delay_ms=0))
     for _ in range(4):
         with pytest.raises(UpstreamFailed):
             await one.begin(level=plan).first(5)
     assert len(one.lane.sent) == 4 + 3
+
+
+async def test_retries_that_are_answered_are_no_storm() -> None:
+    scripts = {WEAK.id: [answer("")] * 9, STRONG.id: [answer("good")] * 9}
+    one = world(scripts, WEAK, STRONG)
+    for _ in range(8):
+        assert await said(one.begin(level=Level("request", strategy="speed-first"))) == "good"
+    assert len(one.lane.sent) == 8 + 8
