@@ -47,13 +47,13 @@ class Way:
 
     deployment: str
     changes: Mapping[str, Any]
-    #: Levels whose gates are among them, and stand even if the request states none.
-    owners: tuple[str, ...]
+    #: Which of them stand even if the request states none, and the level that set each.
+    set_by: Mapping[str, str]
     effort: float
 
     @property
     def order(self) -> tuple[int, int, float]:
-        return (len(self.owners), len(self.changes), self.effort)
+        return (len(self.set_by), len(self.changes), self.effort)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,8 @@ def report(ask: routing.Ask, snapshot: Snapshot, outer: Policy) -> Report:
             example.setdefault(verdict.gate, f"{deployment.id}: {verdict.reason}")
         if found and rest is None:
             stays = [v for gate in firm if (v := gate(deployment, health, fixed)) is not None]
-            owners = tuple(sorted({_origin(verdict.gate, outer) for verdict in stays}))
-            ways.append(_way(deployment.id, found, owners, ask.policy))
+            set_by = {verdict.gate: _origin(verdict.gate, outer) for verdict in stays}
+            ways.append(_way(deployment.id, found, set_by, ask.policy))
     ways.sort(key=lambda way: way.order)
     rows = tuple(
         _row(gate, count, example[gate], ways, ask.policy)
@@ -116,38 +116,37 @@ def of_verdicts(refused: Iterable[tuple[str, Verdict]]) -> Report:
     return Report(tuple(_counted(gate, n, example[gate]) for gate, n in ordered), None)
 
 
-def _way(name: str, found: Sequence[Verdict], owners: tuple[str, ...], policy: Policy) -> Way:
+def _way(name: str, found: Sequence[Verdict], set_by: Mapping[str, str], policy: Policy) -> Way:
     changes: dict[str, Any] = {}
     effort = 0.0
     for verdict in found:
         value = _rounded(verdict.gate, verdict.relax)
         changes[verdict.gate] = value
         effort += _effort(getattr(policy.gates, STATED[verdict.gate]), value)
-    return Way(name, changes, owners, effort)
+    return Way(name, changes, set_by, effort)
 
 
 def _row(
     gate: str, count: int, example: str, ways: Sequence[Way], policy: Policy
 ) -> dict[str, Any]:
-    """``relaxTo`` (null: leave the gate out), and ``with`` where that alone is not enough."""
+    """``relaxTo`` (null: leave the gate out), ``with`` where that alone is not enough, and
+    ``setBy`` whose the parts of that are which no request can loosen."""
     row = _counted(gate, count, example)
     if gate in STATED:
         row["from"] = _origin(gate, policy)
-    way = next((way for way in sorted(ways, key=_fewest) if gate in way.changes), None)
+    way = min((way for way in ways if gate in way.changes), key=lambda w: w.order, default=None)
     if way is not None:
         row["relaxTo"] = way.changes[gate]
         others = {name: value for name, value in way.changes.items() if name != gate}
         if others:
             row["with"] = others
+        if way.set_by:
+            row["setBy"] = dict(way.set_by)
     return row
 
 
 def _counted(gate: str, count: int, example: str) -> dict[str, Any]:
     return {"gate": gate, "refused": count, "example": example}
-
-
-def _fewest(way: Way) -> tuple[int, float]:
-    return (len(way.changes), way.effort)
 
 
 def _origin(gate: str, policy: Policy) -> str:

@@ -33,10 +33,13 @@ from freeloader.errors import (
 #: An account that only its owner can put right: no retry helps.
 _OWNERS_KINDS = frozenset({"key_bad", "credits_gone", "not_on_plan"})
 _QUOTA_KINDS = frozenset({"slow_down", "spent"})
-#: Who set a gate that the request did not.
+#: Who set a gate that the request did not (several may have: ``settings+key``).
 _OWNER = {
     "preset": "the strategy (choose another one)",
     "key": "the key",
+    "project": "the project",
+    "privacy": "the owner's rules for private data (xswarm config get privacy)",
+    "budget": "what a spent budget leaves (xswarm budget show)",
     "rule": "a rule of the owner (xswarm config get routing.rules)",
     "settings": "the settings (xswarm config set routing.quality_gates.NAME VALUE)",
 }
@@ -150,10 +153,13 @@ def overtime(attempts: Sequence[Mapping[str, Any]]) -> FreeloaderError:
 
 
 def _details(report: Report) -> dict[str, Any]:
-    """Per gate how many it refused; ``relaxation`` are the gates to state instead, all at once."""
+    """Per gate how many it refused; ``relaxation`` are the gates to state instead, all at once,
+    and ``setBy`` who else set those of them that a request cannot loosen."""
     details: dict[str, Any] = {"gates": list(report.rows)}
     if report.best is not None:
         details["relaxation"] = dict(report.best.changes)
+        if report.best.set_by:
+            details["setBy"] = dict(report.best.set_by)
     return details
 
 
@@ -289,10 +295,14 @@ def _remedy(report: Report) -> str:
         gate = report.rows[0]["gate"]
         return _REMEDY.get(gate, f"relax {gate}, or add an account that passes it")
     steps = " and ".join(_step(gate, value) for gate, value in best.changes.items())
-    if not best.owners:
+    if not best.set_by:
         return steps
-    whose = " and ".join(_OWNER.get(name, f"the {name}") for name in best.owners)
-    return f"{steps}; that is set by {whose}, and a request cannot loosen it"
+    by: dict[str, list[str]] = {}
+    for gate, names in best.set_by.items():
+        whose = " and ".join(_OWNER.get(name, f"the {name}") for name in names.split("+"))
+        by.setdefault(whose, []).append(gate)
+    said = " and ".join(f"{' and '.join(some)} is set by {whose}" for whose, some in by.items())
+    return f"{steps}; {said}, and a request cannot loosen it"
 
 
 def _step(gate: str, value: Any) -> str:

@@ -110,14 +110,14 @@ def test_every_proposal_lets_a_candidate_through(world: PlainSnapshot, gates: Ga
     for changes in proposals:
         eased = ask(Level("request", gates=applied(gates, changes)))
         # The strategy's own gates stand whatever a request says.
-        if report.best is not None and not report.best.owners and changes == report.best.changes:
+        if report.best is not None and not report.best.set_by and changes == report.best.changes:
             assert routing.decide(eased, world).winner is not None
         bare = replace(eased, policy=replace(eased.policy, gates=applied(gates, changes)))
         assert routing.decide(bare, world).winner is not None
     open_to_all = ask(Level("request"))
     if routing.decide(open_to_all, world).winner is not None:
         assert report.best is not None
-        assert not report.best.owners
+        assert not report.best.set_by
 
 
 def test_each_gate_counts_all_it_refuses_and_gives_least() -> None:
@@ -198,9 +198,10 @@ def test_what_others_set_is_said_and_comes_last() -> None:
     settings_ = Level("settings", gates=Gates(min_intelligence=6))
     report = reported(world, Gates(min_intelligence=8), settings_)
     assert report.best is not None
-    assert report.best.owners == ("settings",)
+    assert report.best.set_by == {"minIntelligence": "settings"}
+    assert rows(report)["minIntelligence"]["setBy"] == {"minIntelligence": "settings"}
     local = deployment("ollama", "l", kind="local", intelligence=6.0)
     both = PlainSnapshot.of([*world.every.values(), local])
     own = reported(both, Gates(min_intelligence=8, block_local=True), settings_).best
     assert own is not None
-    assert (own.owners, dict(own.changes)) == ((), {"blockLocal": False, "minIntelligence": 6.0})
+    assert (own.set_by, dict(own.changes)) == ({}, {"blockLocal": False, "minIntelligence": 6.0})

@@ -75,17 +75,20 @@ def test_the_next_step_is_the_smallest_change_and_who_makes_it() -> None:
     row = {"gate": "minSpeed", "refused": 1, "example": "p@1/m0: slow", "from": "settings"}
     every = [Candidate(deployment("p", "m0"), Verdict("minSpeed", GATE[1], "slow"))]
 
-    def message(changes: dict[str, Any], *owners: str) -> str:
-        report = Report((row,), Way("p@1/m0", changes, owners, 1.0))
+    def message(changes: dict[str, Any], **set_by: str) -> str:
+        report = Report((row,), Way("p@1/m0", changes, set_by, 1.0))
         error = refusal.refused(every, "auto", NOW, report)
-        assert error.details == {"gates": [row], "relaxation": changes}
+        told = {"setBy": set_by} if set_by else {}
+        assert error.details == {"gates": [row], "relaxation": changes, **told}
         return error.message
 
     assert "Next: lower minSpeed to 3.5." in message({"minSpeed": 3.5})
     both = message({"maxLatency": 900.0, "requiredCapabilities": ["tools"], "noTraining": False})
     assert "raise maxLatency to 900 and set requiredCapabilities to [tools] and leave" in both
-    assert "set by the settings (xswarm config set" in message({"minSpeed": 3.5}, "settings")
-    assert "choose another one" in message({"minSpeed": 3.5}, "preset")
+    by_two = message({"minSpeed": 3.5, "noTraining": False}, noTraining="settings+key")
+    assert "noTraining is set by the settings (xswarm config set" in by_two
+    assert "NAME VALUE) and the key, and a request cannot loosen it" in by_two
+    assert "choose another one" in message({"minSpeed": 3.5}, minSpeed="preset")
     stuck = refusal.refused(every, "auto", NOW)
     assert stuck.details["gates"][0]["refused"] == 1
     assert "add an account" in stuck.message
