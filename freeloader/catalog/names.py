@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from freeloader.catalog.registry import Catalog
-from freeloader.core.model import Deployment, Model, Resolution
+from freeloader.catalog.stated import Stated
+from freeloader.core.model import Deployment, Gates, Model, Resolution
 from freeloader.errors import AmbiguousModel, ConfigError, InvalidRequest, ModelNotFound
 
 _POLICIES = ("similar", "error", "auto")
@@ -43,8 +44,10 @@ class Names:
         self._raw: _Index = {}
         self._family: _Index = {}
         self._best: dict[frozenset[str], float] = {}
-        for deployment in deployments:
+        some = tuple(deployments)
+        for deployment in some:
             self._add(deployment)
+        self._stated = Stated(catalog, some)
         self._folded = _fold(self._public, self._raw, self._family)
 
     def _add(self, deployment: Deployment) -> None:
@@ -83,6 +86,10 @@ class Names:
         if found:
             return Resolution("named", wanted, deployments=frozenset(found), alias=alias)
         return self._unserved(target, wanted, needs, alias)
+
+    def check(self, gates: Gates) -> None:
+        """Raises InvalidRequest for a provider or capability in ``gates`` that must be a slip."""
+        self._stated.check(gates)
 
     def _unaliased(self, name: str) -> tuple[str, str | None]:
         """Follow aliases: an exact one before patterns, patterns in the order given."""

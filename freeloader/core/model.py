@@ -42,6 +42,9 @@ class _Empty(Mapping[str, Any]):
 
 EMPTY: Mapping[str, Any] = _Empty()
 
+#: What a model may be able to do, by the registry's names; an overlay may add others.
+CAPABILITIES = frozenset({"streaming", "tools", "vision", "json", "reasoning", "search"})
+
 # ── what exists ──────────────────────────────────────────────────────────────
 
 

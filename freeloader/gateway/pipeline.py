@@ -159,7 +159,9 @@ class Pipeline:
 
     def _plan(self, profile: Profile, caller: Caller) -> Plan:
         project = _project(profile, caller)
-        resolution = self._tools.rules.names().resolve(profile.model, profile.needs)
+        names = self._tools.rules.names()
+        resolution = names.resolve(profile.model, profile.needs)
+        names.check(profile.level.gates)
         profile = self._reader.read_now(profile, project)
         known = profile
         rules, books = self._tools.rules, self._tools.books

@@ -15,6 +15,7 @@ from freeloader.core.headers import Observation
 from freeloader.core.model import (
     Attempt,
     Deployment,
+    Gates,
     Level,
     Policy,
     Profile,
@@ -108,6 +109,10 @@ class LanePort(Protocol):
 
 class NamesPort(Protocol):
     def resolve(self, wanted: str, needs: frozenset[str]) -> Resolution: ...
+
+    def check(self, gates: Gates) -> None:
+        """Raises InvalidRequest for a provider or capability that must be a slip."""
+        ...
 
 
 class SecretsPort(Protocol):

@@ -50,6 +50,9 @@ _QUEUE = 64
 #: How often the books may refuse what the decider allowed before we give up (races only).
 _RESERVATIONS_MAX = 32
 
+#: How often somebody looks whether there is room for a retry again, in seconds.
+_LOOK_AGAIN_S = 0.05
+
 _CLOSED = object()
 _INTERNAL = (
     "Something went wrong inside the daemon; `xswarm logs` has the details under this request's id."
@@ -272,7 +275,7 @@ class Run:
             if self._left:
                 raise asyncio.CancelledError  # nobody is there for a second attempt
             plan.failures.append(failure)
-            found = self._next_step()
+            found = await self._next_step()
             if isinstance(found, Stop):
                 if not found.wanted and await self._made_do():
                     return
@@ -281,17 +284,28 @@ class Run:
             plan.policy, plan.tried = step.policy, step.tried
             plan.notes.append(step.note)
 
-    def _next_step(self) -> Retry | Stop:
+    async def _next_step(self) -> Retry | Stop:
         """The plan's, unless the whole daemon has retried enough for now."""
         plan, tools = self._plan, self._tools
         every = tuple(tools.books.deployments.values())
         step = fallback.next_step(plan.policy, plan.failures, every, tools.roll(), self._quality)
         if isinstance(step, Retry) and step.counted and self._may_be_asked_again():
-            now = tools.clock.now().mono
-            if not tools.retries.allow(now):
+            patience = min(plan.policy.fallback.retry_delay_ms, 1_000) / 1000
+            if not await self._room_for_a_retry(patience):
                 return Stop("the budget of retries is used up for the moment")
-            self._retried = now
         return step
+
+    async def _room_for_a_retry(self, patience: float) -> bool:
+        """Waits no longer than before any retry: those under way are soon answered, or not."""
+        looks = 1 + int(patience / _LOOK_AGAIN_S)
+        for look in range(looks):
+            now = self._tools.clock.now().mono
+            if self._tools.retries.allow(now):
+                self._retried = now
+                return True
+            if look + 1 < looks:
+                await asyncio.sleep(_LOOK_AGAIN_S)
+        return False
 
     def _quality(self, deployment: Deployment) -> float | None:
         health = self._tools.books.health(deployment.id)

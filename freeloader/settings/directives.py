@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from freeloader.core.model import FallbackPlan, Gates, Level, Weights
+from freeloader.core.model import CAPABILITIES, FallbackPlan, Gates, Level, Weights
 from freeloader.errors import InvalidRequest
 from freeloader.money import pico_from_usd
 from freeloader.settings import read
 from freeloader.settings.presets import AGGREGATIONS, SELECTIONS, STRATEGIES, TARGETS_MAX
 from freeloader.settings.read import Wrong
-from freeloader.settings.spelling import camel, snake, unknown
+from freeloader.settings.spelling import camel, nearest, snake, unknown
 
 # Directives that are not policy: their surface reads them.
 CARRIED: frozenset[str] = frozenset({"project", "metadata", "session"})
@@ -40,6 +40,8 @@ _SAME = {
     "blocked": "blocked_providers",
     "allowed": "allowed_providers",
 }
+#: So alike are a name and its misspelling.
+_SLIP = 0.75
 _SAME_CAPABILITY = {
     "function_calling": "tools",
     "functions": "tools",
@@ -55,7 +57,15 @@ _SAME_CAPABILITY = {
 
 
 def _capabilities(value: Any) -> frozenset[str]:
-    return frozenset(_SAME_CAPABILITY.get(snake(name), name) for name in read.names(value))
+    """Names of capabilities. A registry overlay may add some, so only a slip is refused."""
+    return frozenset(_capability(name) for name in read.names(value))
+
+
+def _capability(written: str) -> str:
+    name = _SAME_CAPABILITY.get(snake(written), written)
+    if name not in CAPABILITIES and (close := nearest(name, CAPABILITIES, _SLIP)) is not None:
+        raise Wrong(f"unknown capability {written!r}; did you mean {close!r}?")
+    return name
 
 
 _GATES: Mapping[str, Callable[[Any], Any]] = {

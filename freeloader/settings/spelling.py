@@ -34,10 +34,11 @@ def camel(name: str) -> str:
     return head + "".join(part[:1].upper() + part[1:] for part in rest)
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that ``name`` was most likely meant to be, or None if none is close."""
+def nearest(name: str, known: Iterable[str], alike: float = 0.5) -> str | None:
+    """The known name that ``name`` was most likely meant to be, or None if none is so much
+    ``alike`` (0–1)."""
     by_snake = {snake(candidate): candidate for candidate in known}
-    found = difflib.get_close_matches(snake(name)[:100], list(by_snake), n=1, cutoff=0.5)
+    found = difflib.get_close_matches(snake(name)[:100], list(by_snake), n=1, cutoff=alike)
     return by_snake[found[0]] if found else None
 
 

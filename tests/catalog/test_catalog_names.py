@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from freeloader.catalog import load
 from freeloader.catalog.names import Names
-from freeloader.core.model import Account, Deployment, Resolution
+from freeloader.core.model import Account, Deployment, Gates, Resolution
 from freeloader.errors import (
     AmbiguousModel,
     ConfigError,
@@ -455,3 +455,30 @@ def test_nothing_stands_in_for_an_account_that_was_removed() -> None:
     of = CATALOG.deployments([Account("groq", 1, models=("openai/gpt-oss-120b",))])
     with pytest.raises(ModelNotFound):
         names(of=of).resolve("cohere@1/command-a-03-2025", STREAM)
+
+
+# ── names in gates ───────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("gates", "said"),
+    [
+        (Gates(required_capabilities=frozenset({"visoin"})), "did you mean 'vision'?"),
+        (Gates(required_capabilities=frozenset({"telepathy"})), "known are: json, reasoning"),
+        (Gates(blocked_providers=frozenset({"gorq"})), "did you mean 'groq'?"),
+        (Gates(blocked_providers=frozenset({"Groq"})), "did you mean 'groq'?"),
+        (Gates(allowed_providers=frozenset({"openrouters"})), "did you mean 'openrouter'?"),
+    ],
+)
+def test_a_slip_in_a_gate_is_refused_with_the_nearest_name(gates: Gates, said: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        names().check(gates)
+    assert said in str(caught.value)
+    assert caught.value.param is not None
+
+
+def test_names_that_mean_something_pass_and_so_do_providers_that_are_not_here() -> None:
+    own = frozenset({"groq", "my-own-cloud"})
+    known = frozenset({"vision", "tools", "search"})
+    names().check(Gates(blocked_providers=own, required_capabilities=known))
+    names().check(Gates(allowed_providers=frozenset()))

@@ -111,7 +111,7 @@ class CastRun(Standing):
         """Asks somebody in the place of one that failed, where fallback and outcome allow it."""
         if self._left or not progress.wants_another(self._standing()):
             return
-        plan, step = self._plan, self._next_step()
+        plan, step = self._plan, await self._next_step()
         if isinstance(step, Stop):
             self._stopped = self._stopped or step.wanted
             return
