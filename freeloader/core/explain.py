@@ -39,6 +39,8 @@ def reason(candidate: Candidate, policy: Policy, resolution: Resolution, attempt
     parts = [head, place, _strongest(candidate.terms)]
     if candidate.stays:
         parts.append("it answered this conversation so far")
+    if candidate.left:
+        parts.append(candidate.left)
     if candidate.soft is not None:
         parts.append(_although(candidate.soft))
     if resolution.rule is not None:
@@ -123,6 +125,8 @@ def shown(candidate: Candidate) -> dict[str, Any]:
         out["standing"] = candidate.standing
     if candidate.stays:
         out["stays"] = True
+    if candidate.left:
+        out["left"] = candidate.left
     if candidate.output is not None:
         out["maxTokens"] = candidate.output
     if verdict is not None:

@@ -85,6 +85,8 @@ class Candidate(NamedTuple):
     stays: bool = False
     #: Its place in the strategy's order, in words.
     standing: str = ""
+    #: Whom the conversation left for it, and why.
+    left: str = ""
 
 
 #: Makes one of all its parts: ``explain`` makes ten thousand, in half of the time.
@@ -214,24 +216,36 @@ def _judging(
             spared = put_back(deployment)
         if firm and spared is not None and spared.strain >= FIRM:
             verdict, spared = spared.told().verdict, None
-        return _candidate((deployment, verdict, (), 0.0, None, spared, output, False, ""))
+        return _candidate((deployment, verdict, (), 0.0, None, spared, output, False, "", ""))
 
     return judged_one
 
 
-def _staying(ask: Ask, snapshot: Snapshot, winner: Deployment) -> Candidate | None:
-    """The conversation's own deployment, where it passes and giving it up gains nothing."""
+def _staying(ask: Ask, snapshot: Snapshot, winner: Candidate) -> Candidate:
+    """The conversation's own deployment, where it passes and the strategy does not object; else
+    the ``winner``, which then knows whom the conversation left and why."""
     stay = snapshot.deployments.get(ask.stay or "")
     only = ask.resolution.deployments
     if stay is None or (only and stay.id not in only):
-        return None
-    candidate = _judging(ask, snapshot, ())(stay)
-    if candidate.verdict is not None:
-        return None
-    passing = Passing(stay, candidate.soft)
-    if stay is not winner and not strategies.may_stay(passing, winner, ask.policy, ask.profile):
-        return None
-    return candidate._replace(stays=True)
+        return winner
+    own = _judging(ask, snapshot, ())(stay)
+    if stay is winner.deployment and own.verdict is None:
+        return own._replace(stays=True)
+    why = own.verdict.reason if own.verdict is not None else None
+    if why is None:
+        passing = Passing(stay, own.soft)
+        why = strategies.gives_way(
+            passing, winner.deployment, ask.policy, ask.profile, snapshot.health
+        )
+    if why is None:
+        return own._replace(stays=True)
+    return winner._replace(left=f"{stay.public_model}, which answered so far, {_reads_on(why)}")
+
+
+def _reads_on(why: str) -> str:
+    """What begins with a verb reads on; the rest is put behind a colon's place."""
+    verbs = ("is ", "has ", "was ", "would ", "comes ", "cannot ", "may ", "leaves ", "costs ")
+    return why if why.startswith(verbs) else f"was refused ({why})"
 
 
 def decide(ask: Ask, snapshot: Snapshot) -> Decision:
@@ -263,7 +277,7 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
     output = outputs[found.deployment.id]
     winner = Candidate(found.deployment, None, soft=found.soft, output=output)
     if ask.stay is not None:
-        winner = _staying(ask, snapshot, found.deployment) or winner
+        winner = _staying(ask, snapshot, winner)
     others = [c for c in passing if c.deployment is not winner.deployment]
     return Decision(winner, tuple(others[:ALTERNATIVES]), tuple(refused), counts)
 
@@ -288,7 +302,7 @@ def explain(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
         return tuple(refused)
     first = next(c for c in serving if c.deployment is taken.deployment)
     if ask.stay is not None:
-        first = _staying(ask, snapshot, taken.deployment) or first
+        first = _staying(ask, snapshot, first)
     return (first, *(c for c in serving if c.deployment is not first.deployment), *refused)
 
 

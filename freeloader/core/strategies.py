@@ -354,31 +354,40 @@ class Pick:
         return next(one for one, cost in pairs if cost is not None and cost <= most)
 
 
-def may_stay(stay: Passing, winner: Deployment, policy: Policy, profile: Profile) -> bool:
-    """Whether a conversation keeps its deployment rather than going to the ``winner``.
+def gives_way(
+    stay: Passing,
+    winner: Deployment,
+    policy: Policy,
+    profile: Profile,
+    health: Callable[[str], Health] = _unmeasured,
+) -> str | None:
+    """Why a conversation goes from its deployment to the ``winner``; None: it stays.
 
-    Caches and tone speak for it; never against what the strategy is about: nothing is paid
-    where somebody serves for nothing, or more than the cheapest under cost-first; nobody
-    weaker stays under quality-first, nobody behind in the given order, nobody far.
+    Caches and tone speak for staying, also where it is paid and others are not; only what
+    the strategy is about speaks against it: cost-first pays no more than it must,
+    quality-first keeps nobody weaker, priority nobody behind in the given order,
+    local-first nobody far where somebody near can serve.
     """
     held = stay.deployment
     if stay.soft is not None and (not stay.soft.only_free or stay.soft.strain >= FIRM):
-        return False  # a quota that is kept for others is not kept for habit's sake
-    if held.billable and not winner.billable:
-        return False
+        return stay.soft.told().verdict.reason  # nothing is kept for habit's sake
     match policy.strategy:
         case "cost-first":
             mine, other = likely_cost(profile, held), likely_cost(profile, winner)
-            return mine is not None and other is not None and mine <= other
+            if mine is None or other is None or mine > other:
+                return "would cost more, and the strategy is cost-first"
         case "quality-first":
-            task = profile.task
-            best = scoring.intelligence(winner, task) or 0.0
-            return (scoring.intelligence(held, task) or 0.0) >= best
+            value = scoring.intelligence(held, profile.task, health(held.id)) or 0.0
+            best = scoring.intelligence(winner, profile.task, health(winner.id)) or 0.0
+            if value < best:
+                return f"is weaker ({value:g} of {best:g}), and the strategy is quality-first"
         case "priority":
-            return held.account.priority <= winner.account.priority
+            if held.account.priority > winner.account.priority:
+                return "comes later in your order, and the strategy is priority"
         case "local-first":
-            return held.local or not winner.local
-    return True
+            if winner.local and not held.local:
+                return "is not local, and the strategy is local-first"
+    return None
 
 
 def _strain_of(one: Passing) -> float:

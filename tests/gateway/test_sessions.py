@@ -72,13 +72,33 @@ async def test_a_named_session_stays_whatever_is_said() -> None:
     assert (await serve(house, session="s2", payload=turns(1, "x"))).routing()["provider"] == "b"
 
 
-async def test_nothing_is_paid_to_stay_where_somebody_serves_for_nothing() -> None:
-    paid = deployment("p", "m", tier="paid", price=PAID, free=False, speed=9.0)
-    house = world({paid.id: [list(GOOD)] * 2, B.id: [list(GOOD)]}, paid, B)
-    house.books.full = frozenset({B.id})
-    assert (await serve(house, payload=turns(1))).routing()["provider"] == "p"
+@pytest.mark.parametrize(
+    ("strategy", "stays", "said"),
+    [
+        ("balanced", True, "it answered this conversation so far"),
+        ("speed-first", True, "it answered this conversation so far"),
+        ("cost-first", False, "p/m, which answered so far, would cost more"),
+        ("quality-first", False, "p/m, which answered so far, is weaker (7 of 9)"),
+        ("priority", False, "p/m, which answered so far, comes later in your order"),
+        ("local-first", False, "p/m, which answered so far, is not local"),
+    ],
+)
+async def test_a_conversation_stays_unless_the_strategy_is_about_what_staying_costs(
+    strategy: str, stays: bool, said: str
+) -> None:
+    """Also where it is paid: it is left only for what its strategy promises, and that is said."""
+    fields = {"tier": "paid", "price": PAID, "free": False, "speed": 5.0, "intelligence": 7.0}
+    paid = deployment("p", "m", **fields)
+    kind = "local" if strategy == "local-first" else "cloud"
+    better = deployment("b", "m", kind=kind, intelligence=9.0, speed=9.0, priority=1)
+    house = world({paid.id: [list(GOOD)] * 2, better.id: [list(GOOD)]}, paid, better)
+    level = Level("request", strategy=strategy)
+    house.books.full = frozenset({better.id})
+    assert (await serve(house, level=level, payload=turns(1))).routing()["provider"] == "p"
     house.books.full = frozenset()
-    assert (await serve(house, payload=turns(2))).routing()["provider"] == "b"
+    told = (await serve(house, level=level, payload=turns(2))).routing()
+    assert told["provider"] == ("p" if stays else "b")
+    assert said in told["reason"]
 
 
 async def test_local_first_takes_turns_over_the_others() -> None:

@@ -118,6 +118,8 @@ def test_gates_in_every_form(said: dict[str, Any], gates: Gates) -> None:
         ({"qualityGates": {"localOnly": True, "blockLocal": True}}, "qualityGates.blockLocal",
          "nothing through"),
         ({"qualityGates": {"capabilities": [1]}}, "qualityGates.capabilities", "text"),
+        ({"qualityGates": {"capabilities": ["visoin"]}}, "qualityGates.capabilities",
+         "did you mean 'vision'?"),
         ({"qualityGates": {}, "gates": {}}, "gates", "one of them"),
         ({"fallback": "sometimes"}, "fallback", "must be one of"),
         ({"fallback": {"maxRetries": 999}}, "fallback.maxRetries", "between"),
