@@ -17,8 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from freeloader.cli import ports
 from freeloader.cli.client import Client
-from freeloader.cli.database_checks import check_databases, check_problems
+from freeloader.cli.database_checks import check_databases
 from freeloader.cli.patient import FAIL, OK, WARN, Finding, Patient, health_of
+from freeloader.cli.running_checks import (
+    check_limits,
+    check_load,
+    check_problems,
+    check_providers,
+)
 from freeloader.cli.supply_checks import check_listening, check_packages, check_start_files
 from freeloader.clock import Clock, iso
 from freeloader.errors import FreeloaderError
@@ -276,6 +282,9 @@ CHECKS: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
     check_port,
     check_listening,
     check_child,
+    check_providers,
+    check_load,
+    check_limits,
     check_accounts,
     check_litellm,
     check_packages,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from freeloader.cli.patient import FAIL, OK, Finding, Patient, health_of
+from freeloader.cli.patient import FAIL, OK, Finding, Patient
 
 
 def check_databases(patient: Patient) -> Iterator[Finding]:
@@ -50,11 +50,3 @@ def _database_remedy(found: str, path: Path) -> str:
     if "locked" in found:
         return f"end the program that holds {path}"
     return "xswarm stop; xswarm doctor --repair (the original is kept)"
-
-
-def check_problems(patient: Patient) -> Iterator[Finding]:
-    """What a running daemon says is wrong: a full disk, a lock, rows that were not written."""
-    health = health_of(patient)
-    for problem in health.get("problems") or () if health is not None else ():
-        if ".db" in str(problem) or "ledger" in str(problem):
-            yield Finding("ledger", FAIL, str(problem), "paid calls wait until that is over")

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from freeloader.cli import checks, supply_checks
+from freeloader.cli import checks, running_checks, supply_checks
 from freeloader.clock import Instant
 
 NOW = 1_795_000_000.0
@@ -207,3 +207,54 @@ def test_packages_and_start_files(home, tmp_path, monkeypatch):
     [(state, what, _)] = found(home, checks.check_packages)
     assert state == "warn"
     assert "aiohttp 3.0.0" in what
+
+
+@pytest.mark.parametrize(
+    ("problem", "check", "state"),
+    [
+        ("notifications: phone: was not taken: 401", "notifications", "warn"),
+        ("no traces: opentelemetry is not installed", "traces", "warn"),
+        ("settings not taken over: [server] prot", "settings", "fail"),
+        ("freeloader.db: disk is full", "ledger", "fail"),
+        ("something new", "daemon", "warn"),
+    ],
+)
+def test_what_the_daemon_complains_of_is_a_finding(home, daemon, problem, check, state):
+    daemon.on("GET", "/v1/health", {"problems": [problem, "overlay skipped: mine.json: {"]})
+    patient = checks.Patient(home, Frozen(NOW))
+    [one] = running_checks.check_problems(patient)
+    assert (one.check, one.state) == (check, state)
+    assert problem.rpartition(": ")[2] in one.found
+    assert one.remedy
+
+
+@pytest.mark.parametrize(
+    ("states_", "state"),
+    [({"a": "ok", "b": "quota_exceeded"}, "ok"), ({"a": "ok", "b": "error"}, "warn"),
+     ({"a": "error"}, "fail")],
+)  # fmt: skip
+def test_providers_in_trouble(home, daemon, states_, state):
+    daemon.on("GET", "/v1/health", {"providers": states_})
+    assert states(home, running_checks.check_providers) == [state]
+
+
+def test_load(home, daemon):
+    daemon.on("GET", "/v1/health", {"load": {"state": "normal"}})
+    assert states(home, running_checks.check_load) == []
+    load = {"state": "high", "since": "2026-11-20T00:00:00Z", "reason": "60 requests in flight"}
+    daemon.on("GET", "/v1/health", {"load": load})
+    [(state, what, _)] = found(home, running_checks.check_load)
+    assert (state, "60 requests" in what) == ("warn", True)
+
+
+def test_limits_of_the_daemons_process(home, daemon):
+    assert "descriptors" in {
+        one.check for one in running_checks.check_limits(checks.Patient(home, Frozen(NOW)))
+    }
+
+    def told(*numbers):
+        return [(one.check, one.state) for one in running_checks.limits_findings(*numbers)]
+
+    assert told(20, 65_536, -1) == [("descriptors", "ok")]
+    assert told(20, 256, -1) == [("descriptors", "warn")]
+    assert told(60, 64, 2**30) == [("descriptors", "fail"), ("memory", "warn")]

@@ -23,7 +23,7 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 )
 @json_option
 def doctor(repair: bool, accept_loss: bool, as_json: bool) -> None:
-    """Check home, keys, secret store, port, child, LiteLLM, databases, clock and disk.
+    """Check home, keys, port, child, providers, channels, LiteLLM, databases, clock, disk.
 
     Works with the daemon stopped; exit code 1 if anything fails.
     """

@@ -295,6 +295,7 @@ def _status_of(home: Path, record: Record) -> dict[str, Any]:
     for name in (
         "child",
         "lane",
+        "load",
         "providers",
         "requestsToday",
         "simulated",
