@@ -212,13 +212,16 @@ async def read_spent(ledger: LedgerPort, balances: Balances, now: Instant) -> Sp
 
 
 async def _sums(ledger: LedgerPort, span: Period) -> dict[str, tuple[int, int]]:
-    whole = await ledger.spent(span.start, span.end)
-    requests = await ledger.requests_since(span.start, span.end)
-    sums = {budget.GLOBAL: (whole, requests)}
-    asked = await ledger.requests_by_project(span.start, span.end)
-    for project, amount in (await ledger.spent_by_project(span.start, span.end)).items():
-        sums[budget.project_scope(project or None)] = (amount, asked.get(project, 0))
-    for key, amount in (await ledger.spent_by_key(span.start, span.end)).items():
+    """By scope; requests of keys are not counted apart."""
+    sums = {budget.GLOBAL: (0, 0)}
+
+    def add(scope: str, amount: int, requests: int) -> None:
+        before = sums.get(scope, (0, 0))
+        sums[scope] = (before[0] + amount, before[1] + requests)
+
+    for (project, key), (amount, requests) in (await ledger.sums(span.start, span.end)).items():
+        add(budget.GLOBAL, amount, requests)
+        add(budget.project_scope(project or None), amount, requests)
         if key:
-            sums[f"key:{key}"] = (amount, 0)
+            add(f"key:{key}", amount, 0)
     return sums

@@ -45,7 +45,7 @@ class HoldRow:
     ``at`` is when it was placed. ``state``, ``epoch``, ``charged_pico`` and
     ``settled_at`` are the ledger's; they are ignored when a hold is placed.
     States: ``held | settled | released | expired`` (expired: its daemon died, so
-    it was charged in full).
+    it was charged in full). ``unpriced``: its price is unknown, the amount is a safe guess.
     """
 
     hold_id: str
@@ -65,6 +65,7 @@ class HoldRow:
     epoch: int = 0
     charged_pico: int | None = None
     settled_at: float | None = None
+    unpriced: bool = False
 
     def __post_init__(self) -> None:
         check_pico("amount_pico", self.amount_pico)
@@ -76,7 +77,8 @@ class UsageRow:
     """What one attempt consumed. ``at`` decides the budget period that is charged.
 
     ``basis``: ``reported | counted | hold``; ``premium_pico`` is what the premium
-    model would have cost; ``estimated`` says that the meters are not the provider's.
+    model would have cost; ``estimated`` says that the meters are not the provider's;
+    ``unpriced`` that nobody knows the price, so that ``cost_pico`` is a safe guess or 0.
     """
 
     request_id: str
@@ -97,6 +99,7 @@ class UsageRow:
     first_ms: float | None = None
     outcome: str = "ok"
     estimated: bool = False
+    unpriced: bool = False
 
     def __post_init__(self) -> None:
         check_pico("cost_pico", self.cost_pico)

@@ -151,6 +151,7 @@ class Store:
         ledger, journal = self._files
 
         def recall(conn: sqlite3.Connection) -> list[str]:
+            evidence.begin_anew(conn)
             with opening.connection(journal.path, JOURNAL, writable=False) as other:
                 return evidence.recall(conn, other, now)
 

@@ -1,9 +1,9 @@
 """What happens to the ledger's money in one transaction: pieces for the writer.
 
-Every charge goes through ``record`` or ``adjust``, which keep the
-running sums of ``budget_tracking`` and the daily sums in step with usage and adjustments. A charge
-is never edited and never lowered by a late settlement. Plain functions over a
-connection inside a transaction; no threads, no waiting, no clock.
+Every charge goes through ``record`` or ``adjust``, which keep the running sums of
+``budget_tracking`` and ``budget_daily``, and the sums of days and hours, in step with
+usage and adjustments. A charge is never edited and never lowered by a late settlement.
+Plain functions over a connection inside a transaction; no threads, no waiting, no clock.
 """
 
 from __future__ import annotations
@@ -27,6 +27,19 @@ SLOT_S = 900
 def slots(since: float, until: float) -> dict[str, int]:
     """The slots that cover ``since`` to ``until``, outward: never less than asked for."""
     return {"since": floor(since / SLOT_S), "until": ceil(until / SLOT_S)}
+
+
+SLOTS_A_DAY = 96
+
+
+def days_and_slots(since: float, until: float) -> dict[str, int]:
+    """The same as whole UTC days, ``first`` to ``last``, and the slots before and after them."""
+    span = slots(since, until)
+    first, last = -(-span["since"] // SLOTS_A_DAY), span["until"] // SLOTS_A_DAY
+    if first >= last:
+        return {**span, "first": 0, "last": 0, "head": span["until"], "tail": span["until"]}
+    return {**span, "first": first, "last": last,
+            "head": first * SLOTS_A_DAY, "tail": last * SLOTS_A_DAY}  # fmt: skip
 
 
 def place(conn: sqlite3.Connection, rows: Sequence[HoldRow], epoch: int) -> None:
@@ -133,9 +146,12 @@ def bury(conn: sqlite3.Connection, epoch: int, now: float) -> list[HoldRow]:
             task=hold.task,
             meters=hold.meters,
             cost_pico=hold.amount_pico,
+            # Nobody knows whether there was an answer to compare: nothing saved, nothing lost.
+            premium_pico=None if hold.unpriced else hold.amount_pico,
             basis="hold",
             outcome="lost",
             estimated=True,
+            unpriced=hold.unpriced,
         )
         done = record(conn, usage)
         close = {
@@ -162,14 +178,16 @@ def hold_from(row: sqlite3.Row) -> HoldRow:
     """A hold as the table has it."""
     values = _common_from(row)
     names = ("hold_id", "amount_pico", "state", "epoch", "charged_pico", "settled_at")
-    return HoldRow(**values, **{name: row[name] for name in names})
+    rest = {name: row[name] for name in names}
+    return HoldRow(**values, **rest, unpriced=bool(row["unpriced"]))
 
 
 def usage_from(row: sqlite3.Row) -> UsageRow:
     """A usage row as the table has it."""
     names = ("cost_pico", "premium_pico", "basis", "latency_ms", "first_ms", "outcome")
     values = {name: row[name] for name in names}
-    return UsageRow(**_common_from(row), **values, estimated=bool(row["estimated"]))
+    values |= {name: bool(row[name]) for name in ("estimated", "unpriced")}
+    return UsageRow(**_common_from(row), **values)
 
 
 def total(rows: Iterable[sqlite3.Row]) -> dict[str, int]:
@@ -198,6 +216,7 @@ def _track(
         "requests": requests,
     }
     conn.execute(sql.SLOT_ADD, entry)
+    conn.execute(sql.BUDGET_DAY_ADD, entry)
 
 
 _COMMON = (
@@ -226,6 +245,7 @@ def _hold_params(row: HoldRow, epoch: int) -> dict[str, Any]:
         "hold_id": row.hold_id,
         "amount_pico": check_pico("amount_pico", row.amount_pico),
         "epoch": epoch,
+        "unpriced": int(row.unpriced),
     }
 
 
@@ -234,4 +254,5 @@ def usage_params(row: UsageRow) -> dict[str, Any]:
     check_pico("cost_pico", row.cost_pico)
     names = ("cost_pico", "premium_pico", "basis", "latency_ms", "first_ms", "outcome")
     values = {name: getattr(row, name) for name in names}
-    return _common_params(row) | values | {"estimated": int(row.estimated)}
+    marks = {"estimated": int(row.estimated), "unpriced": int(row.unpriced)}
+    return _common_params(row) | values | marks

@@ -14,15 +14,19 @@ from collections.abc import Sequence
 from freeloader.money import usd_from_pico
 from freeloader.store import charges, registry, sql
 from freeloader.store.faults import unavailable
-from freeloader.store.file import PAUSE_S, SLICE, DatabaseFile
+from freeloader.store.file import DatabaseFile
 from freeloader.store.memory import Memory
 from freeloader.store.mending import evidence
 from freeloader.store.records import Records
 from freeloader.store.reports import analytics
+from freeloader.store.reports import sql as reports
 from freeloader.store.rows import HoldRow, Settled, UsageRow, WindowRow, check_pico
 
 SLOTS_KEPT_S = 400 * 86_400.0
 """Sums per quarter of an hour stay for more than a year beyond their rows."""
+SLICE, PAUSE_S = 8, 0.02
+"""Rows that go in one transaction: a hold that comes just then waits for it, and for the pages
+that their indexes are on. 400 rows a second are more than any day brings."""
 
 
 class Ledger(Records):
@@ -154,6 +158,24 @@ class Ledger(Records):
         """How many attempts were recorded in the same period."""
         return (await self._sum(since, until, project, key))[1]
 
+    async def sums(self, since: float, until: float) -> dict[tuple[str, str], tuple[int, int]]:
+        """(picodollars, attempts) of the same period by project (``""``: none) and key.
+
+        Read from sums of days: a month costs what a day does.
+        """
+        params = charges.days_and_slots(since, until)
+
+        def query(conn: sqlite3.Connection) -> dict[tuple[str, str], tuple[int, int]]:
+            return {
+                (row["project"], row["key_id"]): (
+                    row["micro"] * 1_000_000 + row["pico"],
+                    int(row["requests"]),
+                )
+                for row in conn.execute(sql.SPENT_SUMS, params)
+            }
+
+        return await self._file.read(query)
+
     async def spent_by_project(self, since: float, until: float) -> dict[str, int]:
         """Picodollars per project (``""``: none)."""
         return await self._sums(sql.SPENT_BY_PROJECT, since, until)
@@ -281,6 +303,10 @@ class Ledger(Records):
         await self._file.in_slices(_trim_holds, cutoff, slice_rows, pause_s)
         old = min(before, cutoff) - SLOTS_KEPT_S
         await self._file.in_slices(_trim_slots, old, slice_rows, pause_s)
+        await self._file.in_slices(_trim_days, old, slice_rows, pause_s)
+        hours = await self._file.submit(analytics.forget_hours)
+        await self._file.in_slices(_trim_hours, hours, slice_rows, pause_s)
+        await self._file.in_slices(_trim_latencies, hours, slice_rows, pause_s)
         return rolled
 
     async def integrity(self, *, thorough: bool = False) -> list[str]:
@@ -306,6 +332,21 @@ def _trim_usage(conn: sqlite3.Connection, before: float, slice_rows: int) -> int
 def _trim_slots(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
     params = {"before": int(before // charges.SLOT_S), "slice": slice_rows}
     return conn.execute(sql.SLOTS_TRIM, params).rowcount
+
+
+def _trim_days(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
+    params = {"before": int(before // charges.SLOT_S), "slice": slice_rows}
+    return conn.execute(sql.BUDGET_DAYS_TRIM, params).rowcount
+
+
+def _trim_hours(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
+    params = {"before": int(before // 3600), "slice": slice_rows}
+    return conn.execute(reports.HOURS_TRIM, params).rowcount
+
+
+def _trim_latencies(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
+    params = {"before": int(before // 3600), "slice": slice_rows}
+    return conn.execute(reports.HOUR_LATENCIES_TRIM, params).rowcount
 
 
 def _trim_holds(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:

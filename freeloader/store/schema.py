@@ -261,6 +261,35 @@ def _votes(db: Database) -> None:
     _create(db, "feedback", {**columns, **rest}, "decision_id", indexes=[("at",)])
 
 
+def _hourly(db: Database) -> None:
+    # Hours of the last days, so that a day is asked for as fast as a month, and budgets by UTC
+    # day, so that a month's sums are read from a few rows however much was spent in it.
+    _unpriced(db)
+    hourly = {"hour": int, **_WHO, **_FOR, "outcome": str}
+    sums_ = {"asked": int, "attempts": int, "estimated": int, **_METERS, "cost_pico": int,
+             "premium_pico": int, "latency_ms": float, "unpriced": int,
+             "unpriced_pico": int}  # fmt: skip
+    _create(db, "usage_hourly", {**hourly, **sums_}, tuple(hourly))
+    latency = {"hour": int, "project": str, "bucket": int}
+    _create(db, "latency_hourly", {**latency, "count": int}, tuple(latency))
+    sums.backfill_hours(db.conn)
+    daily = {"day": int, "project": str, "key_id": str}
+    # Micro-dollars and the rest apart: a day's sum may pass 64 bits of picodollars.
+    spent = {"micro": int, "pico": int, "requests": int}
+    _create(db, "budget_daily", {**daily, **spent}, tuple(daily))
+    db.execute(
+        "INSERT INTO budget_daily SELECT slot / 96, project, key_id, sum(cost_pico / 1000000), "
+        "sum(cost_pico % 1000000), sum(requests) FROM budget_tracking GROUP BY 1, project, key_id"
+    )
+
+
+def _unpriced(db: Database) -> None:
+    """Attempts of which nobody knows what they cost: what is put down for them is no price."""
+    for table in ("holds", "usage", "usage_daily"):
+        db[table].add_column("unpriced", int, not_null_default=0)
+    db["usage_daily"].add_column("unpriced_pico", int, not_null_default=0)
+
+
 # ── the journal ──────────────────────────────────────────────────────────────
 
 
@@ -359,5 +388,5 @@ class Schema:
         return len(self.migrations)
 
 
-LEDGER = Schema("the ledger", 0x58534C47, (_money, _owner, _rolled, _votes), "FULL")
+LEDGER = Schema("the ledger", 0x58534C47, (_money, _owner, _rolled, _votes, _hourly), "FULL")
 JOURNAL = Schema("the journal", 0x58534A4E, (_journal, _measured, _replays, _remembering), "NORMAL")

@@ -23,11 +23,11 @@ HOLD_INSERT = """
 INSERT INTO holds(
     hold_id, attempt_id, request_id, at, provider, account, model, family, project, key_id, task,
     requests, input, cache_read, cache_write, output, images, seconds, units, usd,
-    amount_pico, state, epoch)
+    amount_pico, state, epoch, unpriced)
 VALUES (
     :hold_id, :attempt_id, :request_id, :at, :provider, :account, :model, :family, :project,
     :key_id, :task, :requests, :input, :cache_read, :cache_write, :output, :images, :seconds,
-    :units, :usd, :amount_pico, 'held', :epoch)
+    :units, :usd, :amount_pico, 'held', :epoch, :unpriced)
 """
 HOLD_GET = "SELECT * FROM holds WHERE hold_id = :hold_id"
 HOLD_CLOSE = """
@@ -45,12 +45,13 @@ USAGE_INSERT = """
 INSERT INTO usage(
     attempt_id, request_id, at, provider, account, model, family, project, key_id, task,
     requests, input, cache_read, cache_write, output, images, seconds, units, usd,
-    cost_pico, premium_pico, basis, latency_ms, first_ms, outcome, estimated, asked)
+    cost_pico, premium_pico, basis, latency_ms, first_ms, outcome, estimated, unpriced,
+    asked)
 SELECT
     :attempt_id, :request_id, :at, :provider, :account, :model, :family, :project, :key_id, :task,
     :requests, :input, :cache_read, :cache_write, :output, :images, :seconds, :units, :usd,
     :cost_pico, iif(premium > 0, NULL, :premium_pico), :basis, :latency_ms, :first_ms, :outcome,
-    :estimated, attempts = 0
+    :estimated, :unpriced, attempts = 0
 FROM (SELECT count(*) AS attempts, count(premium_pico) AS premium
       FROM usage WHERE request_id = :request_id)
 WHERE true
@@ -59,7 +60,8 @@ RETURNING asked, premium_pico
 """
 USAGE_BY_REQUEST = "SELECT * FROM usage WHERE request_id = :request_id ORDER BY id"
 USAGE_OF_ATTEMPT = """
-SELECT cost_pico, at, provider, account, model, family, project, key_id, task, outcome
+SELECT cost_pico, at, provider, account, model, family, project, key_id, task, outcome,
+    unpriced
 FROM usage WHERE attempt_id = :attempt_id
 """
 ADJUST_INSERT = """
@@ -78,6 +80,26 @@ INSERT INTO budget_tracking(slot, project, key_id, cost_pico, requests)
 VALUES (:slot, :project, :key_id, :cost_pico, :requests)
 ON CONFLICT(slot, project, key_id) DO UPDATE SET
     cost_pico = cost_pico + excluded.cost_pico, requests = requests + excluded.requests
+"""
+BUDGET_DAY_ADD = """
+INSERT INTO budget_daily(day, project, key_id, micro, pico, requests)
+VALUES (:slot / 96, :project, :key_id, :cost_pico / 1000000, :cost_pico % 1000000, :requests)
+ON CONFLICT(day, project, key_id) DO UPDATE SET micro = micro + excluded.micro,
+    pico = pico + excluded.pico, requests = requests + excluded.requests
+"""
+#: By project and key: whole UTC days, and the slots before and after them.
+SPENT_SUMS = """
+SELECT project, key_id, sum(micro) AS micro, sum(pico) AS pico, sum(requests) AS requests
+FROM (
+    SELECT project, key_id, micro, pico, requests FROM budget_daily
+    WHERE day >= :first AND day < :last
+    UNION ALL
+    SELECT project, key_id, cost_pico / 1000000, cost_pico % 1000000, requests
+    FROM budget_tracking WHERE slot >= :since AND slot < :head
+    UNION ALL
+    SELECT project, key_id, cost_pico / 1000000, cost_pico % 1000000, requests
+    FROM budget_tracking WHERE slot >= :tail AND slot < :until)
+GROUP BY project, key_id
 """
 SPENT = """
 SELECT coalesce(sum(cost_pico / 1000000), 0) AS micro,
@@ -130,6 +152,10 @@ DELETE FROM holds WHERE hold_id IN (
 SLOTS_TRIM = """
 DELETE FROM budget_tracking WHERE rowid IN (
     SELECT rowid FROM budget_tracking WHERE slot < :before LIMIT :slice)
+"""
+BUDGET_DAYS_TRIM = """
+DELETE FROM budget_daily WHERE rowid IN (
+    SELECT rowid FROM budget_daily WHERE day < :before / 96 LIMIT :slice)
 """
 # Where all saved texts together are too large: the oldest, a few at a time.
 PROMPTS_TOO_MANY = """

@@ -19,9 +19,12 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "store"))
 from stats import percentile
 from store_kit import NOW, FakeClock, hold, open_store, usage
 
+from freeloader.books.books import Books
 from freeloader.books.purse import read_spent
 from freeloader.clock import Instant
-from freeloader.core.budget import Balances
+from freeloader.core.balances import Balances
+from freeloader.core.budget import BudgetRules
+from freeloader.gateway.routes.table import json_response
 from freeloader.manage.reports import Desk
 from freeloader.store import Store, opening
 from freeloader.store.mending import sql as again
@@ -87,7 +90,9 @@ def filled(home: Path, count: int) -> None:
         conn.execute("BEGIN IMMEDIATE")
         conn.executemany(_INSERT, (row(n) for n in range(count)))
         conn.execute(again.SLOTS_AGAIN)
+        conn.execute(again.BUDGET_DAYS_AGAIN)
         sums.backfill(conn)
+        sums.backfill_hours(conn)
         conn.execute("COMMIT")
         conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
@@ -111,6 +116,8 @@ async def measured(small: Path, large: Path) -> dict[str, float]:
     many = await times(lambda: sums_of(store), 20)
     found["budget sums from disk, p50 ms"] = percentile(many, 0.5)
     found["the same with 1,000 rows, p50 ms"] = percentile(few, 0.5)
+    found["/v1/budget as it is asked, p50 ms"] = await asked(store)
+    found["/v1/budget with 1,000 rows, p50 ms"] = await asked(other)
     desk = Desk(store.reports, store.ledger, store.journal, store.exporter, FakeClock(NOW),
                 lambda: "openai/best", lambda _: {})  # fmt: skip
     month = await times(lambda: desk.analytics("30d", None), 15)
@@ -125,6 +132,25 @@ async def measured(small: Path, large: Path) -> dict[str, float]:
     await other.close()
     shutil.rmtree(large)
     return found
+
+
+async def asked(store: Store) -> float:
+    """What the route does, after a start that has read the sums: the view, and its JSON."""
+    usd = 10**12
+    rules = BudgetRules(
+        hard_daily=5 * usd,
+        hard_monthly=100 * usd,
+        soft_monthly=80 * usd,
+        allocations={f"project{n}": (usd, 10 * usd) for n in range(PROJECTS)},
+    )
+    clock = FakeClock(NOW)
+    books = Books(store.ledger, clock, rules)
+    await books.load()
+
+    async def once() -> None:
+        json_response(books.budget_view(None, clock.now()))
+
+    return percentile(await times(once, 200), 0.5)
 
 
 async def holding(store: Store) -> dict[str, float]:

@@ -116,27 +116,17 @@ class FakeLedger:
     def _between(self, since: float, until: float) -> list[UsageRow]:
         return [row for row in self.usage.values() if since <= row.at < until]
 
-    async def spent(self, since: float, until: float) -> int:
+    async def sums(self, since: float, until: float) -> Mapping[tuple[str, str], tuple[int, int]]:
         await self._write()
-        return sum(row.cost_pico for row in self._between(since, until))
+        sums: dict[tuple[str, str], tuple[int, int]] = {}
+        for row in self._between(since, until):
+            who = (row.project or "", row.key_id)
+            amount, requests = sums.get(who, (0, 0))
+            sums[who] = (amount + row.cost_pico, requests + 1)
+        return sums
 
     async def requests_since(self, since: float, until: float) -> int:
         return len(self._between(since, until))
-
-    async def spent_by_project(self, since: float, until: float) -> Mapping[str, int]:
-        sums: dict[str, int] = {}
-        for row in self._between(since, until):
-            sums[row.project or ""] = sums.get(row.project or "", 0) + row.cost_pico
-        return sums
-
-    async def requests_by_project(self, since: float, until: float) -> Mapping[str, int]:
-        return Counter(row.project or "" for row in self._between(since, until))
-
-    async def spent_by_key(self, since: float, until: float) -> Mapping[str, int]:
-        sums: dict[str, int] = {}
-        for row in self._between(since, until):
-            sums[row.key_id] = sums.get(row.key_id, 0) + row.cost_pico
-        return sums
 
     async def spent_by_slot(self, since: float, until: float) -> Mapping[int, int]:
         sums = Counter(self.past)

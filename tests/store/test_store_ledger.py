@@ -160,6 +160,25 @@ async def test_sums_by_period_project_and_key(store: Store) -> None:
     assert await ledger.spent_by_key(NOW, NOW + 900) == {"y": 10, "x": 100}
     # A bound inside a quarter of an hour is taken outward: never less than was spent.
     assert await ledger.spent(NOW + 450, NOW + 451) == 110
+    assert await ledger.sums(NOW, NOW + 1800) == {
+        ("a", "y"): (10, 1), ("", "x"): (100, 1), ("b", "x"): (1000, 1),
+    }  # fmt: skip
+
+
+async def test_sums_of_days_are_those_of_quarter_hours(store: Store) -> None:
+    """A month in any time zone: whole UTC days and what is left over on either side."""
+    quarters = range(0, 40 * 96, 13)
+    for n in quarters:
+        store.ledger.record_usage(usage(str(n), n + 1, at=NOW + n * 900.0, project=f"p{n % 3}"))
+    await store.ledger.adjust("a-13", -5, "less", NOW)
+    for since, until in [(0, 40), (0.25, 31.3), (3, 3.5), (7.7, 8.2), (2, 2), (1.99, 39.01)]:
+        begin, end = NOW + since * 86_400, NOW + until * 86_400
+        found = await store.ledger.sums(begin, end)
+        assert sum(spent for spent, _ in found.values()) == await store.ledger.spent(begin, end)
+        count = await store.ledger.requests_since(begin, end)
+        assert sum(requests for _, requests in found.values()) == count
+        p1 = await store.ledger.spent(begin, end, project="p1")
+        assert sum(spent for (name, _), (spent, _) in found.items() if name == "p1") == p1
 
 
 async def test_sums_do_not_overflow_where_rows_do_not(store: Store) -> None:

@@ -13,7 +13,7 @@ from mending_kit import CHARGE, STAMP, cycles, damaged, fill, filled, mend, rows
 from store_kit import NOW, FakeClock, hold, open_store, usage
 
 from freeloader.errors import Conflict, NotFound, Unavailable
-from freeloader.store import KeyRow, Store, opening
+from freeloader.store import AttemptRow, KeyRow, Store, opening
 from freeloader.store.integrity import ledger_doubt
 from freeloader.store.mending import backup, repair
 from freeloader.store.schema import JOURNAL, LEDGER
@@ -55,6 +55,70 @@ async def test_what_was_spent_since_counts_where_only_sums_know_what_was_before(
     await store.close()
     backup.restore(backup.find(made[0]), home / "freeloader.db", home / "journal.db", STAMP)
     assert await spent(home) == 10 * 60
+
+
+async def test_a_hold_that_ended_after_the_copy_is_not_charged_again(
+    home: Path, tmp_path: Path
+) -> None:
+    store = open_store(home)
+    await store.ledger.boot(NOW)
+    await store.ledger.hold([hold("done", 1000), hold("gone", 1000)])
+    made = backup.backup(home / "freeloader.db", home / "journal.db", tmp_path / "c", STAMP)
+    await store.ledger.settle("h-done", usage("done"), CHARGE, "reported", NOW)
+    await store.ledger.release("h-gone", NOW)
+    await store.close()
+    backup.restore(backup.find(made[0]), home / "freeloader.db", home / "journal.db", STAMP)
+    assert await spent(home) == CHARGE
+    with closing(sqlite3.connect(home / "freeloader.db")) as conn:
+        assert conn.execute("SELECT state FROM holds ORDER BY hold_id").fetchall()[:2] == [
+            ("settled",), ("released",)
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [1, 7])
+async def test_a_copy_from_before_a_repair_takes_every_charge_once(
+    home: Path, tmp_path: Path, count: int
+) -> None:
+    """The repaired ledger has other numbers for its rows than the copy."""
+    store = open_store(home)
+    await store.ledger.boot(NOW)
+    await fill(store, count)
+    await store.ledger.hold([hold(str(count), 1000)])
+    made = backup.backup(home / "freeloader.db", home / "journal.db", tmp_path / "c", STAMP)
+    await store.ledger.settle(f"h-{count}", usage(str(count)), CHARGE, "reported", NOW)
+    row = AttemptRow(f"a-{count}", f"r-{count}", "q", 1, NOW, "groq@1/m", "ok", cost_pico=CHARGE)
+    store.journal.attempt(row)
+    await fill(store, 4, start=count + 1)
+    await store.close()
+    (home / "freeloader.db").write_bytes(b"ruined" * 2000)
+    assert mend(home, ok=True).kept
+    store = open_store(home)
+    await store.ledger.boot(NOW)
+    await fill(store, 3, start=count + 5)
+    await store.ledger.adjust(f"a-{count + 5}", 7, "the bill said so", NOW)
+    await store.close()
+    backup.restore(backup.find(made[0]), home / "freeloader.db", home / "journal.db", "later")
+    assert await spent(home) == (count + 8) * CHARGE + 7
+
+
+async def test_charges_that_nobody_can_compare_make_no_negative_savings(home: Path) -> None:
+    store = open_store(home)
+    await store.ledger.boot(NOW)
+    await fill(store, 5)
+    told = {"wouldHaveCostUsd": 900e-12, "costUsd": 1e-12}
+    store.journal.attempt(AttemptRow("a-told", "r-told", "q", 1, NOW, "groq@1/m", "ok",
+                                     cost_pico=1, detail=told))  # fmt: skip
+    await store.close()
+    (home / "freeloader.db").write_bytes(b"ruined" * 2000)
+    mend(home, ok=True)
+    store = open_store(home)
+    await store.ledger.boot(NOW)
+    await store.ledger.hold([hold("lost", 1000)])  # by a daemon that died
+    await store.ledger.boot(NOW)
+    tally = (await store.reports.tally(NOW - 3600, NOW + 1, ()))[()]
+    assert tally.cost_pico == 5 * CHARGE + 1 + 1000
+    assert tally.premium_pico - tally.known_pico == 899
+    await store.close()
 
 
 async def test_what_was_spent_since_is_doubtful_where_the_former_ledger_is_ruined(

@@ -97,6 +97,33 @@ async def test_days_stay_when_their_rows_go(store: Store) -> None:
     assert (await totals(store, DAY - 4 * DAY_S + 50_000, DAY - 3 * DAY_S))[1] == 0
 
 
+async def test_hours_are_right_when_their_rows_are_gone_and_their_own_sums_too(
+    store: Store,
+) -> None:
+    """Hours of the last days have sums; what is older comes from rows as long as they stay."""
+    for n in range(0, 8 * 24, 3):
+        at = NOW - n * 3600 - 60
+        store.ledger.record_usage(usage(str(n), 1, at=at, latency_ms=100.0))
+    before = {by: await store.reports.tally(NOW - 7 * DAY_S, NOW, by) for by in sql.TALLIES}
+    assert len(before["hour",]) == 7 * 8
+    await store.ledger.trim(0.0, pause_s=0)  # of hours alone
+    for by, found in before.items():
+        assert await store.reports.tally(NOW - 7 * DAY_S, NOW, by) == found, by
+    await store.ledger.trim(NOW, pause_s=0)  # all single rows
+    last = await store.reports.tally(NOW - DAY_S, NOW, ("hour",))
+    assert sum(one.cost_pico for one in last.values()) == 8
+    assert len(await store.reports.latencies(NOW - DAY_S, NOW, hours=True)) == 8
+
+
+async def test_what_is_not_over_yet_is_what_was_until_now(store: Store) -> None:
+    """Today and this hour are read from their sums where nothing later is there."""
+    store.ledger.record_usage(usage("1", 10, at=NOW - 100))
+    assert (await totals(store, DAY, NOW))[2] == 10
+    store.ledger.record_usage(usage("2", 5, at=NOW + 600))  # a clock was ahead
+    assert (await totals(store, DAY, NOW))[2] == 10
+    assert (await totals(store, DAY, NOW + 601))[2] == 15
+
+
 async def test_latencies_are_right_to_a_twentieth(store: Store) -> None:
     for n in range(1, 101):
         store.ledger.record_usage(usage(str(n), latency_ms=10.0 * n))
@@ -155,6 +182,9 @@ async def test_an_older_ledger_gets_its_sums_when_it_is_upgraded(tmp_path: Path)
     assert await totals(store, DAY, DAY + DAY_S) == (2, 3, 30, 0)
     assert await totals(store, 0.0, NOW + 1) == (7, 8, 80, 0)
     assert list(await store.reports.latencies(DAY, NOW, hours=False)) == [date(DAY)]
+    hours = await store.reports.tally(DAY, NOW, ("hour",))
+    assert {at: tally.attempts for (at,), tally in hours.items()} == {f"{date(DAY)}T00:00:00Z": 3}
+    assert list(await store.reports.latencies(DAY, NOW, hours=True)) == [f"{date(DAY)}T00:00:00Z"]
     # Again charged and settled as ever.
     await store.ledger.boot(NOW)
     await store.ledger.hold([hold("x", 9)])

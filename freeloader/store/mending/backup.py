@@ -142,7 +142,7 @@ def _carry(former: Path, ledger: Path, accept_loss: bool) -> tuple[int, str | No
                 return 0, None
             conn.execute("BEGIN IMMEDIATE")
             before = conn.total_changes
-            found = salvage(work, conn, _CARRIED)
+            found = salvage(work, conn, _CARRIED, later=True)
             carried = conn.total_changes - before
             evidence.make_sums(conn)
             doubt = None
@@ -166,11 +166,10 @@ def _copy_raw(source: Path, target: Path) -> None:
 
 def _same_home(former: Path, conn: sqlite3.Connection) -> bool:
     """False for a copy of another home: its charges are none of ours. Unreadable is the same."""
-    mine = evidence.instance(conn)
     try:
         with closing(sqlite3.connect(former)) as other:
             other.row_factory = sqlite3.Row
-            return evidence.instance(other) == mine
+            return evidence.may_be_of_one_home(other, conn)
     except sqlite3.Error:
         return True
 

@@ -10,17 +10,20 @@ import json
 import sqlite3
 from typing import Any
 
-from freeloader.money import METERS, Meters
+from freeloader.money import METERS, PICO_PER_USD, Meters
 from freeloader.store import charges
 from freeloader.store import sql as statements
 from freeloader.store.mending import sql
+from freeloader.store.reports import sql as reports
 from freeloader.store.rows import MAX_COUNT, MAX_PICO, UsageRow
 
 
 def make_sums(conn: sqlite3.Connection) -> None:
     """Running sums at least what the rows add up to, and an epoch beyond every hold."""
     conn.execute(sql.SLOTS_AGAIN)
+    conn.execute(sql.BUDGET_DAYS_AGAIN)
     conn.execute(sql.DAYS_AGAIN)
+    conn.execute(reports.HOURS_AGAIN, {"since": _noted(conn, "hours_since")})
     conn.execute(sql.EPOCH_AT_LEAST)
 
 
@@ -92,12 +95,21 @@ def restore_own(conn: sqlite3.Connection, own: dict[str, str]) -> None:
     for key, value in own.items():
         if conn.execute(statements.META_GET, {"key": key}).fetchone() is None:
             conn.execute(statements.META_SET, {"key": key, "value": value})
+            if key == "instance":
+                begin_anew(conn)
 
 
-def instance(conn: sqlite3.Connection) -> str | None:
-    """Which home a ledger is of."""
-    row = conn.execute(statements.META_GET, {"key": "instance"}).fetchone()
-    return None if row is None else str(row["value"])
+def begin_anew(conn: sqlite3.Connection) -> None:
+    """This ledger took the place of a lost one: its mark of a home is not that home's."""
+    conn.execute(statements.META_SET, {"key": "anew", "value": "1"})
+
+
+def may_be_of_one_home(one: sqlite3.Connection, other: sqlite3.Connection) -> bool:
+    """False where two ledgers are of different homes for certain."""
+    marks = [{str(r["key"]): str(r["value"]) for r in conn.execute(sql.META_ALL)}
+             for conn in (one, other)]  # fmt: skip
+    anew = any("anew" in mark for mark in marks)
+    return anew or marks[0].get("instance") == marks[1].get("instance")
 
 
 def set_doubt(conn: sqlite3.Connection, doubt: str) -> None:
@@ -145,7 +157,11 @@ def _key(conn: sqlite3.Connection, row: dict[str, Any], now: float) -> None:
 
 
 def _trimmed_before(conn: sqlite3.Connection) -> float:
-    row = conn.execute(statements.META_GET, {"key": "usage_since"}).fetchone()
+    return _noted(conn, "usage_since")
+
+
+def _noted(conn: sqlite3.Connection, key: str) -> float:
+    row = conn.execute(statements.META_GET, {"key": key}).fetchone()
     return 0.0 if row is None else float(row["value"])
 
 
@@ -153,6 +169,7 @@ def _usage(row: sqlite3.Row) -> UsageRow:
     account, _, model = str(row["deployment"]).partition("/")
     provider, _, idx = account.rpartition("@")
     meters = {_snake(name): value for name, value in json.loads(row["meters"]).items()}
+    cost = min(int(row["cost_pico"]), MAX_PICO)
     known = {n: v for n, v in meters.items() if n in METERS and type(v) is int and v >= 0}
     return UsageRow(
         str(row["decision_id"]),
@@ -165,13 +182,23 @@ def _usage(row: sqlite3.Row) -> UsageRow:
         key_id=row["key_id"],
         task=row["task"],
         meters=Meters(**{n: min(v, MAX_COUNT) for n, v in known.items()}),
-        cost_pico=min(int(row["cost_pico"]), MAX_PICO),
+        cost_pico=cost,
+        premium_pico=_premium(row, cost),
         basis="counted",
         latency_ms=row["latency_ms"],
         first_ms=row["first_ms"],
         outcome=str(row["outcome"]),
         estimated=True,
+        unpriced=bool(row["unpriced"]),
     )
+
+
+def _premium(row: sqlite3.Row, cost: int) -> int | None:
+    """What the premium model would have cost; where that is not told nothing was saved or lost."""
+    if row["unpriced"]:
+        return None
+    would = row["would"]
+    return cost if would is None else min(round(would * PICO_PER_USD), MAX_PICO)
 
 
 def _snake(name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from freeloader.store.mending import sql
@@ -49,10 +50,14 @@ class Salvage:
         )
 
 
-def salvage(source: Path, target: sqlite3.Connection, tables: Sequence[str]) -> Salvage:
+def salvage(
+    source: Path, target: sqlite3.Connection, tables: Sequence[str], *, later: bool = False
+) -> Salvage:
     """Copies what can be read of ``tables`` into ``target``, where they are; existing rows stay.
 
-    Only of a running sum that is there already the larger one stands.
+    Only of a running sum that is there already the larger one stands. ``later``: the source
+    went on after the target was copied, maybe with other numbers for its rows: they get new
+    ones, and what it has ended is ended.
     """
     found = Salvage()
     try:
@@ -66,31 +71,38 @@ def salvage(source: Path, target: sqlite3.Connection, tables: Sequence[str]) -> 
         return found
     try:
         for table in tables:
-            found.tables[table] = _table(conn, target, table)
+            found.tables[table] = _table(conn, target, table, later)
     finally:
         conn.close()
     return found
 
 
-def _table(conn: sqlite3.Connection, target: sqlite3.Connection, table: str) -> Saved:
+def _table(conn: sqlite3.Connection, target: sqlite3.Connection, table: str, later: bool) -> Saved:
     saved = Saved(table)
     wanted = [str(row[1]) for row in target.execute(f"PRAGMA table_info({table})")]
-    larger = sql.LARGER_SUM if table == "budget_tracking" else ""
+    same = sql.SAME_ROW.get(table) if later else None
+    if same is not None:
+        wanted.remove("id")
     for rows in _pages(conn, table, saved):
         for row in rows:
             values = {name: row[name] for name in row.keys() if name in wanted}  # noqa: SIM118
-            names = ", ".join(values)
-            marks = ", ".join(f":{name}" for name in values)
             try:
-                # The names are those of our own schema.
-                target.execute(
-                    f"INSERT OR IGNORE INTO {table}({names}) VALUES ({marks}){larger}",  # noqa: S608
-                    values,
-                )
+                target.execute(_insert(table, tuple(values), same, later), values)
                 saved.rows += 1
             except (sqlite3.Error, OverflowError, UnicodeError):
                 saved.refused += 1
     return saved
+
+
+@cache
+def _insert(table: str, columns: tuple[str, ...], same: str | None, later: bool) -> str:
+    """The statement for one row. All names are those of our own schema."""
+    names, marks = ", ".join(columns), ", ".join(f":{name}" for name in columns)
+    if same is not None:
+        unless = f"SELECT 1 FROM {table} WHERE {same}"  # noqa: S608
+        return f"INSERT INTO {table}({names}) SELECT {marks} WHERE NOT EXISTS ({unless})"
+    more = {"budget_tracking": sql.LARGER_SUM, "holds": sql.ENDED_HOLD if later else ""}
+    return f"INSERT OR IGNORE INTO {table}({names}) VALUES ({marks}){more.get(table, '')}"  # noqa: S608
 
 
 def _pages(conn: sqlite3.Connection, table: str, saved: Saved) -> Iterator[list[sqlite3.Row]]:

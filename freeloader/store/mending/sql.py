@@ -6,6 +6,21 @@ rows that were saved may be missing in a sum.
 
 from __future__ import annotations
 
+#: A hold that a copy still has open ends as the later ledger says.
+ENDED_HOLD = """
+ON CONFLICT(hold_id) DO UPDATE SET state = excluded.state, charged_pico = excluded.charged_pico,
+    settled_at = excluded.settled_at
+WHERE state = 'held' AND excluded.state != 'held'
+"""
+#: Rows whose numbers mean nothing: the same number may be another row in another file.
+#: Those that nothing else tells apart are the same where all that they say is.
+SAME_ROW = {
+    "usage": "attempt_id = :attempt_id",
+    "adjustments": "attempt_id = :attempt_id AND at = :at AND made_at = :made_at "
+    "AND amount_pico = :amount_pico AND reason = :reason",
+    "audit": "at = :at AND who = :who AND what = :what AND subject = :subject AND detail = :detail",
+    "alerts": "type = :type AND scope = :scope AND period = :period",
+}
 LARGER_SUM = """
 ON CONFLICT(slot, project, key_id) DO UPDATE SET
     cost_pico = max(cost_pico, excluded.cost_pico), requests = max(requests, excluded.requests)
@@ -21,16 +36,28 @@ WHERE true GROUP BY slot, project, key_id
 ON CONFLICT(slot, project, key_id) DO UPDATE SET
     cost_pico = max(cost_pico, excluded.cost_pico), requests = max(requests, excluded.requests)
 """
+#: Days of budgets are sums of slots; a day that was saved may know slots that are lost.
+BUDGET_DAYS_AGAIN = """
+INSERT INTO budget_daily(day, project, key_id, micro, pico, requests)
+SELECT slot / 96, project, key_id, sum(cost_pico / 1000000), sum(cost_pico % 1000000),
+    sum(requests)
+FROM budget_tracking WHERE true GROUP BY 1, project, key_id
+ON CONFLICT(day, project, key_id) DO UPDATE SET
+    micro = iif(micro + pico / 1e6 < excluded.micro + excluded.pico / 1e6, excluded.micro, micro),
+    pico = iif(micro + pico / 1e6 < excluded.micro + excluded.pico / 1e6, excluded.pico, pico),
+    requests = max(requests, excluded.requests)
+"""
 DAYS_AGAIN = """
 INSERT INTO usage_daily(
     day, provider, account, model, family, project, key_id, task, outcome, asked, attempts,
     estimated, requests, input, cache_read, cache_write, output, images, seconds, units, usd,
-    cost_pico, premium_pico, latency_ms)
+    cost_pico, premium_pico, latency_ms, unpriced, unpriced_pico)
 SELECT date(u.at, 'unixepoch'), provider, account, model, family, u.project, u.key_id, task,
     outcome, sum(asked), count(*), sum(estimated), sum(requests), sum(input), sum(cache_read),
     sum(cache_write), sum(output), sum(images), sum(seconds), sum(units), sum(usd),
     max(0, sum(cost_pico + coalesce(a.amount, 0))), sum(coalesce(premium_pico, 0)),
-    sum(coalesce(latency_ms, 0.0))
+    sum(coalesce(latency_ms, 0.0)), sum(unpriced),
+    max(0, sum(iif(unpriced, cost_pico + coalesce(a.amount, 0), 0)))
 FROM usage u LEFT JOIN (
     SELECT attempt_id, sum(amount_pico) AS amount FROM adjustments GROUP BY attempt_id
 ) a ON a.attempt_id = u.attempt_id
@@ -43,12 +70,15 @@ ON CONFLICT(day, provider, account, model, family, project, key_id, task, outcom
     cache_write = max(cache_write, excluded.cache_write), output = max(output, excluded.output),
     images = max(images, excluded.images), cost_pico = max(cost_pico, excluded.cost_pico),
     premium_pico = max(premium_pico, excluded.premium_pico),
-    latency_ms = max(latency_ms, excluded.latency_ms)
+    latency_ms = max(latency_ms, excluded.latency_ms), unpriced = max(unpriced, excluded.unpriced),
+    unpriced_pico = max(unpriced_pico, excluded.unpriced_pico)
 """
 ATTEMPTS_CHARGED = """
 SELECT a.id, a.decision_id, a.at, a.deployment, a.cost_pico, a.meters, a.outcome, a.latency_ms,
     a.first_ms, coalesce(d.project, '') AS project, coalesce(d.key_id, '') AS key_id,
-    coalesce(d.task, '') AS task
+    coalesce(d.task, '') AS task,
+    json_extract(a.detail, '$.wouldHaveCostUsd') AS would,
+    json_type(a.detail, '$.costUsd') = 'null' AS unpriced
 FROM attempts a LEFT JOIN decisions d ON d.id = a.decision_id
 WHERE a.cost_pico > 0 ORDER BY a.at LIMIT 1000000
 """
@@ -56,7 +86,9 @@ WHERE a.cost_pico > 0 ORDER BY a.at LIMIT 1000000
 ATTEMPTS_LAST = """
 SELECT a.id, a.decision_id, a.at, a.deployment, a.cost_pico, a.meters, a.outcome, a.latency_ms,
     a.first_ms, coalesce(d.project, '') AS project, coalesce(d.key_id, '') AS key_id,
-    coalesce(d.task, '') AS task
+    coalesce(d.task, '') AS task,
+    json_extract(a.detail, '$.wouldHaveCostUsd') AS would,
+    json_type(a.detail, '$.costUsd') = 'null' AS unpriced
 FROM (SELECT * FROM attempts ORDER BY at DESC LIMIT :limit) a
 LEFT JOIN decisions d ON d.id = a.decision_id
 WHERE a.cost_pico > 0

@@ -4,44 +4,67 @@ micro-dollars and the rest are summed apart, and a day's own sums stop below the
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 # ── daily sums, kept with every charge ───────────────────────────────────────
 
-DAILY_ADD = """
-INSERT INTO usage_daily(
-    day, provider, account, model, family, project, key_id, task, outcome, asked, attempts,
-    estimated, requests, input, cache_read, cache_write, output, images, seconds, units, usd,
-    cost_pico, premium_pico, latency_ms)
-VALUES (
-    date(:at, 'unixepoch'), :provider, :account, :model, :family, :project, :key_id, :task,
-    :outcome, :asked, 1, :estimated, :requests, :input, :cache_read, :cache_write, :output,
-    :images, :seconds, :units, :usd, :cost_pico, coalesce(:premium_pico, 0),
-    coalesce(:latency_ms, 0.0))
-ON CONFLICT(day, provider, account, model, family, project, key_id, task, outcome) DO UPDATE SET
+_ADDED = (
+    "requests", "input", "cache_read", "cache_write", "output", "images", "seconds", "units", "usd"
+)  # fmt: skip
+_GROUP = "provider, account, model, family, project, key_id, task, outcome"
+
+
+def _add(table: str, step: str, at: str) -> str:
+    """One attempt into the sums of its day, or of its hour."""
+    grown = ", ".join(
+        f"{name} = min({name} + excluded.{name}, 4611686018427387904)" for name in _ADDED
+    )
+    names = f"{step}, {_GROUP}, asked, attempts, estimated, {', '.join(_ADDED)}"
+    values = ", ".join(f":{name}" for name in (*_GROUP.split(", "), "asked"))
+    meters = ", ".join(f":{name}" for name in _ADDED)
+    return f"""
+INSERT INTO {table}({names}, cost_pico, premium_pico, latency_ms, unpriced, unpriced_pico)
+VALUES ({at}, {values}, 1, :estimated, {meters}, :cost_pico, coalesce(:premium_pico, 0),
+    coalesce(:latency_ms, 0.0), :unpriced, iif(:unpriced, :cost_pico, 0))
+ON CONFLICT({step}, {_GROUP}) DO UPDATE SET
     asked = asked + excluded.asked, attempts = attempts + 1,
-    estimated = estimated + excluded.estimated,
-    requests = min(requests + excluded.requests, 4611686018427387904),
-    input = min(input + excluded.input, 4611686018427387904),
-    cache_read = min(cache_read + excluded.cache_read, 4611686018427387904),
-    cache_write = min(cache_write + excluded.cache_write, 4611686018427387904),
-    output = min(output + excluded.output, 4611686018427387904),
-    images = min(images + excluded.images, 4611686018427387904),
-    seconds = min(seconds + excluded.seconds, 4611686018427387904),
-    units = min(units + excluded.units, 4611686018427387904),
-    usd = min(usd + excluded.usd, 4611686018427387904),
+    estimated = estimated + excluded.estimated, {grown},
     cost_pico = min(cost_pico + excluded.cost_pico, 8000000000000000000),
     premium_pico = min(premium_pico + excluded.premium_pico, 8000000000000000000),
-    latency_ms = latency_ms + excluded.latency_ms
-"""
-DAILY_CHANGE = """
-UPDATE usage_daily SET cost_pico = max(0, min(cost_pico + :amount_pico, 8000000000000000000))
-WHERE day = date(:at, 'unixepoch') AND provider = :provider AND account = :account
-  AND model = :model AND family = :family AND project = :project AND key_id = :key_id
-  AND task = :task AND outcome = :outcome
-"""
+    latency_ms = latency_ms + excluded.latency_ms, unpriced = unpriced + excluded.unpriced,
+    unpriced_pico = min(unpriced_pico + excluded.unpriced_pico, 8000000000000000000)
+"""  # noqa: S608 - of constants, once, when this module is imported
+
+
+def _change(table: str, step: str, at: str) -> str:
+    """A later adjustment, in the sums of its attempt."""
+    same = " AND ".join(f"{name} = :{name}" for name in _GROUP.split(", "))
+    return f"""
+UPDATE {table} SET cost_pico = max(0, min(cost_pico + :amount_pico, 8000000000000000000)),
+    unpriced_pico = max(0, min(unpriced_pico + iif(:unpriced, :amount_pico, 0),
+        8000000000000000000))
+WHERE {step} = {at} AND {same}
+"""  # noqa: S608 - of constants, once, when this module is imported
+
+
+_DAY_OF, _HOUR_OF = "date(:at, 'unixepoch')", "CAST(:at / 3600 AS INTEGER)"
+DAILY_ADD, HOURLY_ADD = (
+    _add("usage_daily", "day", _DAY_OF),
+    _add("usage_hourly", "hour", _HOUR_OF),
+)
+DAILY_CHANGE, HOURLY_CHANGE = (
+    _change("usage_daily", "day", _DAY_OF),
+    _change("usage_hourly", "hour", _HOUR_OF),
+)
 LATENCY_ADD = """
 INSERT INTO latency_daily(day, project, bucket, count)
 VALUES (date(:at, 'unixepoch'), :project, :bucket, 1)
 ON CONFLICT(day, project, bucket) DO UPDATE SET count = count + 1
+"""
+LATENCY_ADD_HOUR = """
+INSERT INTO latency_hourly(hour, project, bucket, count)
+VALUES (CAST(:at / 3600 AS INTEGER), :project, :bucket, 1)
+ON CONFLICT(hour, project, bucket) DO UPDATE SET count = count + 1
 """
 #: What was recorded before there were daily sums (migration).
 DAILY_BACKFILL = """
@@ -76,36 +99,93 @@ UPDATE usage SET asked = 0
 WHERE id NOT IN (SELECT min(id) FROM usage GROUP BY request_id)
 """
 LATENCIES = "SELECT at, project, latency_ms FROM usage WHERE latency_ms IS NOT NULL"
+LATENCIES_SINCE = """
+SELECT at, project, latency_ms FROM usage
+WHERE at >= :since AND latency_ms IS NOT NULL AND outcome = 'ok'
+"""
+HOURS_SINCE_SET = """
+INSERT INTO meta(key, value) VALUES ('hours_since', :since)
+ON CONFLICT(key) DO UPDATE SET value = excluded.value
+"""
+#: Hours from ``:since`` on, from single rows; of two sums the larger one stands.
+HOURS_AGAIN = """
+INSERT INTO usage_hourly(
+    hour, provider, account, model, family, project, key_id, task, outcome, asked, attempts,
+    estimated, requests, input, cache_read, cache_write, output, images, seconds, units, usd,
+    cost_pico, premium_pico, latency_ms, unpriced, unpriced_pico)
+SELECT CAST(u.at / 3600 AS INTEGER), provider, account, model, family, u.project, u.key_id, task,
+    outcome, sum(asked), count(*), sum(estimated), sum(requests), sum(input), sum(cache_read),
+    sum(cache_write), sum(output), sum(images), sum(seconds), sum(units), sum(usd),
+    max(0, sum(cost_pico + coalesce(a.amount, 0))), sum(coalesce(premium_pico, 0)),
+    sum(coalesce(latency_ms, 0.0)), sum(unpriced),
+    max(0, sum(iif(unpriced, cost_pico + coalesce(a.amount, 0), 0)))
+FROM usage u LEFT JOIN (
+    SELECT attempt_id, sum(amount_pico) AS amount FROM adjustments GROUP BY attempt_id
+) a ON a.attempt_id = u.attempt_id
+WHERE u.at >= :since
+GROUP BY 1, provider, account, model, family, u.project, u.key_id, task, outcome
+ON CONFLICT(hour, provider, account, model, family, project, key_id, task, outcome) DO UPDATE SET
+    asked = max(asked, excluded.asked), attempts = max(attempts, excluded.attempts),
+    estimated = max(estimated, excluded.estimated), requests = max(requests, excluded.requests),
+    input = max(input, excluded.input), cache_read = max(cache_read, excluded.cache_read),
+    cache_write = max(cache_write, excluded.cache_write), output = max(output, excluded.output),
+    images = max(images, excluded.images), cost_pico = max(cost_pico, excluded.cost_pico),
+    premium_pico = max(premium_pico, excluded.premium_pico),
+    latency_ms = max(latency_ms, excluded.latency_ms), unpriced = max(unpriced, excluded.unpriced),
+    unpriced_pico = max(unpriced_pico, excluded.unpriced_pico)
+"""
 
 # ── questions ────────────────────────────────────────────────────────────────
 
 #: What one can ask by: a column of both tables, but for the two of time.
 COLUMNS = ("provider", "account", "model", "project", "key_id", "task", "outcome")
-_HOUR = "strftime('%Y-%m-%dT%H:00:00Z', at, 'unixepoch')"
+_HOUR = "strftime('%Y-%m-%dT%H:00:00Z', at, 'unixepoch') AS hour"
 _SUMS = """
-    sum(asked) AS asked, sum({one}) AS attempts, sum(estimated) AS estimated,
+    sum(asked) AS asked, sum({attempts}) AS attempts, sum(estimated) AS estimated,
     sum(input) AS input, sum(cache_read) AS cache_read, sum(cache_write) AS cache_write,
-    sum(output) AS output, sum(images) AS images,
+    sum(output) AS output, sum(images) AS images, sum(unpriced) AS unpriced,
     sum(cost_pico / 1000000) AS micro, sum(cost_pico % 1000000) AS pico,
     sum(coalesce(premium_pico, 0) / 1000000) AS premium_micro,
-    sum(coalesce(premium_pico, 0) % 1000000) AS premium_pico"""
+    sum(coalesce(premium_pico, 0) % 1000000) AS premium_pico,
+    sum({unpriced} / 1000000) AS unpriced_micro, sum({unpriced} % 1000000) AS unpriced_pico"""
+_KEPT = {"attempts": "attempts", "unpriced": "unpriced_pico"}
+_SINGLE = {"attempts": "1", "unpriced": "iif(unpriced, cost_pico, 0)"}
 _MINE = "(:project IS NULL OR project = :project) AND (:key_id IS NULL OR key_id = :key_id)"
 
 
-def _tallies(by: tuple[str, ...]) -> tuple[str, str, str]:
-    """Over whole days, over single rows, and over what was adjusted of those."""
-    names = ", ".join(by)
-    rows = ", ".join({"day": "date(at, 'unixepoch') AS day", "hour": f"{_HOUR} AS hour"}.get(
-        name, name) for name in by)  # fmt: skip
-    group = f"GROUP BY {names}" if by else ""
-    head, rows = (f"{text}," if text else "" for text in (names, rows))
+class Tallies(NamedTuple):
+    """One way to ask, over whole days, whole hours, single rows, and what was adjusted of those.
+
+    Over hours, days and hours are numbers since 1970.
+    """
+
+    days: str
+    hours: str
+    rows: str
+    adjusted: str
+
+
+def _tallies(by: tuple[str, ...]) -> Tallies:
+    group = f"GROUP BY {', '.join(by)}" if by else ""
+
+    def head(**steps: str) -> str:
+        return "".join(f"{steps.get(name, name)}, " for name in by)
+
+    # Numbers of hours and days: thousands of rows are added up before a few get their names.
+    hours = head(day="hour / 24 AS day", hour="hour")
+    rows = head(day="date(at, 'unixepoch') AS day", hour=_HOUR)
     # Made of the constants above alone, once, when this module is imported.
-    days = f"{head}{_SUMS.format(one='attempts')} FROM usage_daily"
-    single = f"{rows}{_SUMS.format(one='1')} FROM usage"
-    return (
-        f"SELECT {days} WHERE day >= :first AND day < :last AND {_MINE} {group}",
-        f"SELECT {single} WHERE at >= :since AND at < :until AND {_MINE} {group}",
-        f"SELECT {rows} sum(amount / 1000000) AS micro, sum(amount % 1000000) AS pico "  # noqa: S608
+    kept, single = _SUMS.format(**_KEPT), _SUMS.format(**_SINGLE)
+    return Tallies(
+        f"SELECT {head()}{kept} FROM usage_daily "  # noqa: S608
+        f"WHERE day >= :first AND day < :last AND {_MINE} {group}",
+        f"SELECT {hours}{kept} FROM usage_hourly "  # noqa: S608
+        f"WHERE hour >= :first AND hour < :last AND {_MINE} {group}",
+        f"SELECT {rows}{single} FROM usage "  # noqa: S608
+        f"WHERE at >= :since AND at < :until AND {_MINE} {group}",
+        f"SELECT {rows}sum(amount / 1000000) AS micro, sum(amount % 1000000) AS pico, "  # noqa: S608
+        "sum(iif(unpriced, amount, 0) / 1000000) AS unpriced_micro, "
+        "sum(iif(unpriced, amount, 0) % 1000000) AS unpriced_pico "
         "FROM (SELECT u.*, a.amount_pico AS amount FROM adjustments a "
         "JOIN usage u ON u.attempt_id = a.attempt_id "
         f"WHERE a.at >= :since AND a.at < :until) WHERE {_MINE} {group}",
@@ -130,16 +210,26 @@ SELECT day, bucket, sum(count) AS count FROM latency_daily
 WHERE day >= :first AND day < :last AND (:project IS NULL OR project = :project)
 GROUP BY day, bucket
 """
-ROWS_LATENCY = """
-SELECT strftime('%Y-%m-%dT%H:00:00Z', at, 'unixepoch') AS hour, latency_ms FROM usage
-WHERE at >= :since AND at < :until AND latency_ms IS NOT NULL AND outcome = 'ok'
-  AND (:project IS NULL OR project = :project)
+HOURLY_LATENCY = """
+SELECT hour, bucket, sum(count) AS count FROM latency_hourly
+WHERE hour >= :first AND hour < :last AND (:project IS NULL OR project = :project)
+GROUP BY hour, bucket
 """
 USAGE_ANY_BEFORE = "SELECT 1 FROM usage WHERE at < :before LIMIT 1"
 ROWS_SINCE_BACKFILL = """
 INSERT INTO meta(key, value)
 SELECT 'usage_since', coalesce((SELECT min(at) FROM usage), 1e12)
 WHERE EXISTS (SELECT 1 FROM usage_daily)
+"""
+#: The newest single row: beyond it a day's and an hour's sums are whole.
+USAGE_NEWEST = "SELECT max(at) FROM usage"
+HOURS_TRIM = """
+DELETE FROM usage_hourly WHERE rowid IN (
+    SELECT rowid FROM usage_hourly WHERE hour < :before LIMIT :slice)
+"""
+HOUR_LATENCIES_TRIM = """
+DELETE FROM latency_hourly WHERE rowid IN (
+    SELECT rowid FROM latency_hourly WHERE hour < :before LIMIT :slice)
 """
 DAILY_OLDEST = "SELECT min(day) FROM usage_daily"
 

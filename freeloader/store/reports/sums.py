@@ -1,4 +1,4 @@
-"""Keeps the daily sums in step with every charge, in the transaction of the charge.
+"""Keeps the sums of days and hours in step with every charge, in the transaction of the charge.
 
 A sum never makes a charge fail: it stops below what 64 bits hold. Plain functions
 over a connection; which charge is right is ``charges``' business.
@@ -14,18 +14,25 @@ from typing import Any
 from freeloader.store.reports import sql
 
 _STEP = log(1.1)
+#: Sums of hours stay for so long (seconds): the longest period that is cut by hours, twice.
+HOURS_KEPT_S = 4 * 86_400.0
 
 
 def add(conn: sqlite3.Connection, usage: Mapping[str, Any]) -> None:
     """One recorded attempt; ``usage`` are the columns of its row."""
     conn.execute(sql.DAILY_ADD, usage)
+    conn.execute(sql.HOURLY_ADD, usage)
     if usage["latency_ms"] is not None and usage["outcome"] == "ok":
-        conn.execute(sql.LATENCY_ADD, {**usage, "bucket": bucket(usage["latency_ms"])})
+        took = {**usage, "bucket": bucket(usage["latency_ms"])}
+        conn.execute(sql.LATENCY_ADD, took)
+        conn.execute(sql.LATENCY_ADD_HOUR, took)
 
 
 def change(conn: sqlite3.Connection, usage: sqlite3.Row, amount: int) -> None:
-    """A later adjustment of an attempt, on the day of the attempt."""
-    conn.execute(sql.DAILY_CHANGE, {**dict(usage), "amount_pico": amount})
+    """A later adjustment of an attempt, in the day and the hour of the attempt."""
+    change = {**dict(usage), "amount_pico": amount}
+    conn.execute(sql.DAILY_CHANGE, change)
+    conn.execute(sql.HOURLY_CHANGE, change)
 
 
 def backfill(conn: sqlite3.Connection) -> None:
@@ -38,6 +45,26 @@ def backfill(conn: sqlite3.Connection) -> None:
         sql.LATENCY_ADD,
         ({"at": at, "project": project, "bucket": bucket(ms)} for at, project, ms in rows),
     )
+
+
+def backfill_hours(conn: sqlite3.Connection) -> None:
+    """Hours of the last days of what was recorded before they had sums; once, in a migration."""
+    newest = conn.execute(sql.USAGE_NEWEST).fetchone()[0]
+    if newest is None:
+        return
+    since = hours_since(newest)
+    conn.execute(sql.HOURS_SINCE_SET, {"since": repr(since)})
+    conn.execute(sql.HOURS_AGAIN, {"since": since})
+    rows = conn.execute(sql.LATENCIES_SINCE, {"since": since}).fetchall()
+    conn.executemany(
+        sql.LATENCY_ADD_HOUR,
+        ({"at": at, "project": project, "bucket": bucket(ms)} for at, project, ms in rows),
+    )
+
+
+def hours_since(newest: float) -> float:
+    """From when on hours have sums, given the newest row: nobody asks for older ones often."""
+    return (newest - HOURS_KEPT_S) // 3600 * 3600
 
 
 def bucket(latency_ms: float) -> int:
