@@ -59,6 +59,65 @@ def test_other_scripts_digits_are_digits() -> None:
     assert scan("card ٤١١١١١١١١١١١١١١١") == {"card": 1}
 
 
+@pytest.mark.parametrize(
+    ("written", "kind"),
+    [
+        ("4\u200b1\u200b1\u200b1 1111 1111 1111", "card"),
+        ("4111.1111.1111.1111", "card"),
+        ("4111_1111_1111_1111", "card"),
+        ("4111/1111/1111/1111", "card"),
+        ("4111  1111\t1111 1111", "card"),
+        ("4111 - 1111 - 1111 - 1111", "card"),
+        ("4111\u30001111\u30001111\u30001111", "card"),
+        ("4 2 4 2 4 2 4 2 4 2 4 2 4 2 4 2", "card"),
+        ("Jane,4111111111111111,12/27", "card"),
+        ("Jane;4111111111111111;12/27", "card"),
+        ('{"card": "4111\\u00201111\\u00201111\\u00201111"}', "card"),
+        ("NDExMTExMTExMTExMTExMQ==", "card"),
+        ("DE89.3704.0044.0532.0130.00", "iban"),
+        ("DE89 3704 0044\n0532 0130 00", "iban"),
+        ("\ufeffDE89\u00ad3704\u00ad0044\u00ad0532\u00ad0130\u00ad00", "iban"),
+        ("ｊａｎｅ＠ａｃｍｅ．ｃｏｍ", "email"),
+        ("jane\u200d@acme.com", "email"),
+        ("jane.doe at acme dot com", "email"),
+        ("jane.doe @ acme.com", "email"),
+        ("jane&#64;acme.com", "email"),
+        ("mailto:jane%40acme.com", "email"),
+        (r"jane\u0040acme.com", "email"),
+        (r"jane\x40acme.com", "email"),
+        ("amFuZS5kb2VAYWNtZS5jb20gaXMgbWluZQ", "email"),
+        ("Zm9vOiBzay1wcm9qLUFiM2RFZjZoSWo5a0xtTjBwUXJTdFV2", "secret"),
+        ("ssn 536.90.4399", "national_id"),
+        ("+\u200b49 30 901\u2060820", "phone"),
+    ],
+)  # fmt: skip
+def test_what_a_reader_would_make_out_is_found(written: str, kind: str) -> None:
+    assert scan(f"Here it is: {written}") == {kind: 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y = X @ beta.sum() + A @ b.T",
+        "4 5 6 7 8 9 1 2 3 4 5 6 7 8 9 1 2 3 4 5 6 7 8 9",
+        "1000.2000.3000.4000",
+        "ratios 0.4111111111111111 and 2,4111111111111111.5",
+        "aGVsbG8gd29ybGQsIHRoaXMgaXMgcGxhaW4gdGV4dA==",
+        "sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "let's meet at noon at the dot com office",
+        r"match \u0041 and \x41, 50%25 &#169;",
+        "id 123e4567-e89b-42d3-a456-426614174000",
+    ],
+)
+def test_and_what_only_looks_hidden_is_not(text: str) -> None:
+    assert scan(text) == {}
+
+
+def test_what_stands_in_the_open_and_encoded_is_counted_once() -> None:
+    assert scan("jane@acme.com = jane&#64;acme.com") == {"email": 2}
+    assert scan("jane@acme.com and 50%25 off") == {"email": 1}
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=400))
 def test_any_text_is_scanned_without_raising_and_gives_counts_only(text: str) -> None:
@@ -114,11 +173,41 @@ def test_the_strictest_wish_holds(wishes: list[str | None]) -> None:
     assert all(WISHES.index(found) >= WISHES.index(w) for w in wishes if w is not None)
 
 
+PNG = "data:image/png;base64,iVBORw0KGgo="
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"messages": [{"role": "user", "content": "data:jane@acme.example"}]},
+        {"messages": [{"role": "user", "content": "data:image/png;base64 jane@acme.example"}]},
+        {"messages": [{"role": "system", "content": "You serve jane@acme.example."}]},
+        {"messages": [{"role": "assistant", "tool_calls": [
+            {"function": {"name": "f", "arguments": '{"to": "jane\\u0040acme.example"}'}}]}]},
+        {"messages": [{"role": "user", "content": [
+            {"type": "image_url", "image_url": {"url": PNG, "alt": "jane@acme.example"}}]}]},
+        {"messages": [{"role": "user", "content": [
+            {"type": "file", "file": {"filename": "jane@acme.example cv.pdf"}}]}]},
+        {"messages": [{"role": "user", "content": [{"type": "file", "file": {
+            "file_data": "data:text/plain;base64,amFuZUBhY21lLmV4YW1wbGU="}}]}]},
+        {"tools": [{"function": {"name": "t", "description": "mails jane@acme.example"}}]},
+        {"tools": [{"function": {"parameters": {"properties": {
+            "card": {"enum": [4111111111111111]}}}}}]},
+        {"tools": [{"function": {"parameters": {"properties": {
+            "ghp_AbCdEf0123456789abcdefABCDEF012345": {}}}}}]},
+        {"user": "jane@acme.example"},
+        {"stop": ["jane@acme.example"]},
+    ],
+)  # fmt: skip
+def test_no_place_in_a_payload_hides_it(place: dict[str, object]) -> None:
+    assert any(scan(text) for text in texts(place))
+
+
 def test_every_text_of_a_payload_is_walked() -> None:
     payload = {
         "messages": [
             {"role": "user", "content": [{"type": "text", "text": "one"},
-                                         {"type": "image_url", "image_url": {"url": "data:x"}}]},
+                                         {"type": "image_url", "image_url": {"url": PNG}}]},
             {"role": "assistant", "tool_calls": [{"function": {"arguments": "two"}}]},
             {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "snd"}}]},
         ],
@@ -127,4 +216,4 @@ def test_every_text_of_a_payload_is_walked() -> None:
     }  # fmt: skip
     found = set(texts(payload))
     assert {"one", "two", "three", "a@b.example"} <= found
-    assert not {"data:x", "snd"} & found
+    assert not {PNG, "snd"} & found

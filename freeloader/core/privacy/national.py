@@ -36,7 +36,7 @@ _ID = (
 )
 _NUMBERS = (
     _number("us.ssn", r"\d{3}-\d{2}-\d{4}"),
-    _number("us.ssn", r"\d{3} ?\d{2} ?\d{4}", r"\bssn\b|social.security"),
+    _number("us.ssn", r"\d{3}[ ./]?\d{2}[ ./]?\d{4}", r"\bssn\b|social.security"),
     _number("us.itin", r"9\d{2}-\d{2}-\d{4}"),
     _number(
         None,
@@ -132,7 +132,8 @@ def _checks(module: str | None, written: str) -> bool:
     digits = re.sub(r"\D", "", written)
     if len(set(digits)) == 1:
         return False
-    return bool(_module(module).is_valid(written.replace(" ", "")))
+    parted = r"[ ./]" if module == "us.ssn" else " "
+    return bool(_module(module).is_valid(re.sub(parted, "", written)))
 
 
 @lru_cache(maxsize=64)

@@ -7,12 +7,12 @@ numbers can cost tens of milliseconds.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
 from freeloader.core.privacy.national import numbers
 from freeloader.core.privacy.own import Own
 from freeloader.core.privacy.phones import phones
+from freeloader.core.privacy.readings import decoded, plain
 from freeloader.core.privacy.secrets import secrets
 from freeloader.core.privacy.shapes import Span, cards, emails, ibans
 
@@ -31,8 +31,6 @@ _FINDERS: tuple[tuple[str, Callable[[str], Iterator[Span]]], ...] = (
     ("phone", phones),
 )
 KINDS = tuple(kind for kind, _ in _FINDERS)
-#: Digits of other scripts and full-width ones are digits to whoever reads them.
-_WIDE_DIGITS = re.compile(r"[^\x00-\x7f]")
 
 
 def scan(text: str, own: Own | None = None) -> dict[str, int]:
@@ -43,14 +41,24 @@ def scan(text: str, own: Own | None = None) -> dict[str, int]:
     found: dict[str, int] = {}
     if len(text) > TEXT_MAX:
         text, found["unread"] = text[:TEXT_MAX], 1
-    plain = _plain(text)
-    claimed = bytearray(len(plain))
-    for base in range(0, len(plain), _SEGMENT):
+    seen = plain(text)
+    _read(seen, own, found)
+    for other in decoded(seen):
+        hidden: dict[str, int] = {}
+        _read(other, own, hidden)
+        # Most of it stands in the open too: the same thing is not counted twice.
+        for kind, count in hidden.items():
+            found[kind] = max(found.get(kind, 0), count)
+    return found
+
+
+def _read(text: str, own: Own | None, found: dict[str, int]) -> None:
+    claimed = bytearray(len(text))
+    for base in range(0, len(text), _SEGMENT):
         start = max(0, base - _CONTEXT)
-        _look(plain[start : base + _SEGMENT + _CONTEXT], start, base, claimed, found)
+        _look(text[start : base + _SEGMENT + _CONTEXT], start, base, claimed, found)
     if own:
         found.update(own.count(text))
-    return found
 
 
 def _look(part: str, start: int, base: int, claimed: bytearray, found: dict[str, int]) -> None:
@@ -62,26 +70,3 @@ def _look(part: str, start: int, base: int, claimed: bytearray, found: dict[str,
             if mine and claimed.find(1, since, till) < 0:
                 claimed[since:till] = b"\1" * (till - since)
                 found[kind] = found.get(kind, 0) + 1
-
-
-def _plain(text: str) -> str:
-    """The same text with other scripts' digits and full-width letters as ASCII, place by place."""
-    if text.isascii():
-        return text
-    return _WIDE_DIGITS.sub(_ascii, text)
-
-
-def _ascii(match: re.Match[str]) -> str:
-    char = match[0]
-    if char.isdigit():
-        try:
-            return str(int(char))
-        except ValueError:
-            return char
-    if "\uff01" <= char <= "\uff5e":
-        return chr(ord(char) - 0xFEE0)
-    if char in "\u2010\u2011\u2012\u2013\u2212":
-        return "-"
-    if char in "\u00a0\u2007\u202f\u2009":
-        return " "
-    return char

@@ -22,6 +22,14 @@ _VEILED = re.compile(
     r"(?:\s{0,2}(?:[\[({]\s?dot\s?[\])}]|\.)\s{0,2}[a-z]{2,24}){1,3}",
     re.IGNORECASE,
 )
+#: The same in plain words, or with room around the @: only with an ending that people have.
+_ENDING = r"(?:com|org|net|edu|gov|info|biz|io|eu|de|uk|fr|it|es|nl|ch|at|pl|se|in|ca|au|us|jp)\b"
+_SPELT = re.compile(
+    r"\b[\w.+-]{2,64} at (?!(?:the|an?|this|that|our|my|your) )"
+    rf"(?:[\w-]{{1,63}} dot ){{1,3}}{_ENDING}"
+    rf"|\b[\w.+-]{{2,64}} ?@ ?(?:[\w-]{{1,63}}\.){{1,4}}{_ENDING}(?![(\w.\[])",
+    re.IGNORECASE,
+)
 #: Endings that follow an @ in file names, units and code, and are no top-level domains there.
 _NO_DOMAIN = frozenset(
     re.findall(
@@ -58,10 +66,15 @@ def emails(text: str) -> Iterator[Span]:
     if "at" in text or "AT" in text:
         for match in _VEILED.finditer(text):
             yield match.span()
+    if " @" in text or "@ " in text or " dot " in text.lower():
+        for match in _SPELT.finditer(text):
+            yield match.span()
 
 
 _CARD_MIN = 13
-_CARD = re.compile(r"(?<![\w.,+-])[2-6](?:[ -]?\d){12,18}(?![\w-]|[.,]\d)")
+#: Between two digits: nothing, or one mark with a little room. Which, ``_grouped`` looks at.
+_GAP = r"(?:[ \t]{0,2}[-._/][ \t]{0,2}|[ \t]{0,2})"
+_CARD = re.compile(rf"(?<![\w.+-])(?<!\d[ /])[2-6](?:{_GAP}\d){{12,18}}(?![\w-]|\.\d)")
 
 
 def cards(text: str) -> Iterator[Span]:
@@ -75,10 +88,10 @@ def _card_length(written: str) -> int:
     ends = [i + 1 for i, char in enumerate(written) if char.isdigit()]
     for n in range(len(ends), _CARD_MIN - 1, -1):
         part = written[: ends[n - 1]]
-        if written[len(part) : len(part) + 1].isdigit():
+        if re.match(r"\.?\d", written[len(part) :]):
             continue
         digits = re.sub(r"\D", "", part)
-        if _issuer(digits) and _grouped(part) and len(set(digits)) > 1 and _luhn(digits):
+        if _issuer(digits) and _grouped(part, whole=n == len(ends)) and _luhn(digits):
             return len(part)
     return 0
 
@@ -106,21 +119,24 @@ def _issuer(digits: str) -> bool:
     return two in (50, 56, 57, 58, 60, 62, 63, 64, 65, 67, 68, 69) and n in (16, 18, 19)
 
 
-def _grouped(written: str) -> bool:
-    """One run of digits, or groups as on a card: of four, or 4-6-5 and 4-6-4."""
-    marks = set(re.sub(r"\d", "", written))
+def _grouped(written: str, *, whole: bool) -> bool:
+    """One run of digits, or groups as on a card: of four, or 4-6-5 and 4-6-4; or single ones."""
+    marks = {mark.strip() or " " for mark in re.findall(r"\D+", written)}
     if not marks:
-        return True
-    if len(marks) > 1:
+        return len(set(written)) > 1
+    parts = re.split(r"\D+", written)
+    if len(marks) > 1 or len(set("".join(parts))) == 1:
         return False
-    sizes = [len(part) for part in re.split(r"[ -]", written)]
+    sizes = [len(part) for part in parts]
     if sizes in ([4, 6, 5], [4, 6, 4], [4, 4, 5], [6, 13]):
         return True
+    if set(sizes) == {1}:
+        return whole
     return all(size == 4 for size in sizes[:-1]) and 1 <= sizes[-1] <= 4
 
 
 _IBAN = re.compile(
-    r"(?<![A-Za-z0-9])(?:[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}"
+    r"(?<![A-Za-z0-9])(?:[A-Z]{2}\d{2}(?:(?: ?[-./_] ?|[ \t]{0,2}|\n)[A-Z0-9]){11,30}"
     r"|[a-z]{2}\d{2}(?: ?[a-z0-9]){11,30})(?![A-Za-z0-9])"
 )
 _IBAN_MIN = 15
