@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from farm import PRICE, House, Simulator, furnish, pretend, running
+from shops import open_shop, stalls
 
 #: As fast as a fast provider: chunks arrive one by one.
 SPOKEN = {"firstMs": 30, "tokensPerSecond": 150}
@@ -39,6 +40,21 @@ def house(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> Ite
     built.xswarm("init")
     furnish(built, simulator)
     with running(built):
+        yield built
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """The providers of ``shop``."""
+    started = stalls(tmp_path_factory.mktemp("market"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory, market: Simulator) -> Iterator[House]:
+    """Free, paid and local models: see ``shops``."""
+    with open_shop(tmp_path_factory.mktemp("shop") / "home", market) as built:
         yield built
 
 

@@ -1,77 +1,18 @@
 """Strategies, rules, the fallback tree and the four scenarios, over HTTP against pretend providers.
 
-One daemon for the file. Every free provider's window is its own test's, and all are
-given back between tests; money is per project, so that no test spends another's.
+One daemon (``shops``) for the file.
 """
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from farm import House, Simulator, model, pretend, provider, running
+from farm import House, Simulator
+from shops import FREE, NEAR, PAID, calls, only, question, served, spend
 
 pytestmark = pytest.mark.timeout(180)
-
-#: name → (tier, kind, model's fields); the model of each is called ``m``.
-MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "quick": ("free", "cloud", {"intelligence": 4.0, "speed": 9.0}),
-    "wise": ("free", "cloud", {"intelligence": 7.5, "speed": 3.0}),
-    "cheap": ("paid", "cloud", {"intelligence": 6.0, "speed": 6.0, "pricing": [0.1, 0.2]}),
-    "dear": ("paid", "cloud", {"intelligence": 9.5, "speed": 8.5, "pricing": [5.0, 15.0]}),
-    "home": ("free", "local", {"intelligence": 3.0, "speed": 2.0}),
-    "dull": ("free", "local", {"intelligence": 1.5, "speed": 2.0}),
-}
-FREE = ["quick", "wise"]
-PAID = ["cheap", "dear"]
-NEAR = ["home", "dull"]
-
-
-@pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    names = {name: {"m": {"free": tier == "free"}} for name, (tier, _, _) in MODELS.items()}
-    started = Simulator(tmp_path_factory.mktemp("shops"), pretend(names))
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory, market: Simulator) -> Iterator[House]:
-    house = House(tmp_path_factory.mktemp("shop") / "home", {"XSWARM_UPSTREAM__LANE": "direct"})
-    house.xswarm("init")
-    listed = {}
-    for name, (tier, kind, fields) in MODELS.items():
-        own = dict(fields)
-        price = own.pop("pricing", None)
-        if price is not None:
-            own["pricing"] = {"input": price[0], "output": price[1]}
-        listed[name] = provider(
-            f"{market.url}/{name}/v1",
-            {"m": model(name, free=tier == "free", **own)},
-            kind=kind,
-            freeTier={"type": "recurring" if tier == "free" else "none", "confidence": "high",
-                      "limits": []},
-        )  # fmt: skip
-    house.overlay("shops", {"version": "2026.11.20", "providers": listed})
-    for name, (tier, _, _) in MODELS.items():
-        house.xswarm("account", "add", name, "-", "--tier", tier, stdin=f"key-{name}\n")
-    rules = [
-        {"name": "redirect", "when": {"model": "gpt-old"}, "then": {"models": ["cheap/*"]}},
-        {"name": "night shift", "when": {"header": "x-shift: night"}, "then": {"localOnly": True}},
-        {"name": "no agents", "when": {"project": "strict", "hasTools": True},
-         "then": {"reject": "No agents in this project."}},
-        {"name": "cheaply", "when": {"project": "thrifty"}, "then": {"strategy": "cost-first"}},
-    ]  # fmt: skip
-    house.xswarm("config", "set", "models.aliases", '{"gpt-old" = "dear/m"}')
-    house.xswarm("config", "set", "routing.rules", json.dumps(rules))
-    house.xswarm("config", "set", "budget.allocations", '{"broke" = {daily = 0.0000001}}')
-    with running(house):
-        first = house.call("PATCH", "/v1/accounts/quick/1", {"priority": 1}, role="admin")
-        assert first[0] == 200, first
-        yield house
 
 
 @pytest.fixture(autouse=True)
@@ -79,22 +20,6 @@ def _fresh(shop: House, market: Simulator) -> Iterator[None]:
     shop.call("POST", "/v1/free-tiers/reset", {}, role="admin")
     yield
     market.calm()
-
-
-def only(*names: str) -> dict[str, Any]:
-    return {"qualityGates": {"allowedProviders": list(names)}}
-
-
-def served(shop: House, **fields: Any) -> str:
-    status, headers, body = shop.chat(**fields)
-    assert status == 200, body
-    return headers["x-freeloader-provider"]
-
-
-def spend(market: Simulator, *names: str) -> None:
-    """Their free quota is used up for the day."""
-    for name in names:
-        market.fault(name, "day", forever=True)
 
 
 # ── strategies ───────────────────────────────────────────────────────────────
@@ -117,13 +42,9 @@ def test_who_a_strategy_takes(
     shop: House, strategy: str, among: list[str], expected: list[str]
 ) -> None:
     fields = {"strategy": strategy, **only(*among)}
-    debug = shop.call("POST", "/v1/router/debug", _body(**fields))[2]
+    debug = shop.call("POST", "/v1/router/debug", question(**fields))[2]
     assert debug["winner"]["provider"] in expected
     assert served(shop, **fields) == debug["winner"]["provider"]
-
-
-def _body(**fields: Any) -> dict[str, Any]:
-    return {"model": "auto", "messages": [{"role": "user", "content": "hello"}], **fields}
 
 
 def test_local_first_takes_turns_over_the_rest(shop: House) -> None:
@@ -151,7 +72,9 @@ def test_rules_redirect_narrow_and_reject(shop: House) -> None:
     status, headers, body = shop.chat(model="gpt-old")
     assert (status, headers["x-freeloader-provider"]) == (200, "cheap"), body
     assert headers["x-freeloader-substituted"] == "gpt-old"
-    _, headers, _ = shop.call("POST", "/v1/chat/completions", _body(), headers={"X-Shift": "night"})
+    _, headers, _ = shop.call(
+        "POST", "/v1/chat/completions", question(), headers={"X-Shift": "night"}
+    )
     assert headers["x-freeloader-provider"] in NEAR
     tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
     status, _, body = shop.chat(project="strict", tools=tools)
@@ -206,7 +129,7 @@ def test_blocked_providers_hold_under_every_strategy_and_failure(
 ) -> None:
     market.fault("home", "500", forever=True)
     gates = {"blockedProviders": [*FREE, *PAID], "localOnly": True}
-    before = _asked(market)
+    before = calls(market)
     for strategy in ("balanced", "cost-first", "quality-first", "local-first", "priority"):
         shop.call("POST", "/v1/free-tiers/reset", {}, role="admin")
         status, headers, body = shop.chat(strategy=strategy, qualityGates=gates)
@@ -214,13 +137,9 @@ def test_blocked_providers_hold_under_every_strategy_and_failure(
             assert headers["x-freeloader-provider"] in NEAR
         else:
             assert status in (422, 502), body
-    after = _asked(market)
+    after = calls(market)
     assert after["home"] > before["home"], "it was tried"
     assert all(after[name] == before[name] for name in (*FREE, *PAID))
-
-
-def _asked(market: Simulator) -> Counter[str]:
-    return Counter(row["provider"] for row in market.requests()["requests"])
 
 
 # ── the fallback tree ────────────────────────────────────────────────────────
@@ -323,7 +242,7 @@ def test_a_poor_answer_is_asked_of_somebody_stronger_and_paid(
 def test_each_gate_refuses_whom_it_says(
     shop: House, gate: str, value: Any, refused: set[str]
 ) -> None:
-    debug = shop.call("POST", "/v1/router/debug", _body(qualityGates={gate: value}))[2]
+    debug = shop.call("POST", "/v1/router/debug", question(qualityGates={gate: value}))[2]
     told = {c["provider"]: c["reason"] for c in debug["candidates"] if c.get("refusedBy") == gate}
     assert set(told) == refused, told
     assert all(told.values())
