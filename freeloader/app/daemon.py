@@ -17,7 +17,7 @@ from freeloader import __version__
 from freeloader.app import listening
 from freeloader.app.budgets import budget_rules
 from freeloader.app.failpoints import CrashingLedger, failpoint
-from freeloader.app.front import Front, new_id
+from freeloader.app.front import Front
 from freeloader.app.given import Given, InForce
 from freeloader.app.owning import Owner
 from freeloader.app.rating import Ratings
@@ -276,7 +276,7 @@ class Daemon:
             clock=self.clock,
             settings=lambda: settings().server,
             state=lambda: self.state,
-            new_id=lambda: new_id("req"),
+            new_id=lambda: front.ids.new("req"),
             version=__version__,
             started=self._started,
             simulated=lambda: self.world.simulation.url is not None,

@@ -10,6 +10,7 @@ import secrets as entropy
 
 from freeloader.app.failpoints import CrashingLane, Failpoint
 from freeloader.app.given import Given
+from freeloader.app.ids import Ids
 from freeloader.app.ruling import Ruling
 from freeloader.app.supply import Supply
 from freeloader.app.traces import Traces
@@ -39,7 +40,7 @@ class Front:
         traces: Traces,
         point: Failpoint | None,
     ) -> None:
-        settings, clock = given.in_force, given.clock
+        settings, clock, self.ids = given.in_force, given.clock, Ids()
         upstream = supply.upstream
         spread = random.Random()  # noqa: S311 - sets requests apart, hides nothing
         box, boot = Box(given.home.path / "idempotency.key"), entropy.token_hex(8)
@@ -58,7 +59,7 @@ class Front:
             given.tasks,
             supply.world.credentials,
             upstream.ready,
-            new_id,
+            self.ids.new,
             given.redactor.scrub,
             self.room,
             audit=store.ledger.audit,
@@ -70,15 +71,10 @@ class Front:
             roll=spread.random,
         )
         self.pipeline = Pipeline(self.tools)
-        self.asking = Asking(self.pipeline, lambda: new_id("req"), clock)
+        self.asking = Asking(self.pipeline, lambda: self.ids.new("req"), clock)
 
         def wish() -> Wish:
             wanted = settings().classifier
             return Wish(wanted.mode == "model", wanted.model, wanted.seconds)
 
         self.pipeline.classify_by(Classifier(self.asking.words, wish, rules.curve, clock))
-
-
-def new_id(kind: str) -> str:
-    """``KIND_`` and 96 random bits."""
-    return f"{kind}_{entropy.token_hex(12)}"

@@ -34,6 +34,8 @@ _log = logging.getLogger(__name__)
 
 #: How long the first account's addition waits, in seconds, so that no request has to.
 HANDOVER_S = 45.0
+#: So long (seconds) the store of secrets, a file, is not asked again for the same credentials.
+_FIELDS_S = 1.0
 #: Entries of the child that nothing needs any more, and that are kept all the same.
 GONE_MAX = 500
 
@@ -76,6 +78,8 @@ class World:
         self._books: Books | None = None
         self._keeper: Keeper | None = None
         self._busy = asyncio.Lock()
+        #: Credentials by their name, and until when (monotonic) they need not be asked for.
+        self._fields: dict[str, tuple[float, Mapping[str, str]]] = {}
 
     def attach(
         self,
@@ -93,6 +97,7 @@ class World:
 
     async def refresh(self) -> None:
         """Reads the accounts anew and tells everybody; safe to call at any time."""
+        self._fields.clear()
         async with self._busy:
             accounts: Sequence[Account] = await self._ledger.accounts()
             real = [account for account in accounts if account.enabled]
@@ -146,8 +151,13 @@ class World:
         account = deployment.account
         if account.secret_backend is None:
             return {}
-        name = secret_name(account.provider, account.idx)
-        return await self._secrets.get(name, account.secret_backend) or {}
+        name, now = secret_name(account.provider, account.idx), self._clock.now().mono
+        known = self._fields.get(name)
+        if known is not None and now < known[0]:
+            return known[1]
+        fields = await self._secrets.get(name, account.secret_backend) or {}
+        self._fields[name] = (now + _FIELDS_S, fields)
+        return fields
 
     async def close(self) -> None:
         """Ends what runs on its behalf."""

@@ -57,14 +57,15 @@ def routing(
     profile: Profile,
     attempts: int,
     alternatives: Sequence[Mapping[str, Any]],
+    said: str | None = None,
 ) -> dict[str, Any]:
-    """The ``routing`` object of an answer."""
+    """The ``routing`` object of an answer; ``said`` is its ``reason`` where that is known."""
     out: dict[str, Any] = {
         "provider": candidate.deployment.provider.id,
         "model": candidate.deployment.public_model,
         "deployment": candidate.deployment.id,
         "requested": resolution.requested,
-        "reason": reason(candidate, policy, resolution, attempts),
+        "reason": said or reason(candidate, policy, resolution, attempts),
         "strategy": policy.strategy,
         "task": profile.task,
         "complexity": round(profile.complexity, 3),

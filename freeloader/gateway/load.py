@@ -89,9 +89,9 @@ class LoadMonitor:
         count = len(self._attempts)
         if not count:
             return Measured(self._flying)
-        spans = sorted(ms for _, ms, _ in self._attempts if ms is not None)
+        spans = sorted([ms for _, ms, _ in self._attempts if ms is not None])
         p95 = spans[max(0, -(-len(spans) * 95 // 100) - 1)] if spans else None
-        failed = sum(bad for _, _, bad in self._attempts)
+        failed = sum([bad for _, _, bad in self._attempts])
         return Measured(self._flying, count, p95, failed / count)
 
 

@@ -16,6 +16,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import is_not
 from typing import Any
 
 from freeloader.clock import Instant
@@ -95,6 +96,8 @@ class Run:
         self._texts = Texts(tools.rules.keeping())
         self._deadline: asyncio.Timeout | None = None
         self._waited_s = 0.0
+        #: The sentence that was made last, and what it was made of.
+        self._reasoned: tuple[tuple[Any, ...], str] | None = None
         self._task = tools.tasks.start(self._drive(), f"run {request_id}")
         tools.load.begin()
         self._task.add_done_callback(lambda _: tools.load.end())
@@ -187,6 +190,7 @@ class Run:
             plan.profile,
             len(self._attempts) or 1,
             self._alternatives,
+            self._reason(),
         )
         if self._waited_s >= 0.001:
             shown["waitedMs"] = round(self._waited_s * 1000)
@@ -597,8 +601,11 @@ class Run:
 
     def _reason(self) -> str:
         assert self._chosen is not None
-        plan = self._plan
-        return explain.reason(self._chosen, plan.policy, plan.resolution, len(self._attempts) or 1)
+        plan, attempts = self._plan, len(self._attempts) or 1
+        about = (self._chosen, plan.policy, plan.resolution, attempts)
+        if self._reasoned is None or any(map(is_not, self._reasoned[0], about)):
+            self._reasoned = about, explain.reason(*about)
+        return self._reasoned[1]
 
     def _lowered(self) -> int | None:
         """The bound on the answer that was sent in place of the client's."""

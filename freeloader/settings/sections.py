@@ -7,6 +7,7 @@ the one here was chosen.
 from __future__ import annotations
 
 import base64
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
@@ -104,6 +105,11 @@ class LoadMonitoring(Section):
 
     def rules(self) -> LoadRules:
         """The same for the core."""
+        return self.for_core
+
+    @cached_property
+    def for_core(self) -> LoadRules:
+        """``rules``, made once: every request asks."""
         return LoadRules(
             enabled=self.enabled,
             queue=Thresholds(self.queue.warning, self.queue.critical),
@@ -131,13 +137,21 @@ class Upstream(Section):
 
     def timeouts(self, provider: str | None = None) -> Timeouts:
         """The limits of one attempt, with the provider's own total where there is one."""
-        total = self.provider_seconds.get(provider or "", self.total_seconds)
-        return Timeouts(
-            connect=min(self.connect_seconds, total),
-            first_byte=min(self.first_byte_seconds, total),
-            idle=min(self.idle_seconds, total),
-            total=total,
-        )
+        return self.known_timeouts.get(provider or "") or self.known_timeouts[""]
+
+    @cached_property
+    def known_timeouts(self) -> dict[str, Timeouts]:
+        """``timeouts`` of each provider with a total of its own, and of all others (``""``)."""
+        totals = {"": self.total_seconds, **self.provider_seconds}
+        return {
+            name: Timeouts(
+                connect=min(self.connect_seconds, total),
+                first_byte=min(self.first_byte_seconds, total),
+                idle=min(self.idle_seconds, total),
+                total=total,
+            )
+            for name, total in totals.items()
+        }
 
 
 class Secrets(Section):
