@@ -317,9 +317,10 @@ def in_order(ask: Ask, snapshot: Snapshot) -> Iterator[Deployment]:
     rank = strategies.rank_of(ask.policy, ask.profile)
     only = ask.resolution.deployments
     if 0 < len(only) <= _SORTED_HERE or ask.resolution.kind == "named":
-        key = strategies.key_of(rank)
-        named = (known[i] for i in only if i in known)
-        best = sorted(named, key=lambda d: key(d, snapshot.health(d.id)))
+        best = [known[i] for i in only if i in known]
+        if len(best) > 1:  # mostly one model at one account is named
+            key = strategies.key_of(rank)
+            best.sort(key=lambda d: key(d, snapshot.health(d.id)))
         if rank.by != "provider":
             return iter(best)
         ids: Sequence[str] = [d.id for d in best]

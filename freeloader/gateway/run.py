@@ -16,6 +16,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from operator import is_not
 from typing import Any
 
@@ -105,11 +106,14 @@ class Run:
     # ── what a surface uses ──────────────────────────────────────────────────
 
     async def first(self, timeout: float) -> bool:
-        """True once content (or the whole JSON body) is there; False: not within ``timeout`` s.
+        """True once content (or the whole JSON body) is there; False: not within ``timeout`` s
+        (``inf``: the caller has a limit of its own).
 
         Raises the FreeloaderError that the request ended in.
         """
-        if not self._ready.is_set():
+        if timeout == inf:
+            await self._ready.wait()
+        elif not self._ready.is_set():
             try:
                 async with asyncio.timeout(timeout):
                     await self._ready.wait()

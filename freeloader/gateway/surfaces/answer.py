@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -61,7 +62,7 @@ async def answer_json(
     finished = False
     try:
         async with asyncio.timeout(longest_seconds):
-            while not await run.first(longest_seconds):
+            while not await run.first(inf):
                 pass
             whole = await collect(run)
         finished = True
