@@ -22,10 +22,11 @@ from freeloader.errors import (
     InvalidRequest,
     NotFound,
     RateLimited,
+    Unavailable,
 )
 from freeloader.gateway import keys
 from freeloader.gateway.errors_http import InternalError, error_response
-from freeloader.gateway.guards.body import check_content
+from freeloader.gateway.guards.body import CLAIM, check_content
 from freeloader.gateway.guards.hosts import (
     HostPort,
     cross_site,
@@ -34,6 +35,7 @@ from freeloader.gateway.guards.hosts import (
     origin_allowed,
     parse_host,
 )
+from freeloader.gateway.guards.memory import BodyRoom, memory_left
 from freeloader.gateway.guards.rates import Rates
 from freeloader.gateway.routes.table import CALLER, DECISION_ID, ERROR_HEADERS, REQUEST_ID, Route
 from freeloader.gateway.services import KeysManager, ServerSettings
@@ -78,6 +80,7 @@ class Front:
         self._new_id = new_id
         self._rates = Rates()
         self._hosts = _Hosts()
+        self._bodies = BodyRoom(memory_left())
 
     async def boundary(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer one request, whatever happens."""
@@ -92,9 +95,14 @@ class Front:
             response = self._failed(request, _from_aiohttp(request, error), _allow(error))
         except ConnectionResetError:
             response = self._cut(request)  # the client left in the middle of an answer
+        except MemoryError:
+            response = self._failed(request, _no_memory())
         except Exception as error:
             log.error("request %s failed inside", request[REQUEST_ID], exc_info=error)
             response = self._failed(request, InternalError())
+        finally:
+            if (claim := request.get(CLAIM)) is not None:
+                claim.end()
         self._note(request, response, started)
         return response
 
@@ -123,6 +131,8 @@ class Front:
             if route is not None:
                 keys.authorize(caller, route.access)
                 self._check_rate(caller, route)
+                may_wait = route.access == keys.INFERENCE
+                request[CLAIM] = self._bodies.claim(may_wait=may_wait)
         if request.body_exists or request.content_type in _FORMS:
             check_content(request)  # also where no route reads it: a form may change nothing
         return await handler(request)
@@ -221,6 +231,11 @@ class Front:
             caller.key_id if caller is not None else "none",
             request[REQUEST_ID],
         )
+
+
+def _no_memory() -> Unavailable:
+    return Unavailable("There is no memory for this request; try again in a moment.",
+                       code="overloaded", retry_after=2.0)  # fmt: skip
 
 
 class _Hosts:

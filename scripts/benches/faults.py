@@ -32,6 +32,8 @@ from rush import Ask, Rush, Seen, launchers
 RATE = 20.0
 KILL_EVERY_S = 10.0
 CONNECT_S = 1.0
+#: Bytes between what a process has and its limit: too little for anything large.
+_SCARCE = 12 * 2**20
 _LANE = "XSWARM_UPSTREAM__LANE"
 
 
@@ -274,6 +276,75 @@ def descriptors(place: Path, *, quick: bool) -> list[Row]:
     ]  # fmt: skip
 
 
+def memory(place: Path, *, quick: bool) -> list[Row]:
+    """S7: no memory is left, for the daemon and for its child; then there is again."""
+    (place / "front").mkdir()
+    return [_front_memory(place / "front"), *([] if quick else [_child_memory(place)])]
+
+
+def _front_memory(place: Path) -> Row:
+    with _street(place, ("alpha",), environ={_LANE: "direct"}) as (house, _):
+        assert house.daemon is not None
+        daemon = psutil.Process(house.daemon.pid)
+        assert house.chat(model="alpha/m")[0] == 200
+        before = daemon.rlimit(psutil.RLIMIT_AS)
+        daemon.rlimit(psutil.RLIMIT_AS, (daemon.memory_info().vms + _SCARCE, before[1]))
+        told: list[tuple[int, bool]] = []
+        threads = [threading.Thread(target=_large, args=(house, told)) for _ in range(24)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        owner = house.call("GET", "/v1/config", role="admin")[0]
+        alive = house.daemon.poll() is None
+        back = 0.0
+        if alive:
+            daemon.rlimit(psutil.RLIMIT_AS, before)
+            began = time.monotonic()
+            until(lambda: house.chat(model="alpha/m")[0] == 200, 20, "it answers again")
+            back = time.monotonic() - began
+    shed = sum(status == 503 and wait for status, wait in told)
+    held = _holds(house)
+    return Row(
+        "S7: no memory is left for the daemon",
+        f"RLIMIT_AS {_SCARCE // 2**20} MB above what it has, 24 bodies of 4 MB at once",
+        "shed with 503 and Retry-After, the owner gets in, nothing ends; back at once",
+        f"{shed} of {len(told)} shed, owner {owner}, {'alive' if alive else 'DEAD'}, "
+        f"back after {back:.2f} s, {held} holds left",
+        alive and shed == len(told) == 24 and owner == 200 and back < 1.5 and held == 0,
+    )
+
+
+def _child_memory(place: Path) -> Row:
+    with _street(place, ("alpha",), foreign=("gemma",)) as (house, _):
+        house.child_ready()
+        pid = house.child_pid()
+        assert pid
+        child = psutil.Process(pid)
+        began = time.monotonic()
+        child.rlimit(psutil.RLIMIT_AS, (child.memory_info().vms - 2 * _SCARCE,) * 2)
+        direct = house.chat(model="alpha/m")[0]
+        until(lambda: house.child_pid() not in (pid, None), 90, "another child")
+        house.child_ready()
+        status = house.chat(model="gemma/m")[0]
+        took = time.monotonic() - began
+        reason = house.get("/v1/health")["child"]["lastExit"]["reason"]
+    return Row(
+        "S7: no memory is left for the child", "RLIMIT_AS below what it has",
+        "it is replaced; wire-compatible providers are served meanwhile",
+        f"direct {direct}; replaced and {status} after {took:.1f} s ({reason})",
+        direct == status == 200,
+    )  # fmt: skip
+
+
+def _large(house: House, told: list[tuple[int, bool]]) -> None:
+    try:
+        status, headers, _ = house.chat("y " * 2_000_000, model="alpha/m")
+    except OSError:
+        status, headers = 0, {}
+    told.append((status, "retry-after" in headers))
+
+
 def _quick(house: House) -> bool:
     try:
         return call("GET", f"{house.url}/health", timeout=0.5)[0] == 200
@@ -426,5 +497,6 @@ def _first(some: list[Any]) -> str:
 
 PARTS: dict[str, Callable[..., list[Row]]] = {
     "killed": killed, "stopped": stopped, "looping": looping, "orphans": orphans,
-    "taken": taken, "draining": draining, "descriptors": descriptors, "broken": broken,
+    "taken": taken, "draining": draining, "descriptors": descriptors, "memory": memory,
+    "broken": broken,
 }  # fmt: skip

@@ -32,3 +32,7 @@ def test_s6_twenty_streams_are_drained_and_a_second_sigterm_does_not_wait(tmp_pa
 
 def test_s7_without_file_descriptors_it_sheds_and_recovers(tmp_path: Path) -> None:
     _holds(faults.descriptors(tmp_path, quick=True))
+
+
+def test_s7_without_memory_it_sheds_and_recovers(tmp_path: Path) -> None:
+    _holds(faults.memory(tmp_path, quick=True))

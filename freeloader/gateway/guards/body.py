@@ -16,6 +16,7 @@ import orjson
 from aiohttp import web
 
 from freeloader.errors import BodyTooLarge, InvalidRequest
+from freeloader.gateway.guards.memory import Claim
 
 #: orjson writes 254 levels and reads 1,024: what we could not write again is refused.
 MAX_DEPTH = 100
@@ -23,6 +24,8 @@ MAX_VALUES = 200_000
 #: A body up to this size is parsed before its values are counted: 30 MB of objects at worst,
 #: and half a millisecond less for every honest one.
 _SMALL_BYTES = 1 << 20
+#: What a request holds of the memory for bodies.
+CLAIM = web.RequestKey("body_claim", Claim)
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
@@ -64,15 +67,19 @@ def check_content(request: web.Request) -> None:
 
 
 async def read_bytes(request: web.Request, max_bytes: int, limits: BodyLimits) -> bytes:
-    """The raw body. Raises BodyTooLarge, or InvalidRequest ``request_timeout``."""
+    """The raw body. Raises BodyTooLarge, InvalidRequest ``request_timeout``, or Unavailable where
+    there is no memory for it."""
     declared = request.content_length
+    claim = request[CLAIM]
     if declared is not None and declared > max_bytes:
         raise _too_large(max_bytes)
+    claim.expected = declared or 0
     content = request.content
     if content.is_eof() and content.exception() is None:  # small ones come with their head
         whole = content.read_nowait()
         if len(whole) > max_bytes:
             raise _too_large(max_bytes)
+        claim.take(len(whole))
         return whole
     pieces: list[bytes] = []
     size = 0
@@ -86,6 +93,7 @@ async def read_bytes(request: web.Request, max_bytes: int, limits: BodyLimits) -
                 size += len(piece)
                 if size > max_bytes:
                     raise _too_large(max_bytes)
+                claim.take(len(piece))
                 pieces.append(piece)
     except TimeoutError as error:
         raise InvalidRequest(
@@ -94,7 +102,8 @@ async def read_bytes(request: web.Request, max_bytes: int, limits: BodyLimits) -
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
-    """JSON bytes → object. Raises InvalidRequest for anything else, naming what is wrong."""
+    """JSON bytes → object. Raises InvalidRequest for anything else, naming what is wrong, and
+    MemoryError."""
     if not raw.strip():
         raise InvalidRequest("The body is empty; a JSON object is needed.")
     if len(raw) > _SMALL_BYTES:
@@ -102,6 +111,8 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
+        if "memory" in error.msg:
+            raise MemoryError(error.msg) from None  # that is no fault of the body's
         raise InvalidRequest(f"The body is not valid JSON: {error}.") from error
     if not isinstance(value, dict):
         raise InvalidRequest("The body must be a JSON object.")

@@ -1,0 +1,145 @@
+"""How much the bodies of all requests under way may hold together, and what is left at all.
+
+A body is counted while it comes and until its request is answered. What would go beyond
+the bound, or beyond what the system lets this process have (address space, or the memory
+of its control group), is refused as overload before it is held: an allocation that fails
+inside a library ends the process. It reads what is used; it frees nothing.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from freeloader.errors import Unavailable
+
+MEGABYTE = 2**20
+#: Bytes of all bodies that are held at a time.
+HELD_MAX = 256 * MEGABYTE
+#: What must be left for everything else: management, settling, answers that are under way.
+RESERVE = 32 * MEGABYTE
+#: A body is there as bytes, as text, as objects and as what is sent on.
+SWELL = 8
+#: Bodies so large have a look of their own; small ones share one, so many at a time.
+_LARGE = 64 * 1024
+_SHARED = 16
+_RETRY_S = 2.0
+
+Left = Callable[[], int | None]
+
+
+class BodyRoom:
+    """One per server. ``left``: bytes that the system would still give, None where unlimited."""
+
+    def __init__(self, left: Left, held_max: int = HELD_MAX) -> None:
+        self._left, self._held_max = left, held_max
+        self._since = _SHARED
+        self._tight = False
+        self.held = 0
+
+    def claim(self, *, may_wait: bool) -> Claim:
+        """A request's share, empty at first. Who may not wait (the owner at work) is counted,
+        and not refused."""
+        return Claim(self, may_wait)
+
+    def take(self, size: int, whole: int) -> None:
+        """``size`` bytes more, of a body that comes to ``whole``.
+
+        Raises Unavailable (``overloaded``) where there is no room for it.
+        """
+        if self.held + size > self._held_max:
+            raise _overloaded("The requests under way hold all the memory that they may")
+        self._since += 1
+        if whole >= _LARGE or self._since >= _SHARED or self._tight:
+            self._since = 0
+            left = self._left()
+            self._tight = left is not None and left < RESERVE + SWELL * whole
+            if self._tight:
+                raise _overloaded("The memory that the system gives this daemon is used up")
+        self.count(size)
+
+    def count(self, size: int) -> None:
+        """So many bytes more (less, where negative) are held."""
+        self.held += size
+
+
+class Claim:
+    """What one request holds."""
+
+    __slots__ = ("_may_wait", "_room", "_size", "expected")
+
+    def __init__(self, room: BodyRoom, may_wait: bool) -> None:
+        self._room, self._may_wait, self._size = room, may_wait, 0
+        #: Bytes that the body is said to have.
+        self.expected = 0
+
+    def take(self, size: int) -> None:
+        """Raises Unavailable where there is no room."""
+        if self._may_wait:
+            self._room.take(size, max(self.expected, self._size + size))
+        else:
+            self._room.count(size)
+        self._size += size
+
+    def end(self) -> None:
+        self._room.count(-self._size)
+        self._size = 0
+
+
+def memory_left() -> Left:
+    """What the system still gives this process: the least of its limits, None where none is."""
+    group = _group()
+
+    def left() -> int | None:
+        found = [n for n in (_address_space_left(), _group_left(group)) if n is not None]
+        return min(found) if found else None
+
+    return left
+
+
+def _address_space_left() -> int | None:
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY or not sys.platform.startswith("linux"):
+        return None
+    pages = Path("/proc/self/statm").read_bytes().split(maxsplit=1)[0]
+    return limit - int(pages) * resource.getpagesize()
+
+
+def _group() -> Path | None:
+    """The control group (version 2) that this process is in; None where there is none."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if line.startswith("0::"):
+            group = Path("/sys/fs/cgroup") / line[3:].lstrip("/")
+            return group if (group / "memory.max").is_file() else None
+    return None
+
+
+def _group_left(group: Path | None) -> int | None:
+    """What the group may still take; the cache of files gives way when it must."""
+    if group is None:
+        return None
+    try:
+        limit = (group / "memory.max").read_text().strip()
+        if limit == "max":
+            return None
+        used = int((group / "memory.current").read_text())
+        lines = (group / "memory.stat").read_text().splitlines()
+    except (OSError, ValueError):
+        return None
+    cache = sum(int(n) for name, n in (line.split() for line in lines)
+                if name in ("inactive_file", "active_file"))  # fmt: skip
+    return int(limit) - used + cache
+
+
+def _overloaded(why: str) -> Unavailable:
+    return Unavailable(
+        f"{why}; try again in a moment, or with a smaller body.",
+        code="overloaded",
+        retry_after=_RETRY_S,
+    )
