@@ -1,0 +1,65 @@
+"""Whether a failed request is tried once more, and how the next try is made.
+
+The policy says what may follow; the whole daemon's budget of retries says whether there
+is room for it. It sends nothing, and knows no quota.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from freeloader.core import fallback, scoring
+from freeloader.core.fallback import Retry, Stop
+from freeloader.core.model import Deployment
+from freeloader.gateway.plan import Plan
+from freeloader.gateway.tools import Tools
+
+#: How often somebody looks whether there is room for a retry again, in seconds.
+_LOOK_AGAIN_S = 0.05
+
+
+class Again:
+    """Asked after each failure of one run."""
+
+    def __init__(self, plan: Plan, tools: Tools) -> None:
+        self._plan, self._tools = plan, tools
+        self._retried: float | None = None  # when the retry began that is under way
+
+    async def next_step(self) -> Retry | Stop:
+        """The plan's, unless the whole daemon has retried enough for now."""
+        plan, tools = self._plan, self._tools
+        every = tuple(tools.books.deployments.values())
+        step = fallback.next_step(plan.policy, plan.failures, every, tools.roll(), self._quality)
+        if isinstance(step, Retry) and step.counted and self._may_be_asked_again():
+            patience = min(plan.policy.fallback.retry_delay_ms, 1_000) / 1000
+            if not await self._room_for_a_retry(patience):
+                return Stop("the budget of retries is used up for the moment")
+        return step
+
+    async def _room_for_a_retry(self, patience: float) -> bool:
+        """Waits no longer than before any retry: those under way are soon answered, or not."""
+        looks = 1 + int(patience / _LOOK_AGAIN_S)
+        for look in range(looks):
+            now = self._tools.clock.now().mono
+            if self._tools.retries.allow(now):
+                self._retried = now
+                return True
+            if look + 1 < looks:
+                await asyncio.sleep(_LOOK_AGAIN_S)
+        return False
+
+    def _quality(self, deployment: Deployment) -> float | None:
+        health = self._tools.books.health(deployment.id)
+        return scoring.intelligence(deployment, self._plan.profile.task, health)
+
+    def _may_be_asked_again(self) -> bool:
+        """Whether others still go to who failed last. One that is left alone from now on makes
+        no storm: only those under way there move on, once."""
+        last, books = self._plan.failures[-1].deployment, self._tools.books
+        return books.paused(last, self._tools.clock.now().wall) is None
+
+    def answered(self) -> None:
+        """Content came: the place of the retry that brought it is free again."""
+        if self._retried is not None:
+            self._tools.retries.answered(self._retried)
+            self._retried = None
