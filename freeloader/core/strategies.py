@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from freeloader.core import scoring
 from freeloader.core.model import Deployment, Policy, Profile, Verdict, Weights
-from freeloader.core.pacing.plan import FIRM
+from freeloader.core.pacing.plan import FIRM, need_of
 from freeloader.core.snapshot import UNMEASURED, Health, Rank
 
 #: What a strategy that does not go by the owner's weights breaks its ties with.
@@ -322,22 +322,38 @@ class Pick:
         self._spare: Passing | None = None
         self._spares = 0
         self._last: Passing | None = None
+        self._need, _ = need_of(policy, profile)
         self.certain = False
 
     def offer(self, one: Passing) -> None:
         if self.certain:
             return
         if one.soft is None:
-            # While a free one is only spared, what can be billed does not take its place.
-            if self._spare is None or self._fit or not one.deployment.billable:
+            if self._spare is None or self._fit or self._replaces(one.deployment, self._spare):
                 self._fit.append(one)
+            elif not one.deployment.billable:
+                self._spares += 1
         elif one.soft.only_free:
             self._spares += 1
-            if self._spare is None or one.soft.strain < _strain_of(self._spare):
+            if self._spare is None or self._order(one) < self._order(self._spare):
                 self._spare = one
         else:
             self._last = self._last or one
         self.certain = len(self._fit) >= self._want or self._spares >= SPARES
+
+    def _replaces(self, one: Deployment, spared: Passing) -> bool:
+        """While a free one is only spared, neither what can be billed takes its place nor, where
+        it is up to the request's need, what is not."""
+        return not one.billable and (self._able(one) or not self._able(spared.deployment))
+
+    def _order(self, spared: Passing) -> tuple[bool, float]:
+        return (not self._able(spared.deployment), _strain_of(spared))
+
+    def _able(self, one: Deployment) -> bool:
+        if not self._need:
+            return True
+        value = scoring.intelligence(one, self._profile.task)
+        return value is not None and value >= self._need
 
     def winner(self) -> Passing | None:
         if not self._fit:

@@ -144,6 +144,31 @@ def test_who_is_put_back_serves_only_where_nobody_else_can() -> None:
     assert taken() is None
 
 
+def test_who_is_spared_is_not_replaced_by_somebody_not_up_to_the_need() -> None:
+    """Planning a free quota saves it for others; it must not give a poor answer for it."""
+    spared = Soft(Verdict("pacing", "quota_exhausted", "ahead of its pace"), True, 0.9)
+    less = spared._replace(strain=0.3)
+    able, dull = deployment("able", intelligence=7.0), deployment("dull", intelligence=2.0)
+    unknown = deployment("unknown", intelligence=None)
+    coder = deployment("coder", intelligence=2.0, strengths={"coding": 8.0})
+
+    def taken(need: float | None, *offered: Passing) -> str | None:
+        pick = Pick(combine([]), profile(need=need, task="coding"))
+        for one in offered:
+            pick.offer(one)
+        found = pick.winner()
+        return found.deployment.provider.id if found else None
+
+    assert taken(6.0, Passing(able, spared), Passing(dull)) == "able"
+    assert taken(6.0, Passing(able, spared), Passing(unknown)) == "able"
+    assert taken(6.0, Passing(able, spared), Passing(dull), Passing(coder)) == "coder"
+    assert taken(6.0, Passing(able, spared), Passing(dull, less)) == "able"
+    assert taken(6.0, Passing(dull, spared), Passing(unknown)) == "unknown", "neither is"
+    for need in (None, 2.0):
+        assert taken(need, Passing(able, spared), Passing(dull)) == "dull"
+        assert taken(need, Passing(able, spared), Passing(dull, less)) == "dull"
+
+
 @pytest.mark.parametrize(
     ("plan", "expected"),
     [
