@@ -6,7 +6,6 @@ why each line is there. Nothing is written or run here: ``commands.manager`` doe
 
 from __future__ import annotations
 
-import plistlib
 import re
 import sys
 from collections.abc import Mapping
@@ -141,6 +140,8 @@ def _systemd(
 
 
 def _launchd(program: Program, environ: Mapping[str, str], user: int, *, system: bool) -> Plan:
+    import plistlib
+
     home = program.home if not system else Path("/Library/Application Support/xswarm")
     values = {
         "python": str(program.python),

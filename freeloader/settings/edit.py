@@ -10,10 +10,7 @@ import socket
 from collections.abc import Mapping, MutableMapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
-
-import tomlkit
-from tomlkit.exceptions import TOMLKitError
+from typing import TYPE_CHECKING, Any
 
 from freeloader.errors import ConfigError, Conflict
 from freeloader.settings.files import locked, write_private
@@ -22,6 +19,9 @@ from freeloader.settings.load import file_values, from_mapping, refusal
 from freeloader.settings.model import Settings
 from freeloader.settings.sources import Problem, merge, tidy
 from freeloader.settings.spelling import snake
+
+if TYPE_CHECKING:
+    import tomlkit
 
 _PORTS_TRIED = 100
 _HEADER = "# xSwarm-Freeloader. Every value can also be set as XSWARM_<SECTION>__<NAME>.\n"
@@ -101,7 +101,7 @@ def _write(home: Home, wanted: Mapping[str, Any]) -> Settings:
     _lay(document, wanted)
     home.create()
     try:
-        write_private(home.config, tomlkit.dumps(document).encode())
+        write_private(home.config, document.as_string().encode())
     except OSError as error:
         raise refusal(
             [Problem(str(home.config), "", f"cannot be written: {error.strerror}")]
@@ -115,6 +115,9 @@ def _only_writer(home: Home) -> Any:
 
 
 def _document(path: Path) -> tomlkit.TOMLDocument:
+    import tomlkit  # only who writes settings needs it
+    from tomlkit.exceptions import TOMLKitError
+
     try:
         return tomlkit.parse(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -125,6 +128,8 @@ def _document(path: Path) -> tomlkit.TOMLDocument:
 
 def _lay(table: MutableMapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Make ``table`` say ``wanted``, touching only what differs."""
+    import tomlkit
+
     spelt = {key: _our_spelling(key, wanted) for key in list(table)}
     for key, name in spelt.items():
         if name not in wanted:

@@ -18,8 +18,6 @@ from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
-from rapidfuzz import fuzz
-
 from freeloader.core.cast import saying
 
 #: Texts this alike (0–100, words in any order) say the same.
@@ -152,6 +150,8 @@ def likeness(one: Ballot, other: Ballot) -> float:
 def _alike(one: str, other: str) -> float:
     if one == other or _ends_in(one, other) or _ends_in(other, one):
         return 100.0
+    from rapidfuzz import fuzz  # 3 MB that only a vote needs
+
     return float(fuzz.token_sort_ratio(one, other))
 
 
