@@ -7,7 +7,6 @@ sent, ranked by quota, or written in SQL here; the parts are in the modules besi
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -18,12 +17,14 @@ from freeloader.books import views
 from freeloader.books.breakers import PREFIX as PAUSES
 from freeloader.books.breakers import Breakers, hanging
 from freeloader.books.durable import Durable
+from freeloader.books.extras import Extras
 from freeloader.books.health import HealthBook
 from freeloader.books.pacer import KEY as PACING
 from freeloader.books.pacer import Pacer
 from freeloader.books.ports import Facts, Hold, LedgerPort, Settlement
-from freeloader.books.purse import Purse, charge, hold_cost, read_spent
+from freeloader.books.purse import charge, hold_cost
 from freeloader.books.ranking import Ranking
+from freeloader.books.reckoning import Reckoning
 from freeloader.books.rows import believed
 from freeloader.books.watching.watcher import Watcher
 from freeloader.books.windows import shown
@@ -63,15 +64,13 @@ class Books:
         self._breakers = Breakers()
         self._quotas = Quotas()
         self._pacer = Pacer()
-        self._purse = Purse(rules)
         self._watcher = Watcher(ledger)
         self._quota_alerts = QuotaAlerts()
         self._open: dict[str, Hold] = {}
+        self._sums = Reckoning(ledger, clock, rules, self._open)
         self._durable = Durable(ledger, self._quotas, self._breakers)
-        self._loaded = False
-        self._reading = asyncio.Lock()
+        self._extras = Extras(ledger, self._pacer, self._quota_alerts)
         self._watchers: list[Callable[[], None]] = []
-        self._meanwhile: list[tuple[Hold, int]] | None = None  # settled while a ledger was read
 
     # ── read-only: core.snapshot.Snapshot ────────────────────────────────────
 
@@ -85,12 +84,12 @@ class Books:
 
     @property
     def rules(self) -> BudgetRules:
-        return self._purse.rules
+        return self._sums.purse.rules
 
     @property
     def spent_known(self) -> bool:
         """False until the ledger was read: nothing is paid for, and no sum means anything."""
-        return self._loaded
+        return self._sums.begun
 
     @property
     def open_holds(self) -> Sequence[Hold]:
@@ -134,7 +133,7 @@ class Books:
         key_id: str | None = None,
     ) -> Verdict | None:
         """With ``key_id``, the key's own budget too (``reserve`` always looks at it)."""
-        return self._purse.check(deployment, cost, project, key_id, policy.max_cost, None, now)
+        return self._sums.purse.check(deployment, cost, project, key_id, policy.max_cost, None, now)
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Called, without waiting, whenever something may have come free."""
@@ -142,7 +141,7 @@ class Books:
 
     def spending(self, project: str | None, now: float) -> actions.Spending:
         """Which of the owner's actions are in force for a project's requests, and the ceiling."""
-        purse = self._purse
+        purse = self._sums.purse
         return actions.Spending(purse.in_force(project, now), purse.rules.output_ceiling)
 
     def strain(
@@ -192,38 +191,8 @@ class Books:
         Raises ValueError for an unknown zone, Unavailable where the ledger cannot be
         read; the old rules stay in force then.
         """
-        if rules.timezone == self._purse.rules.timezone:
-            self._purse.rules = rules
-            self._changed()
-            return
-        if not self._loaded:  # nothing was read and nothing paid for yet
-            self._purse = Purse(rules)
-            return
-        async with self._reading:
-            await self._read_again(rules)
+        await self._sums.configure(rules)
         self._changed()
-
-    async def _read_again(self, rules: BudgetRules) -> None:
-        """Every sum from the ledger, for the periods of now. Raises Unavailable."""
-        now, self._meanwhile = self._clock.now(), []
-        try:
-            fresh = Purse(rules)
-            fresh.add(await read_spent(self._ledger, fresh.balances, now), now.wall)
-            fresh.inherit(self._purse, self._open.values(), self._meanwhile)
-        finally:
-            self._meanwhile = None
-        self._purse = fresh
-
-    async def _know(self, now: float) -> None:
-        """Sums of a period that this run has not read, as after a clock was set: read them.
-
-        Raises Unavailable. Without this a clock set back would find an empty budget.
-        """
-        if self._purse.knows(now):
-            return
-        async with self._reading:
-            if not self._purse.knows(now):
-                await self._read_again(self._purse.rules)
 
     def reset(self, provider: str | None, idx: int | None, now: Instant) -> int:
         """Forgets pauses and quota counts of everything, a provider or an account; how many."""
@@ -262,21 +231,15 @@ class Books:
         self._see(now)
         upper = _counted(upper)
         cost = hold_cost(deployment, upper, surcharge)
-        if deployment.billable and not self._loaded:
-            why = self._ledger.problem or "it is not read yet"
-            reason = f"paid calls wait: what was spent is not known: {why}"
-            return Verdict("budget", "ledger_unavailable", reason)
-        if deployment.billable and not self._purse.knows(now.wall):
-            try:
-                await self._know(now.wall)
-            except (Unavailable, OSError) as problem:
-                return Verdict("budget", "ledger_unavailable", f"paid calls wait: {problem}")
+        if deployment.billable and not self._sums.knows(now.wall):
+            if (unknown := await self._sums.unknown(now.wall)) is not None:
+                return unknown
             if attempt_id in self._open:
                 return self._open[attempt_id]
         refused = (
             self.paused(deployment, now.wall)
             or self._quotas.check(deployment, upper, now.wall)
-            or self._purse.check(
+            or self._sums.purse.check(
                 deployment, cost, project, key_id, policy.max_cost, request_id, now.wall
             )
         )
@@ -324,9 +287,8 @@ class Books:
         self._look(hold, hold.seen, now.wall)
         budget.settle(hold.balances, hold.cost, cost)
         self._changed()
-        if self._meanwhile is not None:
-            self._meanwhile.append((hold, cost))
-        self._watcher.charged(self._purse, hold, cost, now)
+        self._sums.charged(hold, cost)
+        self._watcher.charged(self._sums.purse, hold, cost, now)
         try:
             await self._durable.settle(hold, done, facts, now.wall)
         finally:
@@ -433,7 +395,7 @@ class Books:
 
     def budget_view(self, project: str | None, now: Instant) -> dict[str, Any]:
         """``GET /v1/budget`` (contract §10); with a project, its own day and month."""
-        purse = self._purse
+        purse = self._sums.purse
         alerts = self._watcher.current(purse, project, now)
         days = self._watcher.history.days(purse.rules.timezone, now.wall)
         view = views.budgets(purse.rules, purse.balances, project, alerts, days, now.wall)
@@ -442,33 +404,18 @@ class Books:
 
     def refused(self, verdict: Verdict, now: Instant) -> None:
         """A request was turned away by a budget: where that is used up, the owner is told."""
-        self._watcher.alerts.refused(self._purse, verdict, now.wall)
+        self._watcher.alerts.refused(self._sums.purse, verdict, now.wall)
 
     async def confirm_spike(self, now: Instant) -> bool:
         """The owner lets paid calls go on that a spike stopped; False: none did.
 
         Durable on return. Raises Unavailable (and they stay stopped) where it cannot be.
         """
-        return await self._watcher.confirm(self._purse, now)
+        return await self._watcher.confirm(self._sums.purse, now)
 
     def windows_view(self, now: Instant) -> list[dict[str, Any]]:
         """Every quota window, and one row per account whose limits are unknown."""
-        known = list(self._quotas.all(self._deployments.values(), now.wall))
-        counted = {d.account.name for d in self._deployments.values() if d.limits}
-        without = {
-            d.account.name: d for d in self._deployments.values() if d.account.name not in counted
-        }
-        taught = ((d, self._lessons(d.account.name)) for d in without.values())
-        return shown.windows(known, taught, now.wall)
-
-    def _lessons(self, account: str) -> list[dict[str, Any]]:
-        """What was learnt at an account, each once: its own, and each model's."""
-        found: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for deployment in self._deployments.values():
-            if deployment.account.name == account:
-                for row in self._quotas.learner.shown(deployment):
-                    found[row["scope"], row["model"], row["metric"], row["window"]] = row
-        return list(found.values())
+        return shown.overview(self._quotas, self._deployments.values(), now.wall)
 
     def quota_alerts(self, now: Instant) -> list[dict[str, Any]]:
         """Windows nearly or wholly used, and keys that somebody else uses too."""
@@ -491,19 +438,15 @@ class Books:
         now = self._clock.now()
         self._see(now)
         windows = await self._ledger.load_windows()
-        spent = await read_spent(self._ledger, self._purse.balances, now)
-        # Free calls may have been made before: they are in the ledger's sums, too.
-        fresh = Purse(self._purse.rules)
+        fresh = await self._sums.first(now)
         pauses = [row for row in windows if row.key.startswith(PAUSES)]
         others = (row for row in windows if not row.key.startswith(PAUSES))
         self._quotas.take(row for row in others if row.key != PACING)
         await self._pacer.take(windows, self._ledger, now.wall)
         self._breakers.load(pauses, now.wall)
-        fresh.add(spent, now.wall)
-        fresh.inherit(self._purse, self._open.values(), ())
+        self._sums.inherit(fresh)
         await self._watcher.load(fresh, now.wall)
-        self._purse = fresh
-        self._loaded = True
+        self._sums.begin(fresh)
 
     async def flush_dirty(self) -> int:
         """Saves changed windows, soon; to be called every 250 ms. How many there were.
@@ -512,37 +455,19 @@ class Books:
         """
         now = self._clock.now()
         self._ranking.touch(self._health.fade(now.mono))
-        await self._write_alerts()
+        await self._extras.alerts()
         self._watcher.save()
-        if self._loaded:
+        if self._sums.begun:
             with suppress(Unavailable, OSError):  # paid calls find out by themselves
-                await self._know(now.wall)
-        await self._keep_demand(now.wall)
+                await self._sums.know(now.wall)
+        await self._extras.demand(now.wall)
         return await self._durable.save(now.wall, wait=False)
-
-    async def _keep_demand(self, now: float) -> None:
-        row = self._pacer.row(now)
-        if row is not None:
-            try:
-                await self._ledger.save_windows([row])
-            except (Unavailable, OSError):
-                self._pacer.again()
-
-    async def _write_alerts(self) -> None:
-        rows = self._quota_alerts.fresh()
-        try:
-            if rows:
-                await self._ledger.put_alerts(rows)
-        except (Unavailable, OSError):
-            self._quota_alerts.again(rows)
 
     async def flush(self) -> None:
         """Everything that waits is on disk on return. Raises Unavailable where it is not."""
         self._quotas.dirty.update(self._quotas.learner.everything())
         now = self._clock.now().wall
-        row = self._pacer.row(now, always=True)
-        if row is not None:
-            await self._ledger.save_windows([row])
+        await self._extras.all_demand(now)
         await self._durable.save(now, wait=True)
 
     # ── parts ────────────────────────────────────────────────────────────────
@@ -568,7 +493,7 @@ class Books:
     def _claim(self, hold: Hold) -> None:
         now = hold.at.wall
         hold.reservations = self._quotas.reserve(hold.deployment, hold.upper, now)
-        hold.balances = self._purse.claim(
+        hold.balances = self._sums.purse.claim(
             hold.request_id, hold.project, hold.key_id, hold.cost, now
         )
         self._breakers.begin(hold.deployment, hold.attempt_id)

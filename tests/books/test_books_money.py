@@ -415,7 +415,7 @@ def _check(
     overrun: int,
 ) -> None:
     now = clock.wall
-    balances = books._purse.balances
+    balances = books._sums.purse.balances
     day, month = balances.both("global", now)
     open_ = sum(hold.cost for hold in holds)
     billed = sum(theirs.billed.values())

@@ -6,10 +6,11 @@ with what was learnt of it; never as unlimited.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from freeloader.books.windows.quotas import Quotas
 from freeloader.clock import iso
 from freeloader.core import forecast, quota
 from freeloader.core.model import Deployment
@@ -18,6 +19,24 @@ from freeloader.core.quota import Window
 from freeloader.money import usd_from_pico
 
 Row = dict[str, Any]
+
+
+def overview(quotas: Quotas, deployments: Collection[Deployment], now: float) -> list[Row]:
+    """Every quota window, and one row per account whose limits are unknown."""
+    counted = {d.account.name for d in deployments if d.limits}
+    without = {d.account.name: d for d in deployments if d.account.name not in counted}
+    taught = ((d, _lessons(quotas, deployments, name)) for name, d in without.items())
+    return windows(quotas.all(deployments, now), taught, now)
+
+
+def _lessons(quotas: Quotas, deployments: Iterable[Deployment], account: str) -> list[Row]:
+    """What was learnt at an account, each once: its own, and each model's."""
+    found: dict[tuple[Any, ...], Row] = {}
+    for deployment in deployments:
+        if deployment.account.name == account:
+            for row in quotas.learner.shown(deployment):
+                found[row["scope"], row["model"], row["metric"], row["window"]] = row
+    return list(found.values())
 
 
 def windows(
