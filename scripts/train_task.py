@@ -4,7 +4,8 @@
 
 Columns: ``prompt, label, source`` and ``set, prompt, weak_quality, strong_quality``. Only rows of
 licence-clean sources are trained on (``CLEAN``), with the project's own prompts; everything
-else in the files is for validation, which ``scripts/bench quality`` does.
+else in the files is for validation: by ``scripts/validate_task.py``, which leaves sources out, and
+by ``scripts/bench quality``, which judges what is shipped.
 """
 
 from __future__ import annotations
@@ -79,12 +80,16 @@ def matrix(prompts: Sequence[str]) -> Any:
     return hstack([words, cued]).tocsr()
 
 
-def task_rows(files: Sequence[Path]) -> list[tuple[str, str, float]]:
-    """(prompt, label, weight) of what may be trained on and no plain rule decides."""
+def task_rows(files: Sequence[Path], without: str = "") -> list[tuple[str, str, float]]:
+    """(prompt, label, weight) of what may be trained on and no plain rule decides.
+
+    ``without``: sources that begin so are left out (validation).
+    """
     found: list[tuple[str, str, str]] = []
     for file in files:
         table = pl.read_parquet(file).select("prompt", "label", "source")
         found += [row for row in table.rows() if row[2].startswith(CLEAN)]
+    found = [row for row in found if not without or not row[2].startswith(without)]
     counts = Counter(source for _, _, source in found)
     rows = [
         (p, label, _weight(s, counts[s]))
@@ -103,9 +108,9 @@ def _weight(source: str, count: int) -> float:
     return even * _ACTIONS if source.startswith("bfcl") else even
 
 
-def fit_tasks(files: Sequence[Path]) -> tuple[Any, Any]:
+def fit_tasks(files: Sequence[Path], without: str = "") -> tuple[Any, Any]:
     """Coefficients and intercepts of the task heads, in the order of ``TASKS``."""
-    rows = task_rows(files)
+    rows = task_rows(files, without)
     fitted = LogisticRegression(C=0.15, max_iter=400)
     prompts, labels, weights = zip(*rows, strict=True)
     fitted.fit(matrix(prompts), labels, sample_weight=weights)

@@ -3,7 +3,8 @@
 It is asked through the pipeline like anybody: its cost is held, settled and counted, and the
 request's constraints (gates, cost limit, project, what must stay local) hold for the question
 too. What fails, is late or cannot be read leaves the answer of the rules. After a failure it
-is left alone for a while, so that a broken classifier delays one request, not all of them.
+is left alone for a while, so that a broken classifier delays one request, not all of them;
+that one request's own constraints allow no classifier is no failure.
 """
 
 from __future__ import annotations
@@ -22,12 +23,20 @@ from freeloader.core.need import Curve
 from freeloader.core.task import TASKS
 from freeloader.core.task.text import cut
 from freeloader.core.task.turn import turn_of
-from freeloader.errors import FreeloaderError
+from freeloader.errors import (
+    BudgetExceeded,
+    FreeloaderError,
+    InvalidRequest,
+    NoModelPassesGates,
+    PriceUnknown,
+)
 
 #: Answers kept, by digest of the text.
 REMEMBERED_MAX = 4_096
 #: Seconds without asking after a failure.
 PAUSE_S = 30.0
+#: What this one request may not have says nothing of the next: nobody was asked, none is slow.
+_ITS_OWN = (BudgetExceeded, InvalidRequest, NoModelPassesGates, PriceUnknown)
 #: Words enough for a small JSON object, also from a model that thinks first.
 _ANSWER_TOKENS = 300
 _RULES = (
@@ -114,6 +123,9 @@ class Classifier:
         }
         try:
             found = read_answer(await self._ask(body, caller, wish.seconds, like))
+        except _ITS_OWN as problem:
+            _log.debug("no classifier for this request, rules do: %s", problem.message)
+            return None
         except FreeloaderError as problem:
             _log.info("the classifier did not answer, rules do: %s", problem.message)
             found = None

@@ -12,7 +12,7 @@ from freeloader.clock import Instant, SystemClock
 from freeloader.core.model import Caller, Gates, Level, Profile
 from freeloader.core.need import Curve
 from freeloader.core.privacy import Found, Watching
-from freeloader.errors import UpstreamFailed
+from freeloader.errors import BudgetExceeded, NoModelPassesGates, UpstreamFailed
 from freeloader.gateway.asking import Asking
 from freeloader.gateway.classifying import PAUSE_S, REMEMBERED_MAX, Classifier, Wish, read_answer
 from freeloader.gateway.reading import Reader
@@ -89,6 +89,14 @@ async def test_rules_stand_behind_it_and_a_broken_one_is_left_alone(says: Any) -
     await house.about("and you?")
     assert len(house.asked) == 1
     house.clock.mono += PAUSE_S
+    house.says = GOOD
+    assert (await house.about("and you?")).task_by == "model"
+
+
+@pytest.mark.parametrize("refusal", [NoModelPassesGates("local only"), BudgetExceeded("its own")])
+async def test_one_requests_own_limits_silence_it_for_nobody_else(refusal: Exception) -> None:
+    house = House(refusal)
+    assert (await house.about("how are you?")).task_by == "weights"
     house.says = GOOD
     assert (await house.about("and you?")).task_by == "model"
 

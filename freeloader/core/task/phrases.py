@@ -173,7 +173,7 @@ PHRASES: tuple[tuple[str, Rule], ...] = (
             r" (?:next to|between|of|than|immediately|directly)\b.{0,300}\b(?:who|which|what|how)\b"
             r"|\bdoes(?:n't| not) belong\b|\bodd one out\b|\bstatements?\b.{0,80}\b(?:true|false)"
             r"|\btells? the truth\b|\b(?:clue|premise)s? ?\d*:",
-            "next to|between| of | than |immediately|directly|belong|odd one|statement|truth|clue"
+            "next to|between| of| than|immediately|directly|belong|odd one|statement|truth|clue"
             "|premise",
         ),
     ),
