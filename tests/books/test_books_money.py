@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from freeloader.books.books import Books
 from freeloader.books.ports import Facts, Hold
 from freeloader.core.budget import BudgetRules
-from freeloader.core.model import Deployment, Policy, Verdict
+from freeloader.core.model import Deployment, Limit, Policy, Verdict
 from freeloader.core.outcome import Outcome
 from freeloader.money import Meters
 
@@ -561,3 +561,21 @@ async def test_a_billable_call_is_free_only_on_evidence_and_held_all_the_same(
     assert hold.cost == COST
     facts = Facts(proven_free=free)
     assert (await books.settle(hold, TOKENS, basis, clock.now(), facts)).cost == cost
+
+
+@pytest.mark.parametrize("end", ["settle", "release"])
+async def test_what_is_not_on_disk_ends_without_waiting(end: str) -> None:
+    """Its caller need not shield it: nothing in it can be cut short."""
+    found, clock = deployment(limits=(Limit("requests", 500, "1d", "rolling"),)), FakeClock()
+    books = await opened(FakeLedger(), clock, BudgetRules(), found)
+    hold = await books.reserve("a", "a", found, TOKENS, None, "k", Policy(), clock.now())
+    assert isinstance(hold, Hold)
+    assert not hold.durable
+    work = (
+        books.settle(hold, TOKENS, "reported", clock.now())
+        if end == "settle"
+        else books.release(hold, clock.now())
+    )
+    with pytest.raises(StopIteration):
+        work.send(None)
+    assert books.open_holds == ()

@@ -1,0 +1,43 @@
+"""A sliding window's kept sum is the sum of what lies in it, whatever the clock does."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freeloader.core.windows import Rolling
+
+SPAN = 60.0
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "put", "look", "reload"]),
+        st.integers(0, 1_000),
+        st.floats(-90.0, 90.0, allow_nan=False),
+    ),
+    max_size=40,
+)
+
+
+def in_it(window: Rolling, now: float) -> float:
+    state = window.dump()
+    end, others = state["others"]
+    mine = sum(amount for ends, amount, _ in state["slices"] if ends + SPAN > now)
+    return mine + (others if end + SPAN > now else 0.0)
+
+
+@given(STEPS)
+@settings(max_examples=80, deadline=None)
+def test_the_kept_sum_is_the_sum(steps: list[tuple[str, int, float]]) -> None:
+    window, now = Rolling(SPAN), 1_000_000.0
+    for what, amount, later in steps:
+        now += later
+        if what == "add":
+            window.add(float(amount), now, now)
+        elif what == "put":
+            window.put(float(amount), now)
+        elif what == "reload":
+            state, window = window.dump(), Rolling(SPAN)
+            window.load(state)
+        assert window.used(now) == in_it(window, now)
+        assert window.used(now + 2 * SPAN) == 0
+        assert window.used(now) == in_it(window, now)  # looking ahead has changed nothing
