@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
-from freeloader.core import budget, gates, scoring, soft, strategies
+from freeloader.core import bounds, budget, gates, scoring, soft, strategies
 from freeloader.core.model import (
     Deployment,
     Policy,
@@ -25,7 +25,6 @@ from freeloader.core.model import (
 from freeloader.core.pacing.plan import FIRM
 from freeloader.core.snapshot import Snapshot
 from freeloader.core.strategies import Passing, Pick, Soft
-from freeloader.money import Meters
 
 #: How many runners-up a decision keeps (contract: ``alternatives[]``).
 ALTERNATIVES = 3
@@ -35,13 +34,6 @@ _LOOK_AHEAD = 12
 _KEPT_REFUSALS = 8
 #: More candidates than this that a rule names are filtered out of the prepared order.
 _SORTED_HERE = 256
-#: Where a budget leaves room for less than was asked for, no answer is cut below this many
-#: tokens (or the client's own bound, where that is smaller): less is no answer.
-LEAST_OUTPUT = 256
-#: Output that an unbounded request claims of a free quota. Nine in ten answers are
-#: shorter; claiming the model's own bound would let one request fill a minute's window,
-#: and the worst that too small a claim can cause on a free account is a refusal.
-UNBOUNDED_QUOTA_OUTPUT = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,45 +98,6 @@ class Decision:
     counts: Mapping[str, int] | None = None
 
 
-def upper_meters(profile: Profile, deployment: Deployment) -> Meters:
-    """What one attempt at this deployment can consume: the profile's bound, or the model's.
-
-    Where money can flow an unbounded answer is held at all the model may write.
-    """
-    if profile.bounded:
-        return profile.upper
-    bound = answer_bound(profile, deployment)
-    if not deployment.billable:
-        bound = min(bound, UNBOUNDED_QUOTA_OUTPUT)
-    return replace(profile.upper, output=bound * profile.choices)
-
-
-def answer_bound(profile: Profile, deployment: Deployment) -> int:
-    """Tokens that one answer can have: by the client, else the model, else the owner's ceiling."""
-    if profile.bounded:
-        return profile.upper.output // profile.choices
-    model = deployment.model
-    bound = model.max_output or profile.output_ceiling
-    if model.context is not None:
-        bound = min(bound, max(1, model.context - profile.expected.input))
-    return bound
-
-
-def bounded(profile: Profile, output: int) -> Profile:
-    """The same request with ``output`` as the bound on each answer's tokens."""
-    upper = replace(profile.upper, output=output * profile.choices)
-    return replace(profile, upper=upper, bounded=True)
-
-
-def hold_for(profile: Profile, deployment: Deployment) -> int | None:
-    """Picodollars to hold before sending; 0 where nothing can be billed, None: price unknown."""
-    if not deployment.billable:
-        return 0
-    price = deployment.model.price
-    upper = upper_meters(profile, deployment)
-    return None if price is None else profile.surcharge.on(price.ceiling(upper))
-
-
 def judge(ask: Ask, snapshot: Snapshot) -> Callable[[Deployment], Verdict | None]:
     """The question put to each candidate: its first refusal, or None: it may serve now.
 
@@ -153,7 +106,7 @@ def judge(ask: Ask, snapshot: Snapshot) -> Callable[[Deployment], Verdict | None
     profile, now = ask.profile, ask.now
     tried, avoid = ask.tried, ask.avoid or {}
     health, paused, quota = snapshot.health, snapshot.paused, snapshot.quota
-    beyond_ceiling = snapshot.beyond_ceiling
+    beyond_ceiling, upper_meters = snapshot.beyond_ceiling, bounds.upper_meters
     bound = profile.upper if profile.bounded else None
     question = gates.Question.of(profile, ask.policy)
     asked = gates.relevant(question)
@@ -337,7 +290,7 @@ def scored(candidate: Candidate, ask: Ask, snapshot: Snapshot) -> Candidate:
     """The same candidate with its score terms and the hold it would need."""
     deployment, policy, profile = candidate.deployment, ask.policy, ask.profile
     if candidate.output is not None:
-        profile = bounded(profile, candidate.output)
+        profile = bounds.bounded(profile, candidate.output)
     parts = scoring.terms(
         deployment,
         snapshot.health(deployment.id),
@@ -351,7 +304,7 @@ def scored(candidate: Candidate, ask: Ask, snapshot: Snapshot) -> Candidate:
         standing=strategies.standing(deployment, health, policy, profile),
         terms=parts,
         score=sum(part.value * part.weight for part in parts),
-        hold=hold_for(profile, deployment),
+        hold=bounds.hold_for(profile, deployment),
         soft=None if candidate.soft is None else candidate.soft.told(),
     )
 
@@ -387,7 +340,7 @@ def money(
         return None
     if ask.no_paid is not None:
         return ask.no_paid
-    cost = hold_for(profile, deployment)
+    cost = bounds.hold_for(profile, deployment)
     policy = ask.policy
     if cost:
         cost += besides
@@ -411,16 +364,16 @@ def _lowered(
     """A hold that would never fit, with the largest bound on the answer that makes it fit.
 
     What only has to wait for other holds counts as fitting: then that is the verdict.
-    Where not even ``LEAST_OUTPUT`` fits, that is the refusal: it says when it would.
+    Where not even ``bounds.LEAST_OUTPUT`` fits, that is the refusal: it says when it would.
     """
     if verdict.gate not in ("budget", "maxCost"):
         return verdict, None
     profile = ask.profile
 
     def with_bound(output: int) -> Verdict | None:
-        return money(ask, bounded(profile, output), snapshot, deployment)
+        return money(ask, bounds.bounded(profile, output), snapshot, deployment)
 
-    fits, never = LEAST_OUTPUT, answer_bound(profile, deployment)
+    fits, never = bounds.LEAST_OUTPUT, bounds.answer_bound(profile, deployment)
     if never <= fits:
         return verdict, None
     if _never(found := with_bound(fits)):

@@ -15,10 +15,10 @@ from typing import Any
 
 from freeloader.clock import Clock, Instant
 from freeloader.core import flaws
+from freeloader.core.bounds import upper_meters
 from freeloader.core.events import Answer, Delta, End, Event, Fault, Headers, Usage
 from freeloader.core.flaws import Asked
 from freeloader.core.model import Attempt
-from freeloader.core.routing import upper_meters
 from freeloader.core.tokens import upper_tokens
 from freeloader.gateway.ports import LanePort
 from freeloader.money import Meters

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from freeloader.core import explain, history, relax, routing
+from freeloader.core import bounds, explain, history, relax, routing
 from freeloader.core.model import Caller, Policy, Profile
 from freeloader.core.policy import patient, tighten
 from freeloader.errors import Forbidden, InvalidRequest, Unavailable
@@ -142,7 +142,7 @@ class Pipeline:
         if winner is not None:
             out["winner"] = explain.shown(winner)
             out["reason"] = explain.reason(winner, plan.policy, plan.resolution, 1)
-            upper = routing.upper_meters(plan.profile, winner.deployment)
+            upper = bounds.upper_meters(plan.profile, winner.deployment)
             out["quota"] = {
                 "claims": upper.as_dict(),
                 "windows": tools.books.windows_of(winner.deployment, now),

@@ -11,17 +11,10 @@ from hypothesis import strategies as st
 
 from freeloader.core import budget
 from freeloader.core.balances import Balances
+from freeloader.core.bounds import LEAST_OUTPUT, answer_bound, bounded, hold_for
 from freeloader.core.budget import GLOBAL, BudgetRules
 from freeloader.core.model import Policy, Profile, Resolution
-from freeloader.core.routing import (
-    LEAST_OUTPUT,
-    Ask,
-    answer_bound,
-    bounded,
-    decide,
-    explain,
-    hold_for,
-)
+from freeloader.core.routing import Ask, decide, explain
 from freeloader.money import Meters, Price, PriceTier, Surcharge
 
 AUTO = Resolution("auto", "auto")

@@ -8,7 +8,7 @@ from houses import PlainSnapshot, deployment, profile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeloader.core import routing
+from freeloader.core import bounds, routing
 from freeloader.core.model import Deployment, Gates, Level, Resolution, Verdict
 from freeloader.core.policy import combine
 from freeloader.core.snapshot import Health
@@ -185,7 +185,7 @@ def test_a_pause_is_a_refusal_with_its_end() -> None:
 def test_an_unbounded_answer_is_held_at_the_models_own_bound() -> None:
     paid = deployment("a", "p", tier="paid", price=Price(1_000_000, 2_000_000), max_output=100)
     asked = profile(bounded=False)
-    assert routing.upper_meters(asked, paid).output == 100
-    assert routing.hold_for(asked, paid) == 1_000 * 1_000_000 + 100 * 2_000_000
-    assert routing.hold_for(asked, deployment()) == 0
-    assert routing.hold_for(asked, deployment(tier="paid", price=None)) is None
+    assert bounds.upper_meters(asked, paid).output == 100
+    assert bounds.hold_for(asked, paid) == 1_000 * 1_000_000 + 100 * 2_000_000
+    assert bounds.hold_for(asked, deployment()) == 0
+    assert bounds.hold_for(asked, deployment(tier="paid", price=None)) is None

@@ -19,6 +19,7 @@ from freeloader.books.ports import Hold, Settlement
 from freeloader.catalog.premium import Premium
 from freeloader.clock import Instant, SystemClock
 from freeloader.core.actions import Spending
+from freeloader.core.bounds import upper_meters
 from freeloader.core.events import Answer, Delta, End, Event, Fault, Headers, Usage
 from freeloader.core.model import (
     Attempt,
@@ -33,7 +34,6 @@ from freeloader.core.model import (
 )
 from freeloader.core.need import Curve
 from freeloader.core.privacy import Watching
-from freeloader.core.routing import upper_meters
 from freeloader.core.rules import Rule
 from freeloader.core.snapshot import Health
 from freeloader.errors import (

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from freeloader.core import routing
+from freeloader.core import bounds, routing
 from freeloader.core.cast import judging
 from freeloader.core.model import EMPTY, Deployment, Verdict
 from freeloader.core.routing import Ask, Candidate
@@ -145,12 +145,12 @@ class _Table:
                 continue
             profile = self._ask.profile
             if candidate.output is not None:
-                profile = routing.bounded(profile, candidate.output)
+                profile = bounds.bounded(profile, candidate.output)
             verdict = routing.money(self._ask, profile, self._snapshot, deployment, self._held)
             if verdict is not None:
                 self.refused.append(candidate._replace(verdict=verdict))
                 continue
-            cost = routing.hold_for(profile, deployment)
+            cost = bounds.hold_for(profile, deployment)
             self._held += cost or 0
             self._providers.add(deployment.provider.id)
             self._families.add(deployment.model.family)
@@ -198,7 +198,7 @@ def _cheapest(
         if verdict is not None or candidate.output is not None:
             refused.append(candidate._replace(verdict=verdict))
             continue
-        cost = routing.hold_for(profile, candidate.deployment)
+        cost = bounds.hold_for(profile, candidate.deployment)
         passing.append(candidate._replace(hold=cost))
         if len(passing) >= _JUDGES:
             break

@@ -3,7 +3,7 @@
 Where the client gave no bound, a member is held for at all that its model may write: few
 budgets have room for three of those. Then the largest common bound is looked for under which
 the most members (and the judge) fit together, and it is sent and said. What the client
-itself bound is never cut here, nor anything below ``routing.LEAST_OUTPUT``.
+itself bound is never cut here, nor anything below ``bounds.LEAST_OUTPUT``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from freeloader.core import routing
+from freeloader.core import bounds
 from freeloader.core.cast import choosing
 from freeloader.core.cast.choosing import Party
 from freeloader.core.model import EMPTY, Verdict
@@ -26,15 +26,15 @@ def party(ask: Ask, snapshot: Snapshot, no_judges: Mapping[str, Verdict] = EMPTY
         return found
 
     def under(output: int) -> Party:
-        bound = replace(ask, profile=routing.bounded(ask.profile, output))
+        bound = replace(ask, profile=bounds.bounded(ask.profile, output))
         return choosing.party(bound, snapshot, no_judges)
 
-    fits = routing.LEAST_OUTPUT
+    fits = bounds.LEAST_OUTPUT
     best = under(fits)
     if _size(best) <= _size(found):
         return found
     most = _size(best)
-    never = 1 + max(routing.answer_bound(ask.profile, m.deployment) for m in best.members)
+    never = 1 + max(bounds.answer_bound(ask.profile, m.deployment) for m in best.members)
     while never - fits > 1:
         middle = (fits + never) // 2
         tried = under(middle)
@@ -58,6 +58,6 @@ def _told(best: Party, ask: Ask, output: int) -> Party:
 
 def _bounded(member: Candidate, ask: Ask, output: int) -> Candidate:
     deployment = member.deployment
-    if not deployment.billable or routing.answer_bound(ask.profile, deployment) <= output:
-        return member._replace(hold=routing.hold_for(ask.profile, deployment))
+    if not deployment.billable or bounds.answer_bound(ask.profile, deployment) <= output:
+        return member._replace(hold=bounds.hold_for(ask.profile, deployment))
     return member._replace(output=output)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from freeloader.clock import Instant
-from freeloader.core import explain, routing
+from freeloader.core import bounds, explain, routing
 from freeloader.core.cast import choosing, sharing, telling
 from freeloader.core.cast.choosing import Party
 from freeloader.core.model import Attempt, Profile, Verdict
@@ -132,7 +132,7 @@ class Assembly:
             f"{self._decision_id}.{number}",
             self._decision_id,
             deployment,
-            routing.upper_meters(sent, deployment),
+            bounds.upper_meters(sent, deployment),
             self._plan.project,
             self._plan.caller.key_id,
             ask.policy,

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from freeloader.clock import Instant
-from freeloader.core import explain, fallback, relax
+from freeloader.core import bounds, explain, fallback, relax
 from freeloader.core import routing as deciding
 from freeloader.core.model import Verdict
 from freeloader.core.policy import patient
@@ -69,7 +69,7 @@ class Seeker:
                 f"{self._so_far.decision_id}.{len(self._so_far.attempts) + 1}",
                 self._so_far.decision_id,
                 deployment,
-                deciding.upper_meters(sent, deployment),
+                bounds.upper_meters(sent, deployment),
                 plan.project,
                 plan.caller.key_id,
                 ask.policy,
@@ -132,7 +132,7 @@ class Seeker:
         if verdict.code == "budget_busy":
             claims: Mapping[str, int] = money_claim(verdict)
         else:
-            upper = deciding.upper_meters(ask.profile, first.deployment)
+            upper = bounds.upper_meters(ask.profile, first.deployment)
             claims = self._tools.books.claims(first.deployment, upper, now.wall)
         await turn.wait(claims, wait, now.mono)
         waited = self._tools.clock.now().mono - now.mono

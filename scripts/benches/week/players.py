@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from freeloader.books.books import Books
 from freeloader.books.ports import Hold
 from freeloader.clock import Instant
-from freeloader.core import outcome, routing, scoring
+from freeloader.core import bounds, outcome, routing, scoring
 from freeloader.core.budget import BudgetRules
 from freeloader.core.model import Deployment, Gates, Level, Policy, Profile, Resolution, Weights
 from freeloader.core.policy import combine
@@ -189,7 +189,7 @@ class Ours:
                 return self._later(question, now, patience)
             one = decision.winner.deployment
             self._attempt += 1
-            upper = routing.upper_meters(question.profile, one)
+            upper = bounds.upper_meters(question.profile, one)
             name = f"a{self._attempt}"
             at = Instant(now, now)
             held = await books.reserve(name, name, one, upper, None, "bench", policy, at)
