@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from freeloader.core.answers import Reading, read
@@ -42,6 +42,9 @@ _MEANING = {
     "quality_failure": ("other", "provider"),
 }
 KINDS = tuple(_MEANING)
+#: The class of an answer that a lane gives for a call it had no room for: nothing was sent.
+BUSY = "PoolFull"
+_BUSY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,9 @@ def classify(
     answer: Answer, rules: Sequence[ErrorRule], limits: Sequence[Limit], now: float
 ) -> Outcome:
     """Judge a failed answer. ``limits`` are the deployment's, ``now`` wall seconds."""
+    if answer.lane_fault and answer.error_class == BUSY:
+        said = _plain("our_fault", answer.body, "request", "other", "lane")
+        return replace(said, until=now + _BUSY_S)
     if answer.lane_fault:
         return _plain("our_fault", answer.body or "the lane broke", "request", "same", "lane")
     reading = read(answer)

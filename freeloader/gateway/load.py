@@ -49,6 +49,11 @@ class LoadMonitor:
             self._attempts.append((self._clock.now().mono, first_ms, kind in _TROUBLE))
 
     @property
+    def in_flight(self) -> int:
+        """Requests that came in and are not answered."""
+        return self._flying
+
+    @property
     def rules(self) -> LoadRules:
         return self._rules()
 

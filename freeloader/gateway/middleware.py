@@ -37,6 +37,7 @@ from freeloader.gateway.guards.hosts import (
 )
 from freeloader.gateway.guards.memory import BodyRoom, memory_left
 from freeloader.gateway.guards.rates import Rates
+from freeloader.gateway.guards.turnstile import Turnstile
 from freeloader.gateway.routes.table import CALLER, DECISION_ID, ERROR_HEADERS, REQUEST_ID, Route
 from freeloader.gateway.services import KeysManager, ServerSettings
 from freeloader.logs import bind
@@ -81,6 +82,7 @@ class Front:
         self._rates = Rates()
         self._hosts = _Hosts()
         self._bodies = BodyRoom(memory_left())
+        self._turnstile = Turnstile()
 
     async def boundary(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer one request, whatever happens."""
@@ -132,6 +134,8 @@ class Front:
                 keys.authorize(caller, route.access)
                 self._check_rate(caller, route)
                 may_wait = route.access == keys.INFERENCE
+                if may_wait:
+                    await self._turnstile.enter()
                 request[CLAIM] = self._bodies.claim(may_wait=may_wait)
         if request.body_exists or request.content_type in _FORMS:
             check_content(request)  # also where no route reads it: a form may change nothing

@@ -71,7 +71,8 @@ class Pipeline:
 
     def begin(self, profile: Profile, caller: Caller, request_id: str) -> Run:
         """Starts answering. Raises FreeloaderError for what no candidate could change."""
-        if len(self._tools.tasks) >= 2 * IN_FLIGHT_MAX:
+        tools = self._tools
+        if tools.load.in_flight >= IN_FLIGHT_MAX or len(tools.tasks) >= 2 * IN_FLIGHT_MAX:
             raise Unavailable(
                 f"{IN_FLIGHT_MAX} requests are in flight. Try again in a moment.",
                 code="overloaded",

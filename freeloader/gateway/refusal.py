@@ -122,6 +122,13 @@ def failed(
             retry_after=wait,
             details=details,
         )
+    if all(f.outcome.blame == "lane" and f.outcome.until is not None for f in failures):
+        return Unavailable(
+            f"All that may be asked at a time is under way: {reason} Try again in a moment.",
+            code="overloaded",
+            retry_after=max(1.0, (last.until or now) - now),
+            details=details,
+        )
     tried = ", ".join(dict.fromkeys(f.deployment.public_model for f in failures))
     if all(f.timeout for f in failures):
         return UpstreamTimeout(

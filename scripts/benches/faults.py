@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "acceptance"))
@@ -34,6 +35,9 @@ KILL_EVERY_S = 10.0
 CONNECT_S = 1.0
 #: Bytes between what a process has and its limit: too little for anything large.
 _SCARCE = 12 * 2**20
+#: As many as are let in; half of those who come then are told so within this time (seconds),
+#: on a machine that does other things too.
+_FULL, _SHED_S = 1024, 0.1
 _LANE = "XSWARM_UPSTREAM__LANE"
 
 
@@ -345,6 +349,73 @@ def _large(house: House, told: list[tuple[int, bool]]) -> None:
     told.append((status, "retry-after" in headers))
 
 
+def overload(place: Path, *, quick: bool) -> list[Row]:
+    """H9: more requests at once than are let in; the owner's routes, and who comes then."""
+    crowd = 1200 if quick else 2600
+    with _market(place, ("alpha",), first_ms=3000) as simulator:
+        house = _furnished(place, simulator, ("alpha",), environ={_LANE: "direct"})
+        with running(house):
+            told, shed, owner = asyncio.run(_crowd(house, crowd))
+            held = _holds(house)
+    good = sum(status == 200 for status, _ in told)
+    clean = all(status == 200 or (status == 503 and wait) for status, wait in told)
+    late = sorted(took for status, took in shed if status == 503)
+    times = sorted(took for _, took in owner)
+    up = bool(owner) and all(status == 200 for status, _ in owner)
+    if not late or not times:
+        return [Row("H9: overload", "", "it is shed", f"nobody was: {Counter(told)}", False)]
+    return [
+        Row("H9: overload", f"{crowd} requests at once at a provider that takes 3 s",
+            "answered, or 503 with Retry-After; whoever comes then is shed in < 20 ms; "
+            "the owner's routes stay up",
+            f"{good} answered, {len(told) - good} shed in the crowd; then {len(late)} of "
+            f"{len(shed)} shed, half in {_ms(late, 0.5)}, the slowest in {_ms(late, 1)}; owner "
+            f"{'up' if up else 'DOWN'}, half in {_ms(times, 0.5)}, the slowest in "
+            f"{_ms(times, 1)}; {held} holds left",
+            clean and up and good >= 256 and held == 0 and late[len(late) // 2] < _SHED_S),
+    ]  # fmt: skip
+
+
+async def _crowd(
+    house: House, crowd: int
+) -> tuple[list[tuple[int, bool]], list[tuple[int, float]], list[tuple[int, float]]]:
+    """Status and Retry-After of each of the crowd; status and seconds of those who came when
+    it was full, and of the owner's requests."""
+    body = {"model": "alpha/m", "max_tokens": 8, "messages": [{"role": "user", "content": "hi"}]}
+    client, admin = ({"Authorization": f"Bearer {house.key(role)}"} for role in ("client", "admin"))
+    shed: list[tuple[int, float]] = []
+    owner: list[tuple[int, float]] = []
+    async with aiohttp.ClientSession(
+        house.url, connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(90)
+    ) as session:
+
+        async def ask() -> tuple[int, bool]:
+            async with session.post("/v1/chat/completions", json=body, headers=client) as answer:
+                await answer.read()
+                return answer.status, "Retry-After" in answer.headers
+
+        async def own() -> tuple[int, int]:
+            async with session.get("/v1/health", headers=admin) as answer:
+                found = await answer.json()
+                return answer.status, found.get("load", {}).get("queue", 0)
+
+        tasks = [asyncio.create_task(ask()) for _ in range(crowd)]
+        while not all(task.done() for task in tasks):
+            began = time.perf_counter()
+            status, queue = await own()
+            owner.append((status, time.perf_counter() - began))
+            if queue >= _FULL:
+                began = time.perf_counter()
+                status, _ = await ask()
+                shed.append((status, time.perf_counter() - began))
+            await asyncio.sleep(0.02)
+        return [task.result() for task in tasks], shed, owner
+
+
+def _ms(ordered: list[float], share: float) -> str:
+    return f"{ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000:.0f} ms"
+
+
 def _quick(house: House) -> bool:
     try:
         return call("GET", f"{house.url}/health", timeout=0.5)[0] == 200
@@ -415,10 +486,10 @@ async def _steady(house: House, seconds: float) -> tuple[Seen, int]:
 
 
 @contextmanager
-def _market(place: Path, names: tuple[str, ...]) -> Iterator[Simulator]:
+def _market(place: Path, names: tuple[str, ...], first_ms: int = 40) -> Iterator[Simulator]:
     config = pretend({name: {"m": {"free": True}} for name in names})
     for spec in config["providers"].values():
-        spec["latency"] = {"firstMs": 40, "tokensPerSecond": 400, "jitter": 0.2}
+        spec["latency"] = {"firstMs": first_ms, "tokensPerSecond": 400, "jitter": 0.2}
     simulator = Simulator(place, config)
     try:
         yield simulator
@@ -498,5 +569,5 @@ def _first(some: list[Any]) -> str:
 PARTS: dict[str, Callable[..., list[Row]]] = {
     "killed": killed, "stopped": stopped, "looping": looping, "orphans": orphans,
     "taken": taken, "draining": draining, "descriptors": descriptors, "memory": memory,
-    "broken": broken,
+    "overload": overload, "broken": broken,
 }  # fmt: skip

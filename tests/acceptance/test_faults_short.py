@@ -36,3 +36,7 @@ def test_s7_without_file_descriptors_it_sheds_and_recovers(tmp_path: Path) -> No
 
 def test_s7_without_memory_it_sheds_and_recovers(tmp_path: Path) -> None:
     _holds(faults.memory(tmp_path, quick=True))
+
+
+def test_h9_a_crowd_is_answered_or_shed_and_the_owner_still_gets_in(tmp_path: Path) -> None:
+    _holds(faults.overload(tmp_path, quick=True))

@@ -15,7 +15,7 @@ from freeloader.catalog import load
 from freeloader.core import durations
 from freeloader.core.events import Answer
 from freeloader.core.model import Limit, Provider
-from freeloader.core.outcome import KINDS, Outcome, classify
+from freeloader.core.outcome import BUSY, KINDS, Outcome, classify
 from freeloader.core.periods import window_seconds
 
 NOW = datetime(2026, 10, 2, 22, 26, 40, tzinfo=UTC).timestamp()
@@ -242,6 +242,13 @@ def test_by_status(status: int | None, body: Any, kind: str, retry: str, blame: 
 def test_the_lanes_own_break_is_nobody_elses_fault() -> None:
     outcome = classify(Answer(None, {}, "child gone", lane_fault=True), (), (), NOW)
     assert (outcome.kind, outcome.blame, outcome.retry) == ("our_fault", "lane", "same")
+
+
+def test_h9_a_lane_that_has_no_room_says_when_and_asks_for_another_provider() -> None:
+    full = Answer(None, {}, "too many calls", error_class=BUSY, phase="connect", lane_fault=True)
+    outcome = classify(full, (), (), NOW)
+    assert (outcome.kind, outcome.scope, outcome.blame) == ("our_fault", "request", "lane")
+    assert (outcome.retry, outcome.until) == ("other", NOW + 1.0)
 
 
 def test_a_timeout_blames_the_provider_whatever_the_status() -> None:

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator
 from freeloader.clock import Clock
 from freeloader.core.events import Event, Fault
 from freeloader.core.model import Attempt, Deployment
+from freeloader.core.outcome import BUSY
 from freeloader.gateway.lanes.direct.address import base_of
 from freeloader.gateway.lanes.direct.answers import our_fault
 from freeloader.gateway.lanes.direct.call import Call
@@ -63,7 +64,7 @@ class DirectLane:
                         yield event
         except Full:
             message = f"too many calls at {attempt.deployment.provider.id} at a time"
-            yield Fault(our_fault(message, "PoolFull"))
+            yield Fault(our_fault(message, BUSY))
         finally:
             call.close()
             self._running.discard(call)
