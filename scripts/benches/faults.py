@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import catalogue
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "acceptance"))
@@ -67,6 +68,8 @@ def main(argv: list[str]) -> int:
             with tempfile.TemporaryDirectory(prefix="fl-") as folder:
                 rows += part(Path(folder), quick=options.quick)
     print(json.dumps([asdict(row) for row in rows], indent=1) if options.json else table(rows))
+    if options.only is None and not options.json:
+        print(catalogue.table())
     return 0 if all(row.ok for row in rows) else 1
 
 

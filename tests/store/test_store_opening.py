@@ -69,7 +69,7 @@ async def test_permissions_that_are_too_wide_are_narrowed(home: Path) -> None:
     assert (home / "freeloader.db").stat().st_mode & 0o777 == 0o600
 
 
-async def test_an_upgrade_keeps_a_copy_of_what_was(home: Path) -> None:
+async def test_s9_an_upgrade_keeps_a_copy_of_what_was(home: Path) -> None:
     store = open_store(home)
     store.ledger.record_usage(usage("1", 42))
     await store.close()
@@ -86,7 +86,7 @@ async def test_an_upgrade_keeps_a_copy_of_what_was(home: Path) -> None:
         conn.close()
 
 
-async def test_a_migration_that_fails_leaves_the_file_as_it_was(home: Path) -> None:
+async def test_s9_a_migration_that_fails_leaves_the_file_as_it_was(home: Path) -> None:
     def fails(db):
         db["half"].create({"id": int}, pk="id")
         raise sqlite3.OperationalError("interrupted")
@@ -98,7 +98,7 @@ async def test_a_migration_that_fails_leaves_the_file_as_it_was(home: Path) -> N
     await open_store(home).close()
 
 
-def test_a_newer_file_is_refused_and_left_alone(home: Path) -> None:
+def test_s9_a_newer_file_is_refused_and_left_alone(home: Path) -> None:
     path = home / "freeloader.db"
     opening.prepare(path, next_schema())
     before = path.read_bytes()
