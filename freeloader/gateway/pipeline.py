@@ -7,9 +7,11 @@ in ``run``; this module holds what happens before anything is sent.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from freeloader.clock import Instant
 from freeloader.core import bounds, explain, history, relax, routing
 from freeloader.core.model import Caller, Policy, Profile
 from freeloader.core.policy import patient, tighten
@@ -88,28 +90,9 @@ class Pipeline:
 
     def explain(self, profile: Profile, caller: Caller) -> dict[str, Any]:
         """The decision that this request would get now: every candidate, terms, refusals, hold."""
-        plan = self._plan(profile, caller)
-        tools = self._tools
+        plan, tools = self._plan(profile, caller), self._tools
         now = tools.clock.now()
-        ask = routing.Ask(
-            replace(plan.profile, project=plan.project),
-            plan.policy,
-            plan.resolution,
-            now.wall,
-            avoid=tools.lane_out(),
-            key_id=caller.key_id,
-            after=tools.sessions.after,
-            stay=plan.stay,
-        )
-        every = routing.explain(ask, tools.books)
-        if not any(c.verdict is None for c in every[:1]) and plan.give_way(every):
-            ask = replace(ask, policy=plan.policy, no_paid=plan.no_paid)
-            every = routing.explain(ask, tools.books)
-        calmer = patient(plan.policy)
-        if calmer is not None and not any(c.verdict is None for c in every[:1]):
-            # As a run would: before nobody answers, a preset's haste is given up.
-            plan.policy, ask = calmer, replace(ask, policy=calmer)
-            every = routing.explain(ask, tools.books)
+        ask, every = self._judged(plan, now)
         listed = [routing.scored(c, ask, tools.books) for c in every[: explain.MAX_CANDIDATES]]
         winner = listed[0] if listed and listed[0].verdict is None else None
         out: dict[str, Any] = {
@@ -157,6 +140,30 @@ class Pipeline:
             problem = refusal.refused(every, plan.resolution.requested, now.wall, found)
             out["error"] = {"code": problem.code, "message": problem.message, **problem.details}
         return out
+
+    def _judged(self, plan: Plan, now: Instant) -> tuple[routing.Ask, Sequence[routing.Candidate]]:
+        """The question and every candidate, the winner first. As a run would, ``plan`` gives way
+        before nobody answers: to a budget's action, then a preset's haste is given up."""
+        tools = self._tools
+        ask = routing.Ask(
+            replace(plan.profile, project=plan.project),
+            plan.policy,
+            plan.resolution,
+            now.wall,
+            avoid=tools.lane_out(),
+            key_id=plan.caller.key_id,
+            after=tools.sessions.after,
+            stay=plan.stay,
+        )
+        every = routing.explain(ask, tools.books)
+        if not any(c.verdict is None for c in every[:1]) and plan.give_way(every):
+            ask = replace(ask, policy=plan.policy, no_paid=plan.no_paid)
+            every = routing.explain(ask, tools.books)
+        calmer = patient(plan.policy)
+        if calmer is not None and not any(c.verdict is None for c in every[:1]):
+            plan.policy, ask = calmer, replace(ask, policy=calmer)
+            every = routing.explain(ask, tools.books)
+        return ask, every
 
     def _plan(self, profile: Profile, caller: Caller) -> Plan:
         project = _project(profile, caller)
