@@ -88,3 +88,23 @@ def test_models_go_by_any_of_their_names() -> None:
     assert Rule("r", models=("a/*",)).meant(every) == {"a@1/x/big"}
     assert Rule("r", models=("SMALL", "b@1/*")).meant(every) == {"b@1/small"}
     assert Rule("r", models=("none",)).meant(every) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        # 29 March 2026: 02:00 is skipped in Berlin, so 22:00-03:00 ends where three o'clock begins.
+        ("2026-03-29T00:59:59+00:00", True),
+        ("2026-03-29T01:00:00+00:00", False),
+        ("2026-03-28T21:00:00+00:00", True),
+        ("2026-03-28T20:59:59+00:00", False),
+        # 25 October 2026: two o'clock comes twice, and both belong to the night.
+        ("2026-10-25T00:30:00+00:00", True),
+        ("2026-10-25T01:30:00+00:00", True),
+        ("2026-10-25T01:59:59+00:00", True),
+        ("2026-10-25T02:00:00+00:00", False),
+    ],
+)
+def test_a_night_is_right_where_clocks_change(moment: str, expected: bool) -> None:
+    night = Hours(22 * 60, 3 * 60, "Europe/Berlin")
+    assert (datetime.fromisoformat(moment).timestamp() in night) is expected

@@ -28,6 +28,7 @@ class Again:
     async def next_step(self) -> Retry | Stop:
         """The plan's, unless the whole daemon has retried enough for now."""
         plan, tools = self._plan, self._tools
+        self._retried = None  # that one was of no use: its place stays taken
         every = tuple(tools.books.deployments.values())
         step = fallback.next_step(plan.policy, plan.failures, every, tools.roll(), self._quality)
         if isinstance(step, Retry) and step.counted and self._may_be_asked_again():
