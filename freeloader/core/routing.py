@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
-from freeloader.core import bounds, budget, gates, scoring, soft, strategies
+from freeloader.core import bounds, budget, gates, scoring, soft, steps, strategies
 from freeloader.core.model import (
     Deployment,
     Policy,
@@ -143,14 +143,14 @@ def judged(ask: Ask, snapshot: Snapshot, pick: Pick | None = None) -> Iterator[C
 
     Once the ``pick`` is certain nobody asks any more who is put back.
     """
-    limits = strategies.limits_of(ask.policy, ask.profile, snapshot.health)
+    limits = steps.forbidden(ask.policy, ask.profile, snapshot.health)
     return map(_judging(ask, snapshot, limits, pick), in_order(ask, snapshot))
 
 
 def _judging(
     ask: Ask,
     snapshot: Snapshot,
-    limits: Sequence[Callable[[Deployment, Verdict | None], Verdict | None]],
+    limits: Sequence[steps.Step],
     pick: Pick | None = None,
 ) -> Callable[[Deployment], Candidate]:
     """What makes a candidate of a deployment: verdict, lowered bound, and who is put back."""
