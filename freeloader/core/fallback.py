@@ -90,7 +90,8 @@ def next_step(
     pause = _jittered(plan.retry_delay_ms / 1000, len(failures), roll)
     same = frozenset(f.deployment.id for f in failures[:-1])
     if _worth_again(failures):
-        return Retry(policy, same, pause, "the lane broke, not the provider")
+        # Once a request, and no provider bears it: all that a dead child had may be asked again.
+        return Retry(policy, same, pause, "the lane broke, not the provider", counted=False)
     if step == "retry" and _asked(failures, last.deployment) == 1:
         return Retry(policy, same, pause, f"{last.deployment.id} is asked once more")
     tried = frozenset(f.deployment.id for f in failures)

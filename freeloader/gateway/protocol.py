@@ -3,14 +3,15 @@
 aiohttp itself answers unreadable bytes with a copy of the offending line, which may
 be the one with the key, and logs a traceback for each: here they get the contract's
 error body, and no word of them is repeated. It also lets a head take as long as an idle
-connection may live: here it has a time limit of its own. Requests that were read are
-aiohttp's again; how long a body may take is ``guards.body``'s.
+connection may live, and an answer as long as its reader likes: here both have a time limit.
+Requests that were read are aiohttp's again; how long a body may take is ``guards.body``'s.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
@@ -23,25 +24,58 @@ log = logging.getLogger("freeloader.gateway")
 
 #: For the head of a request, in seconds (CIS recommends at most 10).
 HEAD_SECONDS = 10.0
+#: Who takes nothing of an answer that waits for them for so long has left, whatever TCP says.
+READER_SECONDS = 60.0
+#: Bytes of a stream that may wait for its reader: in the kernel, not yet sent; and then here.
+#: Beyond them its provider is read no faster than the stream is.
+_UNSENT_BYTES = 4096
+_WAITING_BYTES = 4096
+_LOWAT = "TCP_NOTSENT_LOWAT"  # Linux and macOS
 
 
 class Protocol(RequestHandler):
     """One connection. The head of a request has ``head_seconds`` from its first byte, the first
-    one from the connection."""
+    one from the connection; of an answer that waits something is read each ``reader_seconds``."""
 
-    __slots__ = ("_head_timer", "head_seconds")
+    __slots__ = ("_head_timer", "_reader_timer", "_unread", "head_seconds", "reader_seconds")
 
     head_seconds: float
+    reader_seconds: float
     _head_timer: asyncio.TimerHandle | None
+    _reader_timer: asyncio.TimerHandle | None
+    _unread: int
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._head_timer = None
+        self._head_timer = self._reader_timer = None
         super().connection_made(transport)
         self._await_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._head_came()
+        self._reader_reads()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_reader()
+
+    def resume_writing(self) -> None:
+        self._reader_reads()
+        super().resume_writing()
+
+    def short(self) -> None:
+        """Little may wait for the reader from now on: what follows is a stream.
+
+        A thousand slow readers are then noticed within seconds, and cost neither the memory
+        nor the work of all that their providers have to say.
+        """
+        transport = self.transport
+        if transport is None:
+            return
+        transport.set_write_buffer_limits(high=_WAITING_BYTES)
+        plain, option = transport.get_extra_info("socket"), getattr(socket, _LOWAT, None)
+        if plain is not None and plain.family != socket.AF_UNIX and option is not None:
+            plain.setsockopt(socket.IPPROTO_TCP, option, _UNSENT_BYTES)
 
     def data_received(self, data: bytes) -> None:
         before = self._request_count
@@ -66,6 +100,26 @@ class Protocol(RequestHandler):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _await_reader(self) -> None:
+        if self.transport is not None:
+            self._unread = self.transport.get_write_buffer_size()
+            self._reader_timer = self._loop.call_later(self.reader_seconds, self._reader_is_late)
+
+    def _reader_reads(self) -> None:
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+            self._reader_timer = None
+
+    def _reader_is_late(self) -> None:
+        self._reader_timer = None
+        transport = self.transport
+        if transport is None:
+            return
+        if transport.get_write_buffer_size() < self._unread:
+            self._await_reader()  # slow, but at it
+            return
+        transport.abort()
 
     def _head_is_late(self) -> None:
         self._head_timer = None
@@ -102,10 +156,12 @@ class Server(web.Server):
     """Serves connections with ``Protocol``."""
 
     head_seconds: float = HEAD_SECONDS
+    reader_seconds: float = READER_SECONDS
 
     def __call__(self) -> RequestHandler:
         made = Protocol(self, loop=self._loop, **self._kwargs)
         made.head_seconds = self.head_seconds
+        made.reader_seconds = self.reader_seconds
         return made
 
 
@@ -113,6 +169,7 @@ class Runner(web.AppRunner):
     """``web.AppRunner`` with our ``Server``."""
 
     head_seconds: float = HEAD_SECONDS
+    reader_seconds: float = READER_SECONDS
 
     async def _make_server(self) -> web.Server:
         plain = await super()._make_server()
@@ -123,6 +180,7 @@ class Runner(web.AppRunner):
             **plain._kwargs,
         )
         made.head_seconds = self.head_seconds
+        made.reader_seconds = self.reader_seconds
         return made
 
 

@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 
 from freeloader.gateway import routes as nouns
 from freeloader.gateway.middleware import Front
-from freeloader.gateway.protocol import HEAD_SECONDS, Runner
+from freeloader.gateway.protocol import HEAD_SECONDS, READER_SECONDS, Runner
 from freeloader.gateway.routes.table import Route
 from freeloader.gateway.services import Services
 
@@ -27,11 +27,13 @@ class HttpLimits:
     """Seconds and bytes of the HTTP server.
 
     ``keepalive_seconds`` is for idle connections: clients' own pools give up sooner (httpx
-    after 5 s, aiohttp 15 s). ``head_seconds`` is for a request's head.
+    after 5 s, aiohttp 15 s). ``head_seconds`` is for a request's head; ``reader_seconds`` is
+    how long nothing of an answer may be read.
     """
 
     keepalive_seconds: float = 30.0
     head_seconds: float = HEAD_SECONDS
+    reader_seconds: float = READER_SECONDS
     lingering_seconds: float = 2.0
     line_bytes: int = 8190
     field_bytes: int = 16_380
@@ -121,6 +123,7 @@ async def serve(
         **options,
     )
     runner.head_seconds = limits.head_seconds
+    runner.reader_seconds = limits.reader_seconds
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=limits.backlog)

@@ -19,6 +19,7 @@ from freeloader.core.events import Delta, Fault, Usage
 from freeloader.errors import FreeloaderError, UpstreamFailed
 from freeloader.gateway.errors_http import dumps, error_object
 from freeloader.gateway.once.recorder import RECORDER
+from freeloader.gateway.protocol import READER_SECONDS, Protocol
 from freeloader.gateway.surfaces.answer import Run, answer_headers, fault_error, too_long
 from freeloader.money import Meters
 
@@ -29,10 +30,11 @@ DONE = b"data: [DONE]\n\n"
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
-    """Seconds: between comments while nothing comes; for one write to a slow reader."""
+    """Seconds: between comments while nothing comes; for the few KB that a slow reader has yet
+    to take before more is given."""
 
     keepalive_seconds: float = 15.0
-    write_seconds: float = 60.0
+    write_seconds: float = READER_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class Stream:
             if self._recorder is not None:
                 self._recorder.head(200, self.response.headers)
             await self.response.prepare(self._request)
+            if isinstance(protocol := self._request.protocol, Protocol):
+                protocol.short()
         return self.response
 
     async def write(self, data: bytes) -> None:
@@ -98,9 +102,12 @@ class Stream:
 
     async def _send(self, data: bytes) -> None:
         response = await self.open()
+        protocol, writer = self._request.protocol, self._request.writer
         try:
             async with asyncio.timeout(self._limits.write_seconds):
                 await response.write(data)
+                if protocol is not None and protocol.writing_paused and writer is not None:
+                    await writer.drain()  # aiohttp itself waits only once in 64 KB
         except TimeoutError:
             transport = self._request.transport
             if transport is not None:
