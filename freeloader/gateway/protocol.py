@@ -26,10 +26,11 @@ log = logging.getLogger("freeloader.gateway")
 HEAD_SECONDS = 10.0
 #: Who takes nothing of an answer that waits for them for so long has left, whatever TCP says.
 READER_SECONDS = 60.0
-#: Bytes of a stream that may wait for its reader: in the kernel, not yet sent; and then here.
-#: Beyond them its provider is read no faster than the stream is.
-_UNSENT_BYTES = 4096
-_WAITING_BYTES = 4096
+#: Bytes that may wait for a reader in the kernel, not yet sent, where it would take megabytes:
+#: so it is seen whether anything is read.
+_UNSENT_BYTES = 64 * 1024
+#: The same for a stream, and what may wait here besides: then no more is read of its provider.
+_STREAM_BYTES = 4096
 _LOWAT = "TCP_NOTSENT_LOWAT"  # Linux and macOS
 
 
@@ -48,6 +49,7 @@ class Protocol(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._head_timer = self._reader_timer = None
         super().connection_made(transport)
+        _keep_unsent(transport, _UNSENT_BYTES)
         self._await_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -69,13 +71,9 @@ class Protocol(RequestHandler):
         A thousand slow readers are then noticed within seconds, and cost neither the memory
         nor the work of all that their providers have to say.
         """
-        transport = self.transport
-        if transport is None:
-            return
-        transport.set_write_buffer_limits(high=_WAITING_BYTES)
-        plain, option = transport.get_extra_info("socket"), getattr(socket, _LOWAT, None)
-        if plain is not None and plain.family != socket.AF_UNIX and option is not None:
-            plain.setsockopt(socket.IPPROTO_TCP, option, _UNSENT_BYTES)
+        if self.transport is not None:
+            self.transport.set_write_buffer_limits(high=_STREAM_BYTES)
+            _keep_unsent(self.transport, _STREAM_BYTES)
 
     def data_received(self, data: bytes) -> None:
         before = self._request_count
@@ -182,6 +180,13 @@ class Runner(web.AppRunner):
         made.head_seconds = self.head_seconds
         made.reader_seconds = self.reader_seconds
         return made
+
+
+def _keep_unsent(transport: asyncio.BaseTransport, most: int) -> None:
+    """Bounds what the kernel takes before it can be sent, where it knows how."""
+    plain, option = transport.get_extra_info("socket"), getattr(socket, _LOWAT, None)
+    if plain is not None and plain.family != socket.AF_UNIX and option is not None:
+        plain.setsockopt(socket.IPPROTO_TCP, option, most)
 
 
 def _unreadable(exc: BaseException | None) -> InvalidRequest:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from dataclasses import replace
 
 import orjson
 import pytest
-from front_fakes import CLIENT, House
+from front_fakes import CLIENT, House, Script, answer
 
+from freeloader.core.events import Delta
 from freeloader.gateway.server import HTTP_LIMITS, Running, build_app, serve
 
 KEY = b"Authorization: Bearer " + CLIENT.encode() + b"\r\n"
@@ -48,9 +50,9 @@ async def test_h3_a_head_that_is_too_long_is_called_so(house: House) -> None:
 
 @pytest.fixture
 async def hasty(house: House):
-    """The front with a fifth of a second for a head, and what it says to raw bytes."""
+    """The front with a fifth of a second for a head, and little more for who reads nothing."""
     assert house.running is not None
-    limits = replace(HTTP_LIMITS, head_seconds=0.2)
+    limits = replace(HTTP_LIMITS, head_seconds=0.2, reader_seconds=0.3)
     running = await serve(build_app(house.services()), "127.0.0.1", 0, limits)
     yield running
     await running.stop()
@@ -121,3 +123,44 @@ async def test_h1_a_body_that_came_by_itself_begins_no_head(hasty: Running) -> N
     writer.close()
     assert b" 200 " in first.split(b"\r\n")[0]
     assert b" 200 " in second
+
+
+LONG = 1_000_000
+
+
+@pytest.fixture
+async def reading(hasty: Running, house: House):
+    """A connection with little room, on which a whole answer of a megabyte was asked for."""
+    house.pipeline.script = Script(events=(Delta(answer("x" * LONG), True),))
+    body = b'{"model": "auto", "messages": [{"role": "user", "content": "x"}]}'
+    post = GOOD.replace(b"GET /v1/models", b"POST /v1/chat/completions")
+    post += b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    loop = asyncio.get_running_loop()
+    with socket.socket() as there:
+        there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        there.setblocking(False)
+        await loop.sock_connect(there, ("127.0.0.1", hasty.port))
+        await loop.sock_sendall(there, post + body)
+        yield there
+
+
+async def read_on(there: socket.socket, pause: float = 0.0) -> int:
+    """How many bytes come until the front ends it, or the answer is there."""
+    loop, got = asyncio.get_running_loop(), 0
+    try:
+        while got < LONG and (part := await asyncio.wait_for(loop.sock_recv(there, 262_144), 10)):
+            got += len(part)
+            if pause and got < 100_000:
+                await asyncio.sleep(pause)
+    except ConnectionResetError:
+        pass
+    return got
+
+
+async def test_h1_a_whole_answer_that_nobody_reads_is_not_kept(reading: socket.socket) -> None:
+    await asyncio.sleep(1.0)
+    assert 0 < await read_on(reading) < LONG
+
+
+async def test_h1_a_whole_answer_that_is_read_slowly_is_given(reading: socket.socket) -> None:
+    assert await read_on(reading, pause=0.02) >= LONG

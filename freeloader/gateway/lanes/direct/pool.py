@@ -24,7 +24,8 @@ KEEPALIVE_S = 15.0
 _NAMES_TTL_S = 60
 _POOLS_MAX = 512
 _LINE_BYTES = 32 * 1024
-_READ_BYTES = 64 * 1024
+#: aiohttp keeps up to twice as much of an answer that nobody reads on.
+_READ_BYTES = 16 * 1024
 
 
 class Full(Exception):
