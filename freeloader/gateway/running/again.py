@@ -16,6 +16,9 @@ from freeloader.gateway.tools import Tools
 
 #: How often somebody looks whether there is room for a retry again, in seconds.
 _LOOK_AGAIN_S = 0.05
+#: So long (seconds) room is waited for: a provider that dies takes with it all that it had at
+#: that moment, and those whose retry is under way are soon answered.
+_PATIENCE_S = 1.0
 
 
 class Again:
@@ -31,15 +34,14 @@ class Again:
         self._retried = None  # that one was of no use: its place stays taken
         every = tuple(tools.books.deployments.values())
         step = fallback.next_step(plan.policy, plan.failures, every, tools.roll(), self._quality)
-        if isinstance(step, Retry) and step.counted and self._may_be_asked_again():
-            patience = min(plan.policy.fallback.retry_delay_ms, 1_000) / 1000
-            if not await self._room_for_a_retry(patience):
-                return Stop("the budget of retries is used up for the moment")
+        counts = isinstance(step, Retry) and step.counted and self._may_be_asked_again()
+        if counts and not await self._room_for_a_retry():
+            return Stop("the budget of retries is used up for the moment")
         return step
 
-    async def _room_for_a_retry(self, patience: float) -> bool:
-        """Waits no longer than before any retry: those under way are soon answered, or not."""
-        looks = 1 + int(patience / _LOOK_AGAIN_S)
+    async def _room_for_a_retry(self) -> bool:
+        """Waits for it, where there is none; a pause before the retry is the policy's besides."""
+        looks = 1 + int(_PATIENCE_S / _LOOK_AGAIN_S)
         for look in range(looks):
             now = self._tools.clock.now().mono
             if self._tools.retries.allow(now):
