@@ -2,7 +2,7 @@
 
 Every free deployment has limits, a fifth can be billed, and between any two decisions one
 deployment's health changes, as under traffic. ``decide`` and ``explain`` are timed apart,
-per strategy, and so is the reading of a request's task (in CPU time).
+per strategy, and so is the reading of a request's task. All in CPU time: nothing here waits.
 ``--scarce`` leaves nobody but the last tenth with quota, so that walks are long. A fixed
 loop is timed too: on another machine, compare with that.
 """
@@ -111,7 +111,7 @@ def _task(rounds: int) -> dict[str, float]:
         {"role": "user", "content": "Prove that the sum of two odd numbers is even. " * 20},
     ]
     payload = {"messages": messages, "tools": [tool] * 32}
-    read = _timed(lambda: detect(turn_of(payload)), rounds, lambda: None, time.thread_time)
+    read = _timed(lambda: detect(turn_of(payload)), rounds, lambda: None)
     return _numbers(read)
 
 
@@ -182,7 +182,7 @@ def _timed(
     work: Callable[[], object],
     rounds: int,
     between: Callable[[], None],
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] = time.thread_time,
 ) -> list[float]:
     work()
     out = []
