@@ -95,9 +95,12 @@ def max_speed(deployment: Deployment, health: Health, q: Question) -> Verdict | 
 def max_latency(deployment: Deployment, health: Health, q: Question) -> Verdict | None:
     """The measured p95; where there is none, what the known speed makes likely, and only
     against what somebody stated: a preset's haste refuses nobody on a guess."""
+    measured = health.latency_ms is not None and health.samples >= MIN_SAMPLES
+    cap = q.gates.max_latency if measured else q.latency
+    if cap is None:
+        return None
     value, origin = scoring.latency(deployment, health)
-    cap = q.gates.max_latency if origin == "measured" else q.latency
-    if cap is None or (value is not None and value <= cap):
+    if value is not None and value <= cap:
         return None
     if value is None:
         said = f"p95 unknown (neither measured nor a speed to tell it by), maxLatency {cap:,.0f}"
