@@ -17,15 +17,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from freeloader.child import readiness
 from freeloader.child.config import Entry, digest, wire_name
 from freeloader.child.crew import Crew, Lease
-from freeloader.child.hands import Hands, Recipe, guarded, signal_name
+from freeloader.child.hands import Hands, Recipe, signal_name
 from freeloader.child.logfile import LogFile
 from freeloader.child.machine import step
 from freeloader.child.places import Places
 from freeloader.child.states import (
-    Alive,
     Configure,
     Drain,
     Drained,
@@ -36,8 +34,6 @@ from freeloader.child.states import (
     Kill,
     Machine,
     Probe,
-    ProbeFailed,
-    Recycle,
     Rules,
     Spawn,
     Start,
@@ -48,15 +44,12 @@ from freeloader.child.states import (
     WaitUntil,
     Warm,
 )
+from freeloader.child.watching import Lookout
 from freeloader.clock import Clock
 from freeloader.core.model import EMPTY
 from freeloader.errors import Unavailable
 
-_PROBE_EVERY = 1.0
-#: Two of these in a row and the child counts as hung: found within 8 seconds.
-_PROBE_SECONDS = 3.0
 _JITTER = 0.25
-_MEGABYTE = 1024 * 1024
 _QUEUE = 4096
 
 _LOG = logging.getLogger(__name__)
@@ -93,20 +86,20 @@ class Keeper:
         self._log = LogFile(log_dir / "litellm.log", scrub=scrub)
         self._log_dir = log_dir
         self._clock = clock
-        self._recycle_bytes = None if recycle_rss_mb is None else recycle_rss_mb * _MEGABYTE
         self._rules = rules or Rules()
         self._behind = behind
         self._rng = rng or random.Random()  # noqa: S311 - spreads restarts, hides nothing
         self._machine = Machine()
         self._events: asyncio.Queue[Event] = asyncio.Queue(_QUEUE)
         recipe = Recipe(max(1, workers), command, environ, proxies)
-        self._hands = Hands(self._places, self._log, recipe, self._events.put_nowait)
+        tell = self._events.put_nowait
+        self._hands = Hands(self._places, self._log, recipe, tell)
+        self._lookout = Lookout(clock, self._serving, tell, recycle_rss_mb)
         self._switched: Callable[[], None] | None = None
         self._asked: str | None = None
         self._configs: dict[str, tuple[tuple[Entry, ...], Mapping[str, str]]] = {}
         self._loop_task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
-        self._usage: dict[int, tuple[int, float]] = {}
         self._last_exit: dict[str, Any] | None = None
         self._since = clock.now()
 
@@ -122,7 +115,7 @@ class Keeper:
             self._log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             await asyncio.to_thread(self._places.prepare)
             self._loop_task = asyncio.create_task(self._run(), name="keeper")
-            self._hands.background(self._watch())
+            self._hands.background(self._lookout.watch())
         self._asked = self._remember(entries, secrets)
         self._events.put_nowait(Start(self._asked))
 
@@ -163,8 +156,7 @@ class Keeper:
 
         Raises Unavailable (``starting``, or ``overloaded`` once it gave up) where there is none.
         """
-        serving = self._machine.serving
-        crew = None if serving is None else self._hands.crews.get(serving.id)
+        crew = self._serving()
         worker = None if crew is None else crew.least_loaded()
         if worker is None:
             raise self._unavailable()
@@ -176,8 +168,7 @@ class Keeper:
 
     def served(self) -> Mapping[str, Entry]:
         """What the child that is asked now knows, by wire name; empty where there is none."""
-        serving = self._machine.serving
-        crew = None if serving is None else self._hands.crews.get(serving.id)
+        crew = self._serving()
         return EMPTY if crew is None else crew.entries
 
     async def wait_ready(self, timeout: float) -> None:
@@ -204,7 +195,7 @@ class Keeper:
         machine = self._machine
         crew = self._hands.crews.get(machine.generations[0].id) if machine.generations else None
         pids = [worker.pid for worker in crew.running] if crew else []
-        sizes = [self._usage[pid] for pid in pids if pid in self._usage]
+        sizes = self._lookout.usage(pids)
         found: dict[str, Any] = {
             "state": machine.state,
             "pid": pids[0] if pids else None,
@@ -280,41 +271,11 @@ class Keeper:
             case GiveUp() | WaitUntil():
                 pass  # the machine's own state says it all: lease(), status(), _next_event()
 
-    # ── looking after the one that serves ────────────────────────────────────
-
-    async def _watch(self) -> None:
-        """Look at the serving generation once a second: does it answer, how large is it."""
-        while True:
-            await asyncio.sleep(_PROBE_EVERY)
-            serving = self._machine.serving
-            crew = None if serving is None else self._hands.crews.get(serving.id)
-            if crew is not None and crew.running:
-                await guarded(self._look_at(crew))
-
-    async def _look_at(self, crew: Crew) -> None:
-        asked = self._clock.now().mono
-        workers = crew.running
-        before = [worker.heard for worker in workers]
-        answers = await asyncio.gather(*(readiness.alive(w, _PROBE_SECONDS) for w in workers))
-        late = self._clock.now().mono - asked > 2 * _PROBE_SECONDS
-        # One that answers requests is busy, not hung: to kill it would fail all that it has.
-        lives = (
-            answered or worker.heard > heard
-            for answered, worker, heard in zip(answers, workers, before, strict=True)
-        )
-        if all(lives):
-            self._events.put_nowait(Alive(crew.generation))
-        elif not late:  # late: it was us who slept, so that the silence says nothing
-            self._events.put_nowait(ProbeFailed(crew.generation))
-        for worker in workers:
-            usage = worker.usage()
-            if usage is not None and worker.pid is not None:
-                self._usage[worker.pid] = usage
-                if self._recycle_bytes is not None and usage[0] > self._recycle_bytes:
-                    size = usage[0] // _MEGABYTE
-                    self._events.put_nowait(Recycle(f"{size} MB resident"))
-
     # ── small things ─────────────────────────────────────────────────────────
+
+    def _serving(self) -> Crew | None:
+        serving = self._machine.serving
+        return None if serving is None else self._hands.crews.get(serving.id)
 
     def _remember(self, entries: Iterable[Entry], secrets: Mapping[str, str]) -> str:
         """Keep what a digest stands for, for as long as the machine can still name it."""

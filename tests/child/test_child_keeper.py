@@ -233,8 +233,8 @@ BUSY = CHILD.replace(
 async def test_a_busy_child_is_not_taken_for_one_that_hangs(
     make: Make, monkeypatch: pytest.MonkeyPatch, answering: bool
 ) -> None:
-    monkeypatch.setattr("freeloader.child.keeper._PROBE_EVERY", 0.2)
-    monkeypatch.setattr("freeloader.child.keeper._PROBE_SECONDS", 0.3)
+    monkeypatch.setattr("freeloader.child.watching._PROBE_EVERY", 0.2)
+    monkeypatch.setattr("freeloader.child.watching._PROBE_SECONDS", 0.3)
     keeper = await make(BUSY)
     await keeper.wait_ready(20)
     clock = SystemClock()
