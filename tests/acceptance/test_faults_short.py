@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts" / "benches"))
 import faults
+import faults_limits as limits
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -31,12 +32,12 @@ def test_s6_twenty_streams_are_drained_and_a_second_sigterm_does_not_wait(tmp_pa
 
 
 def test_s7_without_file_descriptors_it_sheds_and_recovers(tmp_path: Path) -> None:
-    _holds(faults.descriptors(tmp_path, quick=True))
+    _holds(limits.descriptors(tmp_path, quick=True))
 
 
 def test_s7_without_memory_it_sheds_and_recovers(tmp_path: Path) -> None:
-    _holds(faults.memory(tmp_path, quick=True))
+    _holds(limits.memory(tmp_path, quick=True))
 
 
 def test_h9_a_crowd_is_answered_or_shed_and_the_owner_still_gets_in(tmp_path: Path) -> None:
-    _holds(faults.overload(tmp_path, quick=True))
+    _holds(limits.overload(tmp_path, quick=True))

@@ -1,0 +1,233 @@
+"""What runs out: descriptors, memory, room for more requests; and requests sent twice.
+
+Each part injects one thing into real processes and gives the rows of its table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import aiohttp
+import psutil
+from faults_kit import LANE, Row, answers, furnished, holds, market, street
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "acceptance"))
+from farm import House, running, until
+
+#: Bytes between what a process has and its limit: too little for anything large.
+_SCARCE = 12 * 2**20
+#: As many as are let in; half of those who come then are told so within this time (seconds),
+#: on a machine that does other things too.
+_FULL, _SHED_S = 1024, 0.1
+#: Requests that are each sent twice, so many at a time.
+_PAIRS, _QUICK_PAIRS, _ABREAST = 1000, 100, 16
+
+
+def descriptors(place: Path, *, quick: bool) -> list[Row]:
+    """S7: no file descriptor is left for new connections; then there are again."""
+    with street(place, ("alpha",), environ={LANE: "auto"}) as (house, _):
+        assert house.daemon is not None
+        daemon = psutil.Process(house.daemon.pid)
+        assert house.chat(model="alpha/m")[0] == 200
+        room = daemon.num_fds() + 12
+        daemon.rlimit(psutil.RLIMIT_NOFILE, (room, room))
+        crowd = [socket.create_connection(("127.0.0.1", house.port)) for _ in range(40)]
+        time.sleep(1.0)
+        shed = not answers(house)
+        for one in crowd:
+            one.close()
+        began = time.monotonic()
+        until(lambda: answers(house), 20, "it answers again")
+        back = time.monotonic() - began
+        alive = house.daemon.poll() is None
+    held = holds(house)
+    return [
+        Row("S7: no file descriptors are left", "RLIMIT_NOFILE, forty idle connections",
+            "new ones are shed, nothing ends; healthy again < 1 s after release",
+            f"shed: {'yes' if shed else 'no need'}, back after {back:.2f} s, {held} holds left",
+            alive and back < 1.5 and held == 0)
+    ]  # fmt: skip
+
+
+def memory(place: Path, *, quick: bool) -> list[Row]:
+    """S7: no memory is left, for the daemon and for its child; then there is again."""
+    (place / "front").mkdir()
+    return [_front_memory(place / "front"), *([] if quick else [_child_memory(place)])]
+
+
+def _front_memory(place: Path) -> Row:
+    with street(place, ("alpha",), environ={LANE: "direct"}) as (house, _):
+        assert house.daemon is not None
+        daemon = psutil.Process(house.daemon.pid)
+        assert house.chat(model="alpha/m")[0] == 200
+        before = daemon.rlimit(psutil.RLIMIT_AS)
+        daemon.rlimit(psutil.RLIMIT_AS, (daemon.memory_info().vms + _SCARCE, before[1]))
+        told: list[tuple[int, bool]] = []
+        threads = [threading.Thread(target=_large, args=(house, told)) for _ in range(24)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        owner = house.call("GET", "/v1/config", role="admin")[0]
+        alive = house.daemon.poll() is None
+        back = 0.0
+        if alive:
+            daemon.rlimit(psutil.RLIMIT_AS, before)
+            began = time.monotonic()
+            until(lambda: house.chat(model="alpha/m")[0] == 200, 20, "it answers again")
+            back = time.monotonic() - began
+    shed = sum(status == 503 and wait for status, wait in told)
+    held = holds(house)
+    return Row(
+        "S7: no memory is left for the daemon",
+        f"RLIMIT_AS {_SCARCE // 2**20} MB above what it has, 24 bodies of 4 MB at once",
+        "shed with 503 and Retry-After, the owner gets in, nothing ends; back at once",
+        f"{shed} of {len(told)} shed, owner {owner}, {'alive' if alive else 'DEAD'}, "
+        f"back after {back:.2f} s, {held} holds left",
+        alive and shed == len(told) == 24 and owner == 200 and back < 1.5 and held == 0,
+    )
+
+
+def _child_memory(place: Path) -> Row:
+    with street(place, ("alpha",), foreign=("gemma",)) as (house, _):
+        house.child_ready()
+        pid = house.child_pid()
+        assert pid
+        child = psutil.Process(pid)
+        began = time.monotonic()
+        child.rlimit(psutil.RLIMIT_AS, (child.memory_info().vms - 2 * _SCARCE,) * 2)
+        direct = house.chat(model="alpha/m")[0]
+        until(lambda: house.child_pid() not in (pid, None), 90, "another child")
+        house.child_ready()
+        status = house.chat(model="gemma/m")[0]
+        took = time.monotonic() - began
+        reason = house.get("/v1/health")["child"]["lastExit"]["reason"]
+    return Row(
+        "S7: no memory is left for the child", "RLIMIT_AS below what it has",
+        "it is replaced; wire-compatible providers are served meanwhile",
+        f"direct {direct}; replaced and {status} after {took:.1f} s ({reason})",
+        direct == status == 200,
+    )  # fmt: skip
+
+
+def _large(house: House, told: list[tuple[int, bool]]) -> None:
+    try:
+        status, headers, _ = house.chat("y " * 2_000_000, model="alpha/m")
+    except OSError:
+        status, headers = 0, {}
+    told.append((status, "retry-after" in headers))
+
+
+def overload(place: Path, *, quick: bool) -> list[Row]:
+    """H9: more requests at once than are let in; the owner's routes, and who comes then."""
+    crowd = 1200 if quick else 2600
+    with market(place, ("alpha",), first_ms=3000) as simulator:
+        house = furnished(place, simulator, ("alpha",), environ={LANE: "direct"})
+        with running(house):
+            told, shed, owner = asyncio.run(_crowd(house, crowd))
+            held = holds(house)
+    good = sum(status == 200 for status, _ in told)
+    clean = all(status == 200 or (status == 503 and wait) for status, wait in told)
+    late = sorted(took for status, took in shed if status == 503)
+    times = sorted(took for _, took in owner)
+    up = bool(owner) and all(status == 200 for status, _ in owner)
+    if not late or not times:
+        return [Row("H9: overload", "", "it is shed", f"nobody was: {Counter(told)}", False)]
+    return [
+        Row("H9: overload", f"{crowd} requests at once at a provider that takes 3 s",
+            "answered, or 503 with Retry-After; whoever comes then is shed in < 20 ms; "
+            "the owner's routes stay up",
+            f"{good} answered, {len(told) - good} shed in the crowd; then {len(late)} of "
+            f"{len(shed)} shed, half in {_ms(late, 0.5)}, the slowest in {_ms(late, 1)}; owner "
+            f"{'up' if up else 'DOWN'}, half in {_ms(times, 0.5)}, the slowest in "
+            f"{_ms(times, 1)}; {held} holds left",
+            clean and up and good >= 256 and held == 0 and late[len(late) // 2] < _SHED_S),
+    ]  # fmt: skip
+
+
+async def _crowd(
+    house: House, crowd: int
+) -> tuple[list[tuple[int, bool]], list[tuple[int, float]], list[tuple[int, float]]]:
+    """Status and Retry-After of each of the crowd; status and seconds of those who came when
+    it was full, and of the owner's requests."""
+    body = {"model": "alpha/m", "max_tokens": 8, "messages": [{"role": "user", "content": "hi"}]}
+    client, admin = ({"Authorization": f"Bearer {house.key(role)}"} for role in ("client", "admin"))
+    shed: list[tuple[int, float]] = []
+    owner: list[tuple[int, float]] = []
+    async with aiohttp.ClientSession(
+        house.url, connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(90)
+    ) as session:
+
+        async def ask() -> tuple[int, bool]:
+            async with session.post("/v1/chat/completions", json=body, headers=client) as answer:
+                await answer.read()
+                return answer.status, "Retry-After" in answer.headers
+
+        async def own() -> tuple[int, int]:
+            async with session.get("/v1/health", headers=admin) as answer:
+                found = await answer.json()
+                return answer.status, found.get("load", {}).get("queue", 0)
+
+        tasks = [asyncio.create_task(ask()) for _ in range(crowd)]
+        while not all(task.done() for task in tasks):
+            began = time.perf_counter()
+            status, queue = await own()
+            owner.append((status, time.perf_counter() - began))
+            if queue >= _FULL:
+                began = time.perf_counter()
+                status, _ = await ask()
+                shed.append((status, time.perf_counter() - began))
+            await asyncio.sleep(0.02)
+        return [task.result() for task in tasks], shed, owner
+
+
+def _ms(ordered: list[float], share: float) -> str:
+    return f"{ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000:.0f} ms"
+
+
+def twice(place: Path, *, quick: bool) -> list[Row]:
+    """R8: each request is sent again under its key, at once or later."""
+    pairs = _QUICK_PAIRS if quick else _PAIRS
+    with street(place, ("alpha",), environ={LANE: "direct"}) as (house, simulator):
+        told = asyncio.run(_pairs(house, pairs))
+        asked = len(simulator.bill()["entries"])
+        left = holds(house)
+    kinds = Counter(tuple(sorted(pair)) for pair in told)
+    clean = set(kinds) <= {(200, 200), (200, 409)}
+    return [
+        Row("R8: requests sent twice", f"{pairs} pairs, half of them at once, one key each",
+            "one call to the provider a pair; the second has the same answer, or 409 meanwhile",
+            f"{asked} calls for {pairs} pairs; {kinds[200, 200]} answered twice, "
+            f"{kinds[200, 409]} told to wait; {left} holds left",
+            clean and asked == pairs and left == 0),
+    ]  # fmt: skip
+
+
+async def _pairs(house: House, pairs: int) -> list[tuple[int, int]]:
+    body = {"model": "alpha/m", "max_tokens": 8, "messages": [{"role": "user", "content": "hi"}]}
+    abreast = asyncio.Semaphore(_ABREAST)
+    async with aiohttp.ClientSession(
+        house.url, headers={"Authorization": f"Bearer {house.key()}"}
+    ) as session:
+
+        async def ask(key: str) -> int:
+            named = {"Idempotency-Key": key}
+            async with session.post("/v1/chat/completions", json=body, headers=named) as answer:
+                await answer.read()
+                return answer.status
+
+        async def pair(number: int) -> tuple[int, int]:
+            key = f"pair-{number}"
+            async with abreast:
+                if number % 2:
+                    first, second = await asyncio.gather(ask(key), ask(key))
+                    return first, second
+                return await ask(key), await ask(key)
+
+        return await asyncio.gather(*(pair(number) for number in range(pairs)))
