@@ -460,6 +460,7 @@ class Books:
         if self._sums.begun:
             with suppress(Unavailable, OSError):  # paid calls find out by themselves
                 await self._sums.know(now.wall)
+        self._pacer.step(self._deployments.values(), self._quotas.likely, now.wall)
         await self._extras.demand(now.wall)
         return await self._durable.save(now.wall, wait=False)
 

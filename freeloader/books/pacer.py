@@ -7,12 +7,14 @@ refused here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from freeloader.books.ports import LedgerPort, StoredWindow
+from freeloader.core import quota
 from freeloader.core.model import Deployment
 from freeloader.core.pacing import plan
 from freeloader.core.pacing.demand import Demand
+from freeloader.core.pacing.prices import Kind, Prices
 from freeloader.core.quota import Window
 from freeloader.core.rows import WindowRow
 from freeloader.money import Meters
@@ -22,10 +24,18 @@ KEY = "pacing|demand"
 #: Seconds for which it is believed, and between two times that it is saved.
 _KEPT, _EVERY = 21 * 86400.0, 60.0
 _HOUR = 3600.0
+_ONE = Meters(requests=1)
 #: Seconds after which it is asked anew whether a quota need be planned.
 _AGAIN = 5.0
+#: Seconds between two steps of the prices, and models that are told apart for them.
+_STEP, _MODELS = 60.0, 64
+#: What serving a request is worth, by its need: so much need doubles it.
+_WORTH = 8.0
 #: Hours that are read from a ledger where nothing was kept.
 _HOURS_READ = 48
+
+
+Likely = Callable[[Deployment, Meters, float], tuple[tuple[Window, ...], Meters]]
 
 
 class Pacer:
@@ -33,6 +43,9 @@ class Pacer:
 
     def __init__(self) -> None:
         self.demand = Demand()
+        self.prices = Prices()
+        self._priced = 0.0
+        self._alike: list[Deployment] | None = None
         self._saved = 0.0
         self._changed = False
         self._ample: dict[str, float] = {}  # by deployment: since when nothing need be planned
@@ -40,6 +53,7 @@ class Pacer:
     def replaced(self) -> None:
         """The deployments changed."""
         self._ample.clear()
+        self._alike = None
 
     def ample(self, deployment: str, now: float) -> bool:
         """Whether its quotas were far more than anybody asks for, a moment ago."""
@@ -62,10 +76,42 @@ class Pacer:
     ) -> plan.Strain:
         """What a request that likely comes to ``meters`` puts on a deployment's windows."""
         most = deployment.model.intelligence
-        found = plan.strain(windows, meters, most, need, self.demand, now)
+        found = plan.strain(windows, meters, most, need, self.demand, now, self.prices)
         if not found.planned:
             self._ample[deployment.id] = now
         return found
+
+    # ── what a unit of each window is worth ──────────────────────────────────
+
+    def step(self, deployments: Iterable[Deployment], likely: Likely, now: float) -> None:
+        """Brings the prices one step nearer to demand, once a minute; milliseconds at most.
+
+        ``likely``: the windows of a deployment, and what a call of such meters takes there.
+        """
+        if not self.demand.known or 0.0 <= now - self._priced < _STEP:
+            return
+        self._priced = now
+        if self._alike is None:
+            self._alike = _apart(deployments, likely, now)
+        day, supply = self.demand.rate * 86400.0, dict[str, float]()
+        kinds = []
+        for sort in self.demand.sorts():
+            meters = Meters(requests=1, input=sort.read, output=sort.written)
+            offers = []
+            for one in self._alike:
+                if (one.model.intelligence or 0.0) < sort.need:
+                    continue
+                claim = []
+                windows, taken = likely(one, meters, now)
+                for window in windows:
+                    usual, often = plan.typical_of(window, self.demand), plan.day_of(window)
+                    if often and window.amount > 0:
+                        supply[window.key] = window.amount * often / usual
+                        claim.append((window.key, quota.need(window.limit, taken) / usual))
+                if claim:
+                    offers.append(tuple(claim))
+            kinds.append(Kind(day * sort.share, 1.0 + sort.need / _WORTH, offers))
+        self.prices.step(kinds, supply)
 
     # ── over a restart ───────────────────────────────────────────────────────
 
@@ -74,7 +120,10 @@ class Pacer:
         if not self._changed or not (always or abs(now - self._saved) >= _EVERY):
             return None
         self._saved, self._changed = now, False
-        return WindowRow(KEY, self.demand.dump(), now, "pacing", now + _KEPT)
+        return WindowRow(KEY, self._dump(), now, "pacing", now + _KEPT)
+
+    def _dump(self) -> dict[str, object]:
+        return self.demand.dump() | {"prices": self.prices.dump()}
 
     def again(self) -> None:
         """What ``row`` gave was not written."""
@@ -89,6 +138,7 @@ class Pacer:
             if one.key == KEY:
                 try:
                     self.demand.load(one.state)
+                    self.prices.load(one.state.get("prices", {}))
                 except (KeyError, TypeError, ValueError):
                     continue  # not what we wrote: the ledger knows the hours
                 return
@@ -100,3 +150,17 @@ class Pacer:
             if count or hours:
                 hours.append((start, count))
         self.demand.learn(hours)
+
+
+def _apart(deployments: Iterable[Deployment], likely: Likely, now: float) -> list[Deployment]:
+    """One of each that differ in their windows, strength or what a call takes there."""
+    found: dict[object, Deployment] = {}
+    for one in deployments:
+        if one.billable or one.local:
+            continue
+        windows, _ = likely(one, _ONE, now)
+        strength = round(2 * (one.model.intelligence or 0.0))
+        name = (strength, one.model.neurons, tuple(window.key for window in windows))
+        if windows and name not in found and len(found) < _MODELS:
+            found[name] = one
+    return list(found.values())

@@ -22,7 +22,6 @@ from freeloader.core.model import (
     Term,
     Verdict,
 )
-from freeloader.core.pacing.plan import FIRM
 from freeloader.core.snapshot import Snapshot
 from freeloader.core.strategies import Passing, Pick, Soft
 
@@ -167,7 +166,7 @@ def _judging(
         spared = None
         if verdict is None and put_back is not None and (firm or pick is None or not pick.certain):
             spared = put_back(deployment)
-        if firm and spared is not None and spared.strain >= FIRM:
+        if firm and spared is not None and spared.firm:
             verdict, spared = spared.told().verdict, None
         return _candidate((deployment, verdict, (), 0.0, None, spared, output, False, "", ""))
 

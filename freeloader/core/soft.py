@@ -76,8 +76,8 @@ def _paced(profile: Profile, policy: Policy, snapshot: Snapshot, now: float) -> 
 
     def ask(deployment: Deployment) -> Soft | None:
         found = strain(deployment, expected, need, now)
-        if found is None or (found.value <= plan.ON_PLAN and found.kept <= plan.HARDLY):
+        if found is None or not found.spares:
             return None
-        return Soft(_KEPT, True, found.value, partial(plan.said, found, now))
+        return Soft(_KEPT, True, found.value, partial(plan.said, found, now), found.firm)
 
     return ask

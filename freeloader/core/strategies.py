@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from freeloader.core import scoring
 from freeloader.core.model import Deployment, Policy, Profile, Verdict, Weights
-from freeloader.core.pacing.plan import FIRM, need_of
+from freeloader.core.pacing.plan import need_of
 from freeloader.core.snapshot import UNMEASURED, Health, Rank
 
 #: What a strategy that does not go by the owner's weights breaks its ties with.
@@ -188,13 +188,15 @@ class Soft(NamedTuple):
     ``only_free``: only somebody else who costs nothing may take its place (what spares
     a free quota must not spend money); so it serves before anybody who can be billed,
     and of several the one of least ``strain``, the first in the order of those alike.
-    ``why`` makes the verdict's words where they are shown: most never are.
+    ``why`` makes the verdict's words where they are shown: most never are. ``firm``: who
+    asked for ``strict`` pacing is refused rather than served by it.
     """
 
     verdict: Verdict
     only_free: bool = False
     strain: float = 0.0
     why: Callable[[], Verdict] | None = None
+    firm: bool = False
 
     def told(self) -> Soft:
         """With its verdict in words."""
@@ -286,7 +288,7 @@ def gives_way(
     local-first nobody far where somebody near can serve.
     """
     held = stay.deployment
-    if stay.soft is not None and (not stay.soft.only_free or stay.soft.strain >= FIRM):
+    if stay.soft is not None and (not stay.soft.only_free or stay.soft.firm):
         return stay.soft.told().verdict.reason  # nothing is kept for habit's sake
     match policy.strategy:
         case "cost-first":

@@ -110,3 +110,20 @@ async def test_money_is_never_paced() -> None:
     paid = deployment("a", tier="paid", limits=(BEST,))
     books = await opened(FakeLedger(), FakeClock(), BudgetRules(), paid)
     assert books.strain(paid, ONE, 0.0, NOON) is None
+
+
+async def test_prices_are_learnt_from_demand_and_kept_over_a_restart() -> None:
+    best, other = house()
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), best, other)
+    for i in range(90):
+        await serve(books, clock, f"s{i}", gates=Gates(min_intelligence=9 * (i % 2)))
+        clock.go(60)
+        await books.flush_dirty()
+    await books.flush()
+    again = await opened(ledger, clock, BudgetRules(), best, other)
+    for need in (0.0, 9.0):
+        before, after = (b.strain(best, ONE, need, clock.wall) for b in (books, again))
+        assert before is not None
+        assert before.plain is not None  # priced
+        assert before == after or (after is not None and before.value == after.value)

@@ -27,6 +27,8 @@ _TOKENS, _INPUT, _MEAN = 1000.0, 700.0, 1 / 256
 _LATELY, _QUIET, _BUSY = 120.0, 600.0, 8
 #: Different needs kept; they are halves of intelligence, so no more exist.
 _NEEDS_MAX = 24
+#: Different needs and sizes kept; and as little as is worth keeping.
+_SORTS_MAX, _FEW = 48, 0.01
 #: After so many hours without a request nothing of the old days is believed.
 _FORGET = 24 * 21
 
@@ -36,6 +38,15 @@ class Wanted(NamedTuple):
 
     share: float
     label: str
+
+
+class Sort(NamedTuple):
+    """Requests of one need and about one size: their ``share`` of all, and the mean of them."""
+
+    need: float
+    share: float
+    read: int
+    written: int
 
 
 class Demand:
@@ -54,6 +65,7 @@ class Demand:
         "_lately",
         "_needs",
         "_rates",
+        "_sorts",
         "_total",
         "mean_input",
         "mean_tokens",
@@ -68,6 +80,8 @@ class Demand:
         self._needs: dict[float, float] = {}
         self._labels: dict[float, str] = {}
         self._total = 0.0
+        #: By need and power of two of its tokens: how many, their input, their output.
+        self._sorts: dict[tuple[float, int], list[float]] = {}
         self._before, self.rate = _sums(self._rates, self._days)
         self.mean_tokens, self.mean_input = _TOKENS, _INPUT
         # Of the latest minutes: a decaying count, when it was brought up to date, since when.
@@ -85,6 +99,25 @@ class Demand:
             self._needs[need] = self._needs.get(need, 0.0) + 1.0
             self._total += 1.0
             self._labels[need] = label
+        sort = (need, (read + written).bit_length())
+        if sort in self._sorts or len(self._sorts) < _SORTS_MAX:
+            counts = self._sorts.setdefault(sort, [0.0, 0.0, 0.0])
+            counts[0] += 1.0
+            counts[1] += read
+            counts[2] += written
+
+    @property
+    def known(self) -> bool:
+        """False until the first hour is over: only then is a rate more than a guess."""
+        return any(self._days)
+
+    def sorts(self) -> list[Sort]:
+        """All requests by need and size, as they were of late."""
+        whole = sum(counts[0] for counts in self._sorts.values())
+        return [
+            Sort(need, many / whole, round(read / many), round(written / many))
+            for (need, _), (many, read, written) in self._sorts.items()
+        ]
 
     def ahead(self, start: float, now: float, end: float) -> float:
         """Which share of what is asked between ``start`` and ``end`` is still to come, 0–1."""
@@ -95,6 +128,11 @@ class Demand:
         last = self._until(end)
         whole = last - self._until(start)
         return (last - self._until(now)) / whole if whole > 0 else (end - now) / (end - start)
+
+    def shares(self, now: float, hours: Sequence[int]) -> list[float]:
+        """Which part of an average day's requests comes within so many hours from now, each."""
+        first = self._until(now)
+        return [(self._until(now + x * _HOUR) - first) / self._before[24] for x in hours]
 
     def rate_over(self, seconds: float, now: float) -> float:
         """Requests a second that a window of so many seconds has to do with: of an average
@@ -127,6 +165,7 @@ class Demand:
             "hour": self._hour,
             "count": self._count,
             "needs": [[n, w, self._labels[n]] for n, w in self._needs.items()],
+            "sorts": [[need, size, *x] for (need, size), x in self._sorts.items()],
             "means": [self.mean_tokens, self.mean_input],
         }
 
@@ -137,11 +176,16 @@ class Demand:
             raise ValueError("a day has 24 hours")
         needs = {float(n): (float(w), str(label)) for n, w, label in state["needs"][:_NEEDS_MAX]}
         tokens, read = (float(x) for x in state["means"])
+        sorts = {
+            (float(need), int(size)): [float(x) for x in (many, read, written)]
+            for need, size, many, read, written in state.get("sorts", [])[:_SORTS_MAX]
+        }
         hour, count = state["hour"], float(state["count"])
         self._rates, self._days = rates, days
         self._hour, self._count = None if hour is None else int(hour), count
         self._needs = {n: weight for n, (weight, _) in needs.items()}
         self._labels = {n: label for n, (_, label) in needs.items()}
+        self._sorts = {sort: x for sort, x in sorts.items() if x[0] > 0}
         self._total = sum(self._needs.values())
         self.mean_tokens, self.mean_input = tokens, read
         self._before, self.rate = _sums(rates, days)
@@ -176,6 +220,9 @@ class Demand:
             self._total *= _FADE
             for need in self._needs:
                 self._needs[need] *= _FADE
+            for counts in self._sorts.values():
+                counts[:] = [_FADE * x for x in counts]
+        self._sorts = {sort: x for sort, x in self._sorts.items() if x[0] > _FEW}
         self._hour = hour
         self._before, self.rate = _sums(self._rates, self._days)
 

@@ -1,12 +1,14 @@
 """Is a free quota ahead of its plan, and for whom is it kept? Pure.
 
 A window's *lag* says how it stands: 0, what is left would go to waste; a half, it is
-spent just as fast as it comes back, or as the demand of its period goes by; 1, it is all
-spent. In a sliding window each moment's room is lost unless it is taken, so it lags
-little until it is nearly full. What is far more than anybody asks for lags little
-however it stands. The *strain* a request would put on a deployment is the worst lag of
-its windows, times the size of the request, and something for those who need a stronger
-model than this request does, where they are many and the window is small.
+spent just as fast as it comes back, or as the demand of its period goes by; more, it is
+spent faster. In a sliding window each moment's room is lost unless it is taken, so it
+lags little until it is nearly full. What is far more than anybody asks for lags little
+however it stands. The *strain* a request would put on a deployment is the sum over its
+windows of what it takes, times the lag, times what the window is worth by the demand so
+far (``core.pacing.prices``); and something for those who need a stronger model than this
+request does, where they are many and the window is small. Until anything is priced the
+worst of the windows stands for their sum.
 
 A deployment of little strain is left to the strategy's order; of others the least
 strained serves, and only where nobody else can (``core.soft``): nothing is refused here.
@@ -23,6 +25,7 @@ from typing import NamedTuple
 from freeloader.core import quota
 from freeloader.core.model import Policy, Profile, Verdict
 from freeloader.core.pacing.demand import Demand, Wanted
+from freeloader.core.pacing.prices import Prices
 from freeloader.core.periods import window_seconds
 from freeloader.core.quota import Window
 from freeloader.core.windows import Calendared
@@ -30,20 +33,27 @@ from freeloader.money import Meters
 
 #: Up to this strain nobody is put back: half is the plan, and less may go to waste.
 ON_PLAN = 0.2
+#: The same where prices are known: most are a tenth of those of a window that is short.
+ON_PLAN_PRICED = 0.02
 #: So little of it is for those who need more that it keeps nobody away.
 HARDLY = 0.05
 #: From this strain on only those are served who need it, where the owner says ``strict``.
 FIRM = 1.0
 #: Where nobody publishes a limit: neither spared nor sought.
 UNKNOWN = 0.5
-#: How fast lag grows as a period's quota falls behind its plan.
-_GAIN = 1.5
+#: The power at which lag grows as a period's quota falls behind its plan; where it ends,
+#: and what is left is at least taken to be.
+_LATE, _WORST, _LITTLE = 2, 10.0, 0.001
+#: The same for a bucket that refills over half a day or longer, and the hours looked ahead.
+_SHORT, _LONG, _HOURS = 4, 43_200.0, (1, 3, 6, 9, 12, 18, 24)
 #: The power to which the used share of a sliding window is its lag. Were it the share
 #: itself, a window that is three quarters full would seem spent, and a quarter of it
 #: would never be used: nothing is saved there by waiting.
 _SLIDING = 8
 #: Strain that those who need ten points more put on a small window.
 _NEEDED = 0.45
+#: The same where prices are known, of which those who need more are a part.
+_NEEDED_PRICED = 0.1
 #: This share of all requests is many.
 _MANY = 0.05
 #: So many times the demand of its period, and a window is not planned.
@@ -52,6 +62,8 @@ _AMPLE, _HARDLY = 2.0, 0.01
 _SEEN, _GUESS = 8, 300.0
 _DAY, _MONTH = 86400.0, 28 * 86400.0
 NOBODY = Wanted(0.0, "")
+#: Never stepped.
+UNPRICED = Prices()
 
 
 #: Strategies that are themselves a need for the best, or the owner's own order.
@@ -70,13 +82,26 @@ def need_of(policy: Policy, profile: Profile) -> tuple[float, str]:
 
 class Strain(NamedTuple):
     """``kept``: how much of it is for those who need more; ``window``: the one that decides;
-    ``planned``: False where every window is far more than anybody asks for."""
+    ``planned``: False where every window is far more than anybody asks for; ``plain``: what
+    it were without prices, None: they are not known yet."""
 
     value: float
     kept: float
     window: Window | None
     wanted: Wanted
     planned: bool = True
+    plain: float | None = None
+
+    @property
+    def spares(self) -> bool:
+        """Whether others go first."""
+        most = ON_PLAN if self.plain is None else ON_PLAN_PRICED
+        return self.value > most or self.kept > HARDLY
+
+    @property
+    def firm(self) -> bool:
+        """So far ahead of its plan that ``strict`` refuses. However dear, that is no reason."""
+        return (self.value if self.plain is None else self.plain) >= FIRM
 
 
 def strain(
@@ -86,16 +111,17 @@ def strain(
     need: float,
     demand: Demand,
     now: float,
+    prices: Prices = UNPRICED,
 ) -> Strain:
     """What a request that will take ``meters`` and needs ``need`` puts on a deployment."""
     worst: Window | None = None
-    value, scarce, left = 0.0, 0.0, 1.0
+    value, plain, most, scarce, left = 0.0, 0.0, 0.0, 0.0, 1.0
     for window in windows:
         amount = window.amount
         if window.kind == "concurrency" or amount <= 0:
             continue
         worst = worst or window
-        typical = _typical(window, demand)
+        typical = typical_of(window, demand)
         # How much more it is than all that its period asks for: nobody will miss that.
         length = _length(window.limit.window)
         plenty = amount / (demand.rate_over(length, now) * length * typical)
@@ -104,19 +130,25 @@ def strain(
             continue
         lag, ahead = _lag(window, demand, now)
         lag *= tight * quota.need(window.limit, meters) / typical
-        if lag > value or (value == 0.0 and tight > scarce):
-            value, worst = lag, window
+        plain = max(plain, lag)
+        part = lag * prices.weight(window.key)
+        value += part
+        if part > most or (most == 0.0 and tight > scarce):
+            most, worst = part, window
         left, scarce = min(left, ahead), max(scarce, tight)
     if worst is None:
         return Strain(UNKNOWN, 0.0, None, NOBODY)
     if not scarce:
         return Strain(0.0, 0.0, worst, NOBODY, planned=False)
-    gap = _NEEDED * scarce * left * ((intelligence or 0.0) - need) / 10
-    if gap <= HARDLY:
-        return Strain(value, 0.0, worst, NOBODY)
-    others = demand.above(need, intelligence or 0.0)
-    kept = gap * min(1.0, others.share / _MANY)
-    return Strain(value + kept, kept, worst, others)
+    much = _NEEDED_PRICED if prices.known else _NEEDED
+    gap = much * scarce * left * ((intelligence or 0.0) - need) / 10
+    kept, others = 0.0, NOBODY
+    if gap > HARDLY * much / _NEEDED:
+        others = demand.above(need, intelligence or 0.0)
+        kept = gap * min(1.0, others.share / _MANY)
+    if not prices.known:
+        return Strain(plain + kept, kept, worst, others)
+    return Strain(value + kept, kept, worst, others, plain=plain + kept * _NEEDED / much)
 
 
 def said(found: Strain, now: float) -> Verdict:
@@ -127,7 +159,7 @@ def said(found: Strain, now: float) -> Verdict:
     left = max(0.0, window.amount - window.counter.used(now) - window.held)
     until = _ends(window, now)
     for_whom = f"needed for {found.wanted.label}" if found.kept and found.wanted.label else ""
-    for_whom = for_whom or ("kept for stronger needs" if found.kept > 0.1 else "planned")
+    for_whom = for_whom or ("kept for stronger needs" if found.kept > HARDLY else "planned")
     end = "" if until is None else f" until {_clock(until, now)}"
     reason = f"kept: {left:,.0f} of {window.amount:,} {_unit(window)}left, {for_whom}{end}"
     return Verdict("pacing", "quota_exhausted", reason, until)
@@ -141,15 +173,33 @@ def _lag(window: Window, demand: Demand, now: float) -> tuple[float, float]:
         assert isinstance(counter, Calendared)
         span = counter.period(now)
         ahead = demand.ahead(span.start, now, span.end)
-        return max(0.0, 0.5 + _GAIN * (ahead - free)), ahead
+        return min(_WORST, 0.5 * (ahead / max(free, _LITTLE)) ** _LATE), ahead
     if window.kind == "once":  # nothing comes back: what does is spent first
         return 1.0 - free / 2, 1.0
     if window.kind == "rolling":
-        return (1.0 - free) ** _SLIDING, 1.0
-    return 1.0 - free, 1.0
+        length = _length(window.limit.window)
+        return 0.5 if length >= _LONG else (1.0 - free) ** _SLIDING, 1.0
+    length = _length(window.limit.window)
+    return (0.5 * _ebb(free, length, demand, now) if length >= _LONG else 1.0 - free), 1.0
 
 
-def _typical(window: Window, demand: Demand) -> float:
+def _ebb(free: float, length: float, demand: Demand, now: float) -> float:
+    """How short a bucket that refills runs within a day: what is asked until then against
+    what it has and gets, both as parts of a day's; the worst hour of the next counts."""
+    shares = demand.shares(now, _HOURS)
+    day = length / _DAY
+    short = max(
+        share / (free * day + hours / 24) for share, hours in zip(shares, _HOURS, strict=True)
+    )
+    return short**_SHORT
+
+
+def day_of(window: Window) -> float:
+    """How often a window is there anew in a day, in the long run; 0: never."""
+    return 0.0 if window.kind in ("once", "concurrency") else _DAY / _length(window.limit.window)
+
+
+def typical_of(window: Window, demand: Demand) -> float:
     """What one request usually takes of a window; never nothing."""
     metric = window.limit.metric
     if metric == "requests":
