@@ -65,6 +65,7 @@ class Demand:
         "_lately",
         "_needs",
         "_rates",
+        "_shares",
         "_sorts",
         "_total",
         "mean_input",
@@ -82,6 +83,7 @@ class Demand:
         self._total = 0.0
         #: By need and power of two of its tokens: how many, their input, their output.
         self._sorts: dict[tuple[float, int], list[float]] = {}
+        self._shares: tuple[float, list[float]] = (-1.0, [])  # of the present minute
         self._before, self.rate = _sums(self._rates, self._days)
         self.mean_tokens, self.mean_input = _TOKENS, _INPUT
         # Of the latest minutes: a decaying count, when it was brought up to date, since when.
@@ -130,9 +132,14 @@ class Demand:
         return (last - self._until(now)) / whole if whole > 0 else (end - now) / (end - start)
 
     def shares(self, now: float, hours: Sequence[int]) -> list[float]:
-        """Which part of an average day's requests comes within so many hours from now, each."""
-        first = self._until(now)
-        return [(self._until(now + x * _HOUR) - first) / self._before[24] for x in hours]
+        """Which part of an average day's requests comes within so many hours from now, each.
+        Worked out once a minute: it is asked for every bucket of every decision."""
+        minute = now // 60 * 60.0
+        if self._shares[0] != minute or len(self._shares[1]) != len(hours):
+            first, whole = self._until(minute), self._before[24]
+            parts = [(self._until(minute + x * _HOUR) - first) / whole for x in hours]
+            self._shares = (minute, parts)
+        return self._shares[1]
 
     def rate_over(self, seconds: float, now: float) -> float:
         """Requests a second that a window of so many seconds has to do with: of an average
@@ -189,6 +196,7 @@ class Demand:
         self._total = sum(self._needs.values())
         self.mean_tokens, self.mean_input = tokens, read
         self._before, self.rate = _sums(rates, days)
+        self._shares = (-1.0, [])
 
     def _hurry(self, now: float) -> None:
         """Counts one more in the latest minutes; they begin anew after a pause."""
