@@ -18,9 +18,10 @@ from typing import Any, Protocol
 
 from freeloader.catalog import Layers
 from freeloader.catalog.documents import merge
-from freeloader.clock import Clock, iso
+from freeloader.clock import Clock
 from freeloader.discovery import compare
-from freeloader.discovery.proposals import CONFIDENCES, KINDS, Proposal, cautious, folded
+from freeloader.discovery.proposals import CONFIDENCES, Proposal, cautious, folded
+from freeloader.discovery.rows import Row, about, proposal_of, provenance, row_of, shown, surer
 from freeloader.errors import Conflict, InvalidRequest, NotFound
 from freeloader.store.rows import AuditRow, ProposalRow
 
@@ -29,8 +30,6 @@ OVERLAY = "zz-discovered.json"
 STATES = ("pending", "applied", "noted", "rejected", "superseded", "undone")
 #: More wait for nobody: what comes on top is found again at the next run.
 PENDING_MAX = 2000
-
-Row = dict[str, Any]
 
 
 class ProposalLog(Protocol):
@@ -102,20 +101,20 @@ class Review:
         async with self._turn:
             known = await self._log.listing(None, PENDING_MAX * 5)
             keys = {row.detail.get("key") for row in known if row.state != "superseded"}
-            waiting = {_about(row): row for row in known if row.state == "pending"}
+            waiting = {about(row): row for row in known if row.state == "pending"}
             fresh: list[ProposalRow] = []
             for proposal in proposals:
                 if proposal.key in keys or len(waiting) >= PENDING_MAX:
                     continue
-                row = _row(proposal, self._clock.now().wall)
-                old = waiting.get(_about(row))
-                if old is not None and _surer(old, row):
+                row = row_of(proposal, self._clock.now().wall)
+                old = waiting.get(about(row))
+                if old is not None and surer(old, row):
                     continue
                 keys.add(proposal.key)
                 if old is not None:
                     await self._log.put(replace(old, state="superseded"))
                 row = replace(row, id=await self._log.add(row))
-                waiting[_about(row)] = row
+                waiting[about(row)] = row
                 fresh.append(row)
             automatic = await self._by_themselves(fresh)
             for row in automatic:
@@ -140,11 +139,11 @@ class Review:
         if state is not None and state not in STATES:
             raise InvalidRequest(f"A state is one of {', '.join(STATES)}.", param="state")
         rows = await self._log.listing(state, limit)
-        return [self._shown(row) for row in rows]
+        return [shown(row, self._clock.now().wall) for row in rows]
 
     async def show(self, number: int) -> Row:
         """One proposal whole. Raises NotFound."""
-        return self._shown(await self._existing(number))
+        return shown(await self._existing(number), self._clock.now().wall)
 
     async def approve(self, number: int, actor: str) -> Row:
         """Applies it, or notes it where there is nothing to apply. Raises NotFound, Conflict."""
@@ -153,19 +152,19 @@ class Review:
             proposal = proposal_of(row)
             if not proposal.applicable:
                 row = await self._decide(row, "noted", actor)
-                return self._shown(row)
+                return shown(row, self._clock.now().wall)
             await self._require_fit(proposal)
             row = await self._decide(row, "applied", actor)
             await self._write()
         await self._changed()
-        return self._shown(row)
+        return shown(row, self._clock.now().wall)
 
     async def reject(self, number: int, actor: str) -> Row:
         """It is not proposed again as it is. Raises NotFound, Conflict."""
         async with self._turn:
             row = await self._decide(await self._existing(number, "pending"), "rejected", actor)
         await self._changed()
-        return self._shown(row)
+        return shown(row, self._clock.now().wall)
 
     async def undo(self, number: int, actor: str) -> Row:
         """Takes an applied one back. Raises NotFound, Conflict."""
@@ -173,7 +172,7 @@ class Review:
             row = await self._decide(await self._existing(number, "applied"), "undone", actor)
             await self._write()
         await self._changed()
-        return self._shown(row)
+        return shown(row, self._clock.now().wall)
 
     # ── inside ───────────────────────────────────────────────────────────────
 
@@ -218,84 +217,10 @@ class Review:
         rows = [r for r in await self._log.listing("applied", PENDING_MAX * 5) if r.detail]
         rows.sort(key=lambda row: (float(row.detail.get("decidedAt") or 0.0), row.id))
         document = {
-            "provenance": {str(row.id): _provenance(row) for row in rows},
+            "provenance": {str(row.id): provenance(row) for row in rows},
             "providers": folded(row.detail["patch"] for row in rows),
         }
         await asyncio.to_thread(_replace_file, self._overlay, document if rows else None)
-
-    def _shown(self, row: ProposalRow) -> Row:
-        detail = row.detail
-        decided = detail.get("decidedAt")
-        return {
-            "id": str(row.id),
-            "kind": row.kind,
-            "provider": row.provider,
-            "subject": row.subject or None,
-            "state": row.state,
-            "source": row.source,
-            "confidence": detail.get("confidence"),
-            "before": detail.get("before"),
-            "after": detail.get("after"),
-            "evidence": detail.get("evidence"),
-            "applicable": bool(detail.get("patch")),
-            "at": iso(row.at),
-            "ageSeconds": max(0, round(self._clock.now().wall - row.at)),
-            "decidedAt": None if decided is None else iso(float(decided)),
-            "decidedBy": detail.get("by"),
-        }
-
-
-def proposal_of(row: ProposalRow) -> Proposal:
-    """The proposal that a row was made from."""
-    detail = row.detail
-    return Proposal(
-        row.kind,
-        row.provider,
-        row.subject,
-        detail.get("before"),
-        detail.get("after"),
-        row.source,
-        str(detail.get("evidence") or ""),
-        str(detail.get("confidence") or "low"),
-        detail.get("patch") or {},
-        bool(detail.get("announced", True)),
-    )
-
-
-def _row(proposal: Proposal, now: float) -> ProposalRow:
-    if proposal.kind not in KINDS:
-        raise ValueError(f"unknown kind of proposal: {proposal.kind}")
-    detail = {
-        "before": proposal.before,
-        "after": proposal.after,
-        "evidence": proposal.evidence,
-        "confidence": proposal.confidence,
-        "patch": dict(proposal.patch),
-        "announced": proposal.announced,
-        "key": proposal.key,
-    }
-    return ProposalRow(
-        now, proposal.source, proposal.kind, proposal.provider, proposal.subject, "pending", detail
-    )
-
-
-def _about(row: ProposalRow) -> tuple[str, str, str]:
-    return (row.kind, row.provider, row.subject)
-
-
-def _surer(old: ProposalRow, new: ProposalRow) -> bool:
-    """Another source said ``old``, with more confidence than ``new`` is said with."""
-    known, said = (CONFIDENCES.index(str(r.detail.get("confidence") or "low")) for r in (old, new))
-    return old.source != new.source and known > said
-
-
-def _provenance(row: ProposalRow) -> Row:
-    return {
-        "source": row.source,
-        "evidence": row.detail.get("evidence"),
-        "decidedBy": row.detail.get("by"),
-        "decidedAt": iso(float(row.detail.get("decidedAt") or row.at)),
-    }
 
 
 def _replace_file(path: Path, document: Mapping[str, Any] | None) -> None:
