@@ -131,9 +131,12 @@ class Books:
         policy: Policy,
         now: float,
         key_id: str | None = None,
+        request_id: str | None = None,
     ) -> Verdict | None:
-        """With ``key_id``, the key's own budget too (``reserve`` always looks at it)."""
-        return self._sums.purse.check(deployment, cost, project, key_id, policy.max_cost, None, now)
+        """With ``key_id``, the key's own budget too, and with ``request_id`` what is left of the
+        request's limits (``reserve`` always looks at both)."""
+        purse = self._sums.purse
+        return purse.check(deployment, cost, project, key_id, policy.max_cost, request_id, now)
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Called, without waiting, whenever something may have come free."""

@@ -2,13 +2,13 @@
 
 The owner chooses one each for soft limits, hard limits and projects' limits:
 
-warn        an alert; everything goes on (a hard limit still lets no hold pass it)
+warn        an alert; everything goes on (a hard limit, and a project's, let no hold pass them)
 downgrade   the cheaper strategy, ``cost-first``, until the period ends
 local-only  nothing that can be billed; local models first (``local-first``)
 block       nothing that can be billed: 402, naming the limit and its reset
 
-Models that cost nothing stay usable under every action. A soft or project's limit is
-reached when it is spent; a hard limit also when no candidate's hold fits it any more
+Models that cost nothing stay usable under every action. A soft limit is reached when it is
+spent; a hard or project's limit also when no candidate's hold fits it any more
 (``last_resort``). Sends no alert and holds no money: that is ``budget``'s and the books'.
 """
 
@@ -92,7 +92,8 @@ def level_of(action: str) -> Level | None:
 def stopped(found: Sequence[InForce]) -> Verdict | None:
     """Why nothing that can be billed may serve; None: it may, as far as its hold fits.
 
-    Hard limits are not asked here: they are kept by their holds, under any action.
+    Hard limits and those of projects are not asked here: they are kept by their holds, under
+    any action.
     """
     soft = (one for one in found if one.kind in ("soft", "spike"))
     one = next((one for one in soft if one.action in STOPPING), None)

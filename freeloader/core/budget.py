@@ -28,7 +28,7 @@ class BudgetRules:
     """The owner's limits in picodollars; ``None``: no such limit.
 
     ``allocations`` (by project, with ``default``) and ``keys`` (by key id) give
-    (daily, monthly). A key's are hard; a project's are, unless ``on_project`` lets it go on.
+    (daily, monthly). Both are hard under every action.
     Periods follow the calendar of ``timezone``. ``alert_at`` is the share of a hard limit
     at which a warning is due. ``on_soft``, ``on_hard`` and ``on_project`` are actions
     (``core.actions``). Spending over ten minutes of ``spike_factor`` times the usual is a
@@ -53,11 +53,6 @@ class BudgetRules:
     output_ceiling: int = 8_192
 
     @property
-    def projects_are_hard(self) -> bool:
-        """False where the owner chose that a project may go on beyond its limit."""
-        return self.on_project in ("block", "local-only")
-
-    @property
     def limits_anyone(self) -> bool:
         """False where the owner set no limit but those of single keys and requests."""
         every = (self.hard_daily, self.hard_monthly, self.soft_daily, self.soft_monthly)
@@ -76,7 +71,7 @@ class BudgetRules:
             self.hard_monthly,
             self.hard_per_request,
             max_cost,
-            *(self.allocation(project) if self.projects_are_hard else ()),
+            *self.allocation(project),
             *own,
         )
         return any(limit is not None for limit in limits)
@@ -185,7 +180,7 @@ def _limits(
 ) -> list[tuple[str, int | None, int | None]]:
     """The scopes with limits that apply, each with its daily and its monthly one."""
     found = [(GLOBAL, rules.hard_daily, rules.hard_monthly)]
-    if rules.allocations and rules.projects_are_hard:
+    if rules.allocations:
         found.append((project_scope(project), *rules.allocation(project)))
     if key_id and key_id in rules.keys:
         found.append((f"key:{key_id}", *rules.keys[key_id]))

@@ -53,6 +53,8 @@ class Ask:
     key_id: str | None = None
     after: str | None = None
     stay: str | None = None
+    #: Whose earlier attempts count against a limit per request (see ``Snapshot.budget``).
+    request_id: str | None = None
     #: Why nothing that can be billed may serve, where that is so.
     no_paid: Verdict | None = None
 
@@ -345,7 +347,9 @@ def money(
         cost += besides
     if policy.max_cost is not None and (refused := _capped(policy, cost)) is not None:
         return refused
-    return snapshot.budget(deployment, cost, profile.project, policy, ask.now, ask.key_id)
+    return snapshot.budget(
+        deployment, cost, profile.project, policy, ask.now, ask.key_id, ask.request_id
+    )
 
 
 def _capped(policy: Policy, cost: int | None) -> Verdict | None:

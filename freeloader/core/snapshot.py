@@ -103,11 +103,13 @@ class Snapshot(Protocol):
         policy: Policy,
         now: float,
         key_id: str | None = None,
+        request_id: str | None = None,
     ) -> Verdict | None:
         """None if a hold of ``cost`` picodollars would be admitted by every hard budget.
 
         ``cost`` None: the price is unknown, which any hard budget in force refuses.
-        ``key_id``: the key whose own budget counts too.
+        ``key_id``: the key whose own budget counts too; ``request_id``: the request whose
+        earlier attempts count against its limit.
         """
         ...
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from freeloader.core import relax
 from freeloader.core.fallback import Failed
-from freeloader.core.model import Deployment
+from freeloader.core.model import Deployment, Verdict
 from freeloader.core.relax import Report
 from freeloader.core.routing import Candidate
 from freeloader.errors import (
@@ -229,11 +229,18 @@ def _budget(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> F
         raising = "Use a key with a larger budget"
     else:
         raising = "Raise the request's own limit (max_cost)"
+    less = ", ask for less (a shorter prompt, a lower max_tokens)" if _has_room(verdict) else ""
     return BudgetExceeded(
-        f"A budget would not be kept: {_why(some)} {raising}, shorten max_tokens, "
-        "or use a free model.",
+        f"A budget would not be kept: {_why(some)} {raising}{less}, or use a free model.",
         details=details,
     )
+
+
+def _has_room(verdict: Verdict) -> bool:
+    """True where a smaller request would fit: not where the limit is spent, or all is stopped."""
+    limit, needs = verdict.facts.get("limitUsd"), verdict.facts.get("needsUsd")
+    spent = verdict.facts.get("spentUsd") or 0.0
+    return limit is not None and needs is not None and float(limit) > float(spent)
 
 
 def _price(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> FreeloaderError:

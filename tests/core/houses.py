@@ -127,6 +127,7 @@ class PlainSnapshot:
         policy: Policy,
         now: float,
         key_id: str | None = None,
+        request_id: str | None = None,
     ) -> Verdict | None:
         if self.budget_left is None:
             return None

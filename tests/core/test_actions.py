@@ -76,12 +76,13 @@ def test_a_hard_limit_is_hard_under_any_action(action: str) -> None:
     assert verdict.facts["action"] == action
 
 
-@pytest.mark.parametrize(("action", "goes"), [(WARN, True), (DOWNGRADE, True),
-                                              (LOCAL_ONLY, False), (BLOCK, False)])  # fmt: skip
-def test_a_projects_limit_lets_go_on_only_where_its_action_does(action: str, goes: bool) -> None:
+@pytest.mark.parametrize("action", EVERY)
+def test_a_projects_limit_is_hard_under_any_action(action: str) -> None:
     rules = BudgetRules(allocations={"a": (100, None)}, on_project=action)
-    assert (budget.admit(rules, spent(100, "a"), 1, "a", None, NOW) is None) == goes
-    assert rules.in_force("a", None, None) is not goes
+    verdict = budget.admit(rules, spent(100, "a"), 1, "a", None, NOW)
+    assert verdict is not None
+    assert (verdict.code, verdict.facts["action"]) == ("budget_exceeded", action)
+    assert rules.in_force("a", None, None)
     assert budget.admit(rules, spent(100, "a"), 1, "b", None, NOW) is None
 
 

@@ -98,7 +98,7 @@ def test_a_budget_that_is_used_up_says_so_and_not_that_the_request_was_too_large
     budget.settle(balances.both(GLOBAL, 0.0), 0, 9 * 10**8)
 
     class Books(PlainSnapshot):
-        def budget(self, deployment, cost, project, policy, now, key_id=None):  # type: ignore[no-untyped-def]
+        def budget(self, deployment, cost, project, policy, now, key_id=None, *_):  # type: ignore[no-untyped-def]
             return budget.admit(rules, balances, cost, project, key_id, now)
 
     asked = profile(upper=Meters(requests=1, input=0, output=4_000))

@@ -176,6 +176,7 @@ class Seeker:
             plan.caller.key_id,
             after=self._tools.sessions.after,
             stay=plan.stay,
+            request_id=self._so_far.decision_id,
             no_paid=plan.no_paid,
         )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from freeloader.clock import Clock, iso
+from freeloader.core.budget import DEFAULT_PROJECT
 from freeloader.errors import InvalidRequest
 from freeloader.manage.ports import AuditLedger, DecisionsPort, ExporterPort, ReportsPort
 from freeloader.manage.reports import figures, periods, rows
@@ -35,7 +36,8 @@ GROUPS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "none": ((), ()),
 }
 _WHOLE = ("provider", "model", "project", "task")
-_NOBODY = {"project": "(none)", "task": "(none)", "provider": "(none)"}
+#: Requests without a project have the budget ``default``, and are called so everywhere.
+_NOBODY = {"project": DEFAULT_PROJECT, "task": "(none)", "provider": "(none)"}
 _DAYS_DEFAULT = 30
 
 
@@ -112,9 +114,12 @@ class Desk:
             raise InvalidRequest(f"Unknown group {wanted[:40]!r}; {hint}", param="group")
         columns, names = GROUPS[wanted]
         found = await self._reports.tally(start, stop, columns, project=project)
+        lines: dict[tuple[Any, ...], Tally] = {}
+        for key, tally in found.items():
+            lines.setdefault(_named(key, names), Tally()).add(tally)
         listed = [
-            {**dict(zip(names, _named(key, names), strict=True)), **figures.line(tally)}
-            for key, tally in sorted(found.items(), key=lambda one: tuple(map(str, one[0])))
+            {**dict(zip(names, key, strict=True)), **figures.line(tally)}
+            for key, tally in sorted(lines.items(), key=lambda one: tuple(map(str, one[0])))
         ]
         return {
             "from": iso(start),
@@ -174,8 +179,11 @@ class Desk:
         return [at for at in every if begun is not None and at >= begun] or every[-_DAYS_DEFAULT:]
 
 
-def _named(key: tuple[Any, ...], names: tuple[str, ...]) -> list[Any]:
-    return [None if part == "" else part for part, _ in zip(key, names, strict=True)]
+def _named(key: tuple[Any, ...], names: tuple[str, ...]) -> tuple[Any, ...]:
+    """As people read it: requests without a project are those of ``default``."""
+    nobody = {"project": DEFAULT_PROJECT}
+    parts = zip(key, names, strict=True)
+    return tuple(nobody.get(name) if part == "" else part for part, name in parts)
 
 
 async def _flat(pieces: AsyncIterator[list[Row]]) -> AsyncIterator[list[Row]]:
