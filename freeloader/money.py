@@ -111,6 +111,11 @@ class Price:
         return tokens + fixed
 
 
+#: What is held and counted where nobody knows a model's price and a budget has to be kept:
+#: the dearest rates at which a text model is sold. A safe guess, never shown as a cost.
+UNKNOWN_PRICE = Price(75_000_000, 180_000_000, per_image=PICO_PER_USD // 5)
+
+
 @dataclass(frozen=True, slots=True)
 class Surcharge:
     """What a request's own fields add to list price: a dearer service tier, searches.
@@ -145,6 +150,11 @@ def pico_from_usd(usd: str | float | int | Decimal) -> int:
 def usd_from_pico(pico: int) -> float:
     """Picodollars as decimal dollars, for people and JSON only: never add these up."""
     return pico / PICO_PER_USD  # of two integers: the nearest float
+
+
+def known_usd(pico: int, unpriced: bool) -> float | None:
+    """The same of a cost that may be unknown: then None, whatever was counted for it."""
+    return None if unpriced else usd_from_pico(pico)
 
 
 def rate_from_usd(usd_per_million: str | float | int | Decimal) -> int:

@@ -51,6 +51,7 @@ _log = logging.getLogger(__name__)
 
 #: Changed quota windows go to disk this often (seconds).
 FLUSH_S = 0.25
+LOOK_S = 2.0
 
 
 class Daemon:
@@ -137,6 +138,7 @@ class Daemon:
         for work in (
             self.jobs.run(),
             self._flush_forever(),
+            self._look_forever(),
             self._announce_ready(),
             notifier.run(),
             teller.run(),
@@ -347,6 +349,12 @@ class Daemon:
         while True:
             await asyncio.sleep(FLUSH_S)
             await self.books.flush_dirty()
+
+    async def _look_forever(self) -> None:
+        """A ledger that another program has locked is noticed before somebody wants to pay."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            await self.store.ledger.look()
 
     async def _announce_ready(self) -> None:
         if not self.upstream.answers():

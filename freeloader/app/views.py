@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from freeloader.clock import iso
-from freeloader.money import usd_from_pico
+from freeloader.money import known_usd
 from freeloader.store import Journal
 from freeloader.workers.loop import Loop
 
@@ -65,9 +65,10 @@ class Jobs:
 
 
 def _shown(row: Mapping[str, Any]) -> Row:
-    out = {_camel(key): value for key, value in row.items() if key not in ("cost_pico", "detail")}
+    inner = ("cost_pico", "detail", "unpriced")
+    out = {_camel(key): value for key, value in row.items() if key not in inner}
     out["at"] = iso(row["at"])
-    out["costUsd"] = usd_from_pico(int(row.get("cost_pico") or 0))
+    out["costUsd"] = known_usd(int(row.get("cost_pico") or 0), bool(row.get("unpriced")))
     if out.get("project") == "":
         out["project"] = None
     return out

@@ -22,7 +22,7 @@ from freeloader.books.health import HealthBook
 from freeloader.books.pacer import KEY as PACING
 from freeloader.books.pacer import Pacer
 from freeloader.books.ports import Facts, Hold, LedgerPort, Settlement
-from freeloader.books.purse import charge, hold_cost
+from freeloader.books.purse import charge, guessed_cost, hold_cost
 from freeloader.books.ranking import Ranking
 from freeloader.books.reckoning import Reckoning
 from freeloader.books.rows import believed
@@ -90,6 +90,13 @@ class Books:
     def spent_known(self) -> bool:
         """False until the ledger was read: nothing is paid for, and no sum means anything."""
         return self._sums.begun
+
+    @property
+    def no_money(self) -> str | None:
+        """Why nothing is paid for just now; None: it is."""
+        if self._ledger.problem is not None:
+            return self._ledger.problem
+        return None if self._sums.begun else "what was spent is not read yet"
 
     @property
     def open_holds(self) -> Sequence[Hold]:
@@ -248,9 +255,10 @@ class Books:
         )
         if refused is not None:
             return refused
-        hold = Hold(
-            attempt_id, request_id, deployment, project, key_id, upper, cost or 0, now, cost is None
-        )
+        guessing = cost is None
+        if cost is None:
+            cost = guessed_cost(upper, surcharge) if self.rules.limits_anything else 0
+        hold = Hold(attempt_id, request_id, deployment, project, key_id, upper, cost, now, guessing)
         hold.surcharge = surcharge
         self._claim(hold)
         try:
@@ -279,11 +287,14 @@ class Books:
         said = _counted(used)
         meters = believed(said)
         cost = charge(hold.deployment, meters, basis, hold.cost, hold.surcharge)
+        unpriced = hold.estimated
         if facts.proven_free and basis == "reported" and hold.deployment.model.free:
-            cost = 0
+            cost, unpriced = 0, False
         guessed = basis != "reported" or hold.estimated or meters != said
         overrun = max(0, cost - hold.cost)
-        done = Settlement(hold.attempt_id, cost, hold.cost, overrun, meters, basis, guessed)
+        done = Settlement(
+            hold.attempt_id, cost, hold.cost, overrun, meters, basis, guessed, unpriced
+        )
         hold.settlement = done
         self._open.pop(hold.attempt_id, None)
         self._quotas.settle(hold.reservations, hold.deployment, meters, now.wall)

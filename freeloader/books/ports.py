@@ -50,7 +50,8 @@ class Hold:
 class Settlement:
     """What became of a hold. ``cost`` is charged; ``overrun`` is what it exceeds the hold by.
 
-    ``estimated``: the meters or the price are not the provider's own.
+    ``estimated``: the meters or the price are not the provider's own. ``unpriced``: nobody
+    knows the price; ``cost`` is a safe guess, or 0 where no budget has to be kept.
     """
 
     attempt_id: str
@@ -60,6 +61,7 @@ class Settlement:
     used: Meters
     basis: str
     estimated: bool
+    unpriced: bool = False
 
 
 @dataclass(frozen=True, slots=True)

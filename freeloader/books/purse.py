@@ -16,7 +16,7 @@ from freeloader.core.balances import Balance, Balances
 from freeloader.core.budget import BudgetRules
 from freeloader.core.model import Deployment, Verdict
 from freeloader.core.periods import Period
-from freeloader.money import LIST, Meters, Surcharge
+from freeloader.money import LIST, UNKNOWN_PRICE, Meters, Surcharge
 
 #: A million dollars: no single hold is larger, and no single charge.
 HOLD_MAX = 10**18
@@ -187,16 +187,24 @@ def hold_cost(deployment: Deployment, upper: Meters, surcharge: Surcharge = LIST
     return None if price is None else surcharge.on(price.ceiling(upper))
 
 
+def guessed_cost(upper: Meters, surcharge: Surcharge = LIST) -> int:
+    """What to hold where the price is unknown and some budget has to be kept."""
+    return min(surcharge.on(UNKNOWN_PRICE.ceiling(upper)), HOLD_MAX)
+
+
 def charge(
     deployment: Deployment, used: Meters, basis: str, held: int, surcharge: Surcharge = LIST
 ) -> int:
     """What a call is charged: list price of what was used; the hold where that is the basis.
 
+    Of an unknown price it is the guess that was held by, and nothing where nothing was held.
     What we counted ourselves never exceeds the hold; what the provider reports may.
     """
     price = deployment.model.price
-    if not deployment.billable or price is None:
+    if not deployment.billable or (price is None and not held):
         return 0
+    if price is None:
+        price = UNKNOWN_PRICE
     if basis == "hold":
         return held
     cost = min(surcharge.on(price.cost(used)), HOLD_MAX)

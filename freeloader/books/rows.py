@@ -33,6 +33,7 @@ def hold_row(hold: Hold) -> HoldRow:
         project=hold.project,
         key_id=hold.key_id,
         meters=hold.upper,
+        unpriced=hold.estimated,
     )
 
 
@@ -51,10 +52,12 @@ def usage_row(hold: Hold, done: Settlement, facts: Facts) -> UsageRow:
         task=facts.task,
         meters=done.used,
         cost_pico=done.cost,
-        premium_pico=facts.premium_pico,
+        # What is not known cannot be compared.
+        premium_pico=None if done.unpriced else facts.premium_pico,
         basis=done.basis,
         latency_ms=facts.latency_ms,
         first_ms=facts.first_ms,
         outcome=facts.outcome,
         estimated=done.estimated,
+        unpriced=done.unpriced,
     )

@@ -53,6 +53,12 @@ class BudgetRules:
     output_ceiling: int = 8_192
 
     @property
+    def limits_anything(self) -> bool:
+        """False where there is no budget at all: nobody has to count what nobody knows."""
+        own = (limit for pair in self.keys.values() for limit in pair)
+        return self.limits_anyone or any(limit is not None for limit in own)
+
+    @property
     def limits_anyone(self) -> bool:
         """False where the owner set no limit but those of single keys and requests."""
         every = (self.hard_daily, self.hard_monthly, self.soft_daily, self.soft_monthly)

@@ -38,6 +38,8 @@ class Plan:
     #: What each failure changed, in words.
     notes: list[str] = field(default_factory=list)
     spent_pico: int = 0
+    #: Some of that is a safe guess: nobody knows the price of what was asked.
+    unpriced: bool = False
     #: The conversation's name, and the deployment that answered it last.
     session: str | None = None
     stay: str | None = None

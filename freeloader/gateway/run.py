@@ -291,6 +291,7 @@ class Run:
         so_far = self._so_far
         so_far.settled = await settle(watch, hold, self.decision_id, self._tools)
         self._plan.spent_pico += so_far.settled.cost
+        self._plan.unpriced |= so_far.settled.unpriced
         so_far.attempts[watch.attempt.number - 1] = so_far.settled.shown
 
     def _conclude(self, status: str, error: FreeloaderError | None) -> None:

@@ -51,6 +51,11 @@ class BooksView(Protocol):
         """False while the ledger could not be read: the sums of ``budget_view`` mean nothing."""
         ...
 
+    @property
+    def no_money(self) -> str | None:
+        """Why nothing is paid for just now; None: it is."""
+        ...
+
     def budget_view(self, project: str | None, now: Instant) -> Row: ...
 
     async def confirm_spike(self, now: Instant) -> bool:

@@ -21,7 +21,7 @@ from freeloader.core.rows import MAX_PICO
 from freeloader.gateway.attempts import Watch
 from freeloader.gateway.ports import Facts, Hold
 from freeloader.gateway.tools import Tools
-from freeloader.money import Meters, usd_from_pico
+from freeloader.money import Meters, known_usd, usd_from_pico
 from freeloader.store.rows import AttemptRow
 
 _log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What one attempt came to. ``cost`` in picodollars; ``outcome`` None means ok or left.
+    ``unpriced``: nobody knows its price, and ``cost`` is what is counted for it.
 
     ``premium`` is what the premium model would have cost for the same; None where
     nothing was answered, or no such model is known.
@@ -41,6 +42,7 @@ class Settled:
     cost: int
     shown: dict[str, Any]
     premium: int | None = None
+    unpriced: bool = False
 
 
 async def settle(watch: Watch, hold: Hold, decision_id: str, tools: Tools) -> Settled:
@@ -65,10 +67,11 @@ async def settle(watch: Watch, hold: Hold, decision_id: str, tools: Tools) -> Se
         )
         done = await tools.books.settle(hold, used, basis, now, facts)
     _learn(watch, judged, used, now, tools)
-    shown = _shown(watch, judged, used, basis, done.cost)
-    tools.journal.attempt(_row(watch, decision_id, judged, used, done.cost, shown))
+    shown = _shown(watch, judged, used, basis, known_usd(done.cost, done.unpriced))
+    kept = dict(shown) if premium is None else {**shown, "wouldHaveCostUsd": usd_from_pico(premium)}
+    tools.journal.attempt(_row(watch, decision_id, judged, used, done.cost, kept))
     _note(watch, shown)
-    return Settled(judged, used, basis, done.cost, shown, premium)
+    return Settled(judged, used, basis, done.cost, shown, premium, done.unpriced)
 
 
 def _note(watch: Watch, shown: Mapping[str, Any]) -> None:
@@ -153,7 +156,7 @@ def _learn(watch: Watch, judged: Outcome | None, used: Meters, now: Instant, too
 
 
 def _shown(
-    watch: Watch, judged: Outcome | None, used: Meters, basis: str, cost: int
+    watch: Watch, judged: Outcome | None, used: Meters, basis: str, cost: float | None
 ) -> dict[str, Any]:
     """The attempt as errors and decisions list it."""
     fault, first = watch.fault, watch.first_ms()
@@ -167,7 +170,7 @@ def _shown(
         "firstMs": None if first is None else round(first, 1),
         "meters": used.as_dict(),
         "basis": basis,
-        "costUsd": usd_from_pico(cost),
+        "costUsd": cost,
     }
     if judged is not None and judged.until is not None:
         row["until"] = iso(judged.until)

@@ -45,6 +45,7 @@ class Traced:
                 "freeloader.outcome": row.outcome,
                 "freeloader.attempts": row.attempts,
                 "freeloader.cost_usd": float(usd_from_pico(row.cost_pico)),
+                "freeloader.cost_known": not row.unpriced,
                 "gen_ai.provider.name": row.provider,
                 "gen_ai.request.model": row.requested[:128],
                 "gen_ai.response.model": row.model,

@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 
+from freeloader.errors import Unavailable
 from freeloader.money import usd_from_pico
 from freeloader.store import charges, registry, sql
 from freeloader.store.faults import unavailable
@@ -74,6 +76,12 @@ class Ledger(Records):
         epoch, self._doubt = await self._file.submit(piece)
         self._epoch = epoch
         return epoch
+
+    async def look(self) -> None:
+        """Finds out whether it can be written, where nobody has tried for long: see ``problem``."""
+        if self._epoch is not None:
+            with suppress(Unavailable):
+                await self._file.submit(lambda _: None)
 
     # ── holds and charges ────────────────────────────────────────────────────
 

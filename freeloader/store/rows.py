@@ -131,7 +131,10 @@ class JobState:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """Why one request went where it went. Written again under the same id, the later one stands."""
+    """Why one request went where it went. Written again under the same id, the later one stands.
+
+    ``unpriced``: nobody knows what it cost, and ``cost_pico`` is what is counted for it.
+    """
 
     id: str
     request_id: str
@@ -149,6 +152,7 @@ class DecisionRow:
     attempts: int = 0
     cost_pico: int = 0
     latency_ms: float | None = None
+    unpriced: bool = False
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -104,6 +104,10 @@ def _remembering(db: Database) -> None:
     create(db, "remembered", {"name": str, "rows": str}, "name")
 
 
+def _unknown_costs(db: Database) -> None:
+    db["decisions"].add_column("unpriced", int, not_null_default=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Schema:
     """One kind of file: its name for people, its mark, its history, its durability."""
@@ -122,5 +126,8 @@ LEDGER = Schema(
     "the ledger", 0x58534C47, (founding.money, founding.owner, _rolled, _votes, _hourly), "FULL"
 )
 JOURNAL = Schema(
-    "the journal", 0x58534A4E, (founding.journal, _measured, _replays, _remembering), "NORMAL"
+    "the journal",
+    0x58534A4E,
+    (founding.journal, _measured, _replays, _remembering, _unknown_costs),
+    "NORMAL",
 )

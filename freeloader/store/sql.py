@@ -283,16 +283,17 @@ ORDER BY id DESC LIMIT :limit
 DECISION_PUT = """
 INSERT INTO decisions(
     id, request_id, at, project, key_id, operation, requested, strategy, task, provider, model,
-    outcome, reason, attempts, cost_pico, latency_ms, detail)
+    outcome, reason, attempts, cost_pico, latency_ms, unpriced, detail)
 VALUES (
     :id, :request_id, :at, :project, :key_id, :operation, :requested, :strategy, :task, :provider,
-    :model, :outcome, :reason, :attempts, :cost_pico, :latency_ms, :detail)
+    :model, :outcome, :reason, :attempts, :cost_pico, :latency_ms, :unpriced,
+    :detail)
 ON CONFLICT(id) DO UPDATE SET request_id = excluded.request_id, at = excluded.at,
     project = excluded.project, key_id = excluded.key_id, operation = excluded.operation,
     requested = excluded.requested, strategy = excluded.strategy, task = excluded.task,
     provider = excluded.provider, model = excluded.model, outcome = excluded.outcome,
     reason = excluded.reason, attempts = excluded.attempts, cost_pico = excluded.cost_pico,
-    latency_ms = excluded.latency_ms, detail = excluded.detail
+    latency_ms = excluded.latency_ms, unpriced = excluded.unpriced, detail = excluded.detail
 """
 ATTEMPT_PUT = """
 INSERT INTO attempts(
@@ -313,7 +314,7 @@ ON CONFLICT(decision_id) DO UPDATE SET prompt = coalesce(excluded.prompt, prompt
 """
 DECISIONS = """
 SELECT id, request_id, at, project, key_id, operation, requested, strategy, task, provider, model,
-    outcome, reason, attempts, cost_pico, latency_ms
+    outcome, reason, attempts, cost_pico, latency_ms, unpriced
 FROM decisions
 WHERE (:before IS NULL OR (at, id) < (:before, :before_id))
   AND (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until)
@@ -325,7 +326,7 @@ ORDER BY at DESC, id DESC LIMIT :limit
 """
 DECISIONS_OF_PROJECT = """
 SELECT id, request_id, at, project, key_id, operation, requested, strategy, task, provider, model,
-    outcome, reason, attempts, cost_pico, latency_ms
+    outcome, reason, attempts, cost_pico, latency_ms, unpriced
 FROM decisions
 WHERE project = :project AND (:before IS NULL OR (at, id) < (:before, :before_id))
   AND (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until)

@@ -4,6 +4,7 @@ is refused with the reason, what is free goes on, and no budget is new again aft
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -48,6 +49,10 @@ def refused(house: House, reason: str) -> None:
     assert any(reason in line for line in problems), problems
 
 
+def health(house: House) -> Any:
+    return house.get("/v1/health")
+
+
 def again(house: House) -> None:
     until(lambda: ask(house, PAID)[0] == 200, 20, "paid calls go on")
 
@@ -60,11 +65,34 @@ def test_a_lock_while_running_is_waited_out(direct: House) -> None:
     assert ask(direct, PAID)[0] == 200
     other = sqlite3.connect(direct.home / "freeloader.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
+    # Nobody has to pay first for it to be noticed.
+    until(lambda: health(direct)["status"] == "degraded", 20, "it is noticed")
+    assert "locked by another program" in health(direct)["reason"]
+    assert "locked by another program" in direct.xswarm("status")
     refused(direct, "locked by another program")
     assert "locked" in direct.xswarm("doctor", ok=False)
     other.execute("ROLLBACK")
     other.close()
+    until(lambda: health(direct)["status"] == "healthy", 20, "and that it is over")
+    assert health(direct)["reason"] is None
     again(direct)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes into files that are read-only")
+def test_a_read_only_ledger_is_no_empty_budget(direct: House) -> None:
+    before = spent(direct)
+    direct.stop()
+    path = direct.home / "freeloader.db"
+    path.chmod(0o400)
+    try:
+        direct.start()
+        refused(direct, "read-only")
+        assert health(direct)["status"] == "degraded"
+        assert "read-only" in direct.xswarm("doctor", ok=False)
+    finally:
+        path.chmod(0o600)
+    again(direct)
+    assert spent(direct) > before
 
 
 @pytest.mark.skipif(not hasattr(psutil, "RLIMIT_FSIZE"), reason="needs Linux")

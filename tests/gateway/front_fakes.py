@@ -225,6 +225,7 @@ class FakeBooks:
     resets: list[tuple[str | None, int | None]] = field(default_factory=list)
     stopped: bool = True
     spent_known: bool = True
+    no_money: str | None = None
 
     def quota_alerts(self, now: Instant) -> list[dict[str, Any]]:
         return [{"type": "quota_near", "message": "requests per 1d: 9 of 10 used", "at": "",

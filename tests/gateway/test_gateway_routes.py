@@ -85,10 +85,13 @@ async def test_health_without_a_child_is_no_health(child: str, word: str, house:
     assert body["status"] == word
 
 
-async def test_health_is_not_whole_while_nobody_knows_what_was_spent(house: House) -> None:
-    house.books.spent_known = False
+async def test_health_is_not_whole_while_nothing_is_paid_for(house: House) -> None:
+    _, body, _ = await house.get("/v1/health", ADMIN)
+    assert (body["status"], body["reason"]) == ("healthy", None)
+    house.books.no_money = "freeloader.db is locked"
     _, body, _ = await house.get("/v1/health", ADMIN)
     assert body["status"] == "degraded"
+    assert "freeloader.db is locked" in body["reason"]
 
 
 async def test_the_503_of_a_probe_is_no_warning(

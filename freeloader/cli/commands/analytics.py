@@ -45,7 +45,9 @@ def _totals(answer: Mapping[str, Any]) -> None:
         ("requests", answer.get("totalRequests")),
         ("cost", f"{money(answer.get('totalCost'))} ({each} each)"),
     ]
-    if saved.get("premiumModel"):
+    if answer.get("unpriced"):
+        lines.append(("unknown", f"{answer['unpriced']} calls of models without a known price"))
+    if saved.get("premiumModel") and saved.get("savedPercent") is not None:
         share = f"{saved.get('savedPercent'):g} % of {money(saved.get('wouldHaveCost'))}"
         lines.append(("saved", f"{money(saved.get('saved'))}, {share} at {saved['premiumModel']}"))
     over = "; over the month's budget" if ahead.get("willExceedBudget") else ""

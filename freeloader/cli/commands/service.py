@@ -293,6 +293,7 @@ def _status_of(home: Path, record: Record) -> dict[str, Any]:
     health = online().get("/v1/health")
     shown["state"] = health.get("status", "unknown")
     for name in (
+        "reason",
         "child",
         "lane",
         "load",
@@ -310,7 +311,8 @@ def _status_of(home: Path, record: Record) -> dict[str, Any]:
 
 
 def _print_status(shown: Mapping[str, Any]) -> None:
-    click.echo(f"state      {shown['state']}")
+    why = f": {shown['reason']}" if shown.get("reason") else ""
+    click.echo(f"state      {shown['state']}{why}")
     click.echo(f"address    {shown['address'] or 'not listening yet'}")
     click.echo(f"pid        {shown['pid']}, up {duration(float(shown['uptime']))}")
     click.echo(f"home       {shown['home']}")

@@ -23,14 +23,16 @@ _SAID_CHARS = 200
 @dataclass(frozen=True, slots=True)
 class Part:
     """One member's part. ``state``: ``asked | answered | won | cancelled | failed``; ``cost`` in
-    picodollars; ``score`` where a judge gave one."""
+    dollars, None where nobody knows the price; ``score`` where a judge gave one. ``estimated``:
+    the provider did not say what it used, as of one that was cancelled."""
 
     candidate: Candidate
     state: str
-    cost: int = 0
+    cost: float | None = 0.0
     latency_ms: float | None = None
     reason: str = ""
     score: Score | None = None
+    estimated: bool = False
 
 
 def planned(party: Party, policy: Policy) -> dict[str, Any]:
@@ -144,7 +146,8 @@ def _part(part: Part) -> dict[str, Any]:
         "model": deployment.public_model,
         "deployment": deployment.id,
         "state": part.state,
-        "costUsd": usd_from_pico(part.cost),
+        "costUsd": part.cost,
+        "estimated": part.estimated,
         "latencyMs": None if part.latency_ms is None else round(part.latency_ms),
     }
     if part.reason:

@@ -18,7 +18,8 @@ from freeloader.core.model import EMPTY
 from freeloader.gateway.cast.assembly import Assembly
 from freeloader.gateway.cast.member import Member
 from freeloader.gateway.plan import Plan
-from freeloader.money import usd_from_pico
+from freeloader.gateway.settling import Settled
+from freeloader.money import known_usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,15 @@ def part(member: Member, *, won: bool, good: bool, score: Score | None) -> telli
     else:
         state, reason = "failed", member.fault() or ""
     latency = member.watch.latency_ms() if member.watch.sending else None
-    cost = settled.cost if settled is not None else 0
-    return telling.Part(member.candidate, state, cost, latency, reason, score)
+    guessed = settled is not None and settled.basis not in ("reported", "released")
+    return telling.Part(
+        member.candidate, state, _cost(settled), latency, reason, score, estimated=guessed
+    )
+
+
+def _cost(settled: Settled | None) -> float | None:
+    """In dollars; None where nobody knows the price."""
+    return 0.0 if settled is None else known_usd(settled.cost, settled.unpriced)
 
 
 def vote_told(
@@ -148,7 +156,7 @@ def judge_told(assembly: Assembly, judgement: Judgement) -> dict[str, Any] | Non
     return {
         "model": judge.name,
         "deployment": judge.candidate.deployment.id,
-        "costUsd": usd_from_pico(settled.cost if settled is not None else 0),
+        "costUsd": _cost(settled),
         "latencyMs": round(judge.watch.latency_ms()) if judge.watch.sending else None,
         "problem": problem,
     }
@@ -169,7 +177,7 @@ def _choices(member: Member) -> list[dict[str, Any]]:
     told = {
         "model": member.name,
         "provider": deployment.provider.id,
-        "costUsd": usd_from_pico(settled.cost if settled is not None else 0),
+        "costUsd": _cost(settled),
         "latencyMs": round(member.watch.latency_ms()),
         "usage": dict(usage.raw if usage is not None else EMPTY),
     }

@@ -61,6 +61,7 @@ class Standing:
         self._so_far.attempts = [answering.shown(member) for member in asked]
         done = [member.settled for member in asked if member.settled is not None]
         self._so_far.plan.spent_pico = sum(one.cost for one in done)
+        self._so_far.plan.unpriced = any(one.unpriced for one in done)
         if not done or len(done) < len(asked):
             return
         used = sum((one.used for one in done), Meters())

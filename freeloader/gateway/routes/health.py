@@ -55,10 +55,12 @@ class Health:
         money = services.books.budget_view(None, now)
         daily = money.get("daily", {})
         status = _overall(state, str(child.get("state")), lane, providers.values())
-        if status == "healthy" and not services.books.spent_known:
+        no_money = services.books.no_money
+        if status == "healthy" and no_money is not None:
             status = "degraded"  # free models answer, and nothing that is paid for
         body: Row = {
             "status": status,
+            "reason": None if no_money is None else f"nothing is paid for: {no_money}",
             "providers": providers,
             "uptime": round(now.mono - services.started.mono, 3),
             "requestsToday": daily.get("requests", 0),

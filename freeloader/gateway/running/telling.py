@@ -13,7 +13,7 @@ from freeloader.errors import FreeloaderError
 from freeloader.gateway import guarding
 from freeloader.gateway.running.so_far import SoFar
 from freeloader.gateway.tools import Tools
-from freeloader.money import Meters, usd_from_pico
+from freeloader.money import Meters, known_usd, usd_from_pico
 from freeloader.store.rows import DecisionRow
 
 
@@ -43,7 +43,7 @@ class Telling:
         out["X-Freeloader-Attempts"] = str(len(so_far.attempts) or 1)
         if (lowered := self.lowered()) is not None:
             out["X-Freeloader-Max-Tokens"] = str(lowered)
-        if so_far.settled is not None:
+        if so_far.settled is not None and not plan.unpriced:
             out["X-Freeloader-Cost-Usd"] = f"{usd_from_pico(plan.spent_pico):.12f}"
         if so_far.watch is not None and so_far.watch.left_out:
             out["X-Freeloader-Dropped"] = ", ".join(so_far.watch.left_out)
@@ -90,7 +90,7 @@ class Telling:
         return {
             "tokensIn": used.input + used.cache_read + used.cache_write,
             "tokensOut": used.output,
-            "costUsd": usd_from_pico(self._so_far.plan.spent_pico),
+            "costUsd": known_usd(self._so_far.plan.spent_pico, self._so_far.plan.unpriced),
             "latencyMs": round(elapsed * 1000),
             "quotaUsed": used.as_dict() if self.free() else {},
             "estimated": settled is None or settled.basis != "reported",
@@ -133,6 +133,8 @@ class Telling:
         premium, settled = self._tools.rules.premium(), self._so_far.settled
         if premium is None or settled is None or settled.premium is None:
             return None
+        if self._so_far.plan.unpriced:
+            return None
         return explain.savings(premium.name, settled.premium, self._so_far.plan.spent_pico)
 
     def free(self) -> bool:
@@ -159,6 +161,7 @@ class Telling:
             reason=self.reason() if chosen else (error.message if error else ""),
             attempts=len(self._so_far.attempts),
             cost_pico=plan.spent_pico,
+            unpriced=plan.unpriced,
             latency_ms=(now.mono - self._so_far.started.mono) * 1000,
             detail={
                 "routing": self.routing(),

@@ -36,9 +36,10 @@ class Behind:
         policy: Policy,
         now: float,
         key_id: str | None = None,
+        request_id: str | None = None,
     ) -> Verdict | None:
         """Budgets are given out strictly in turn: what comes free is the first one's."""
-        found = self._books.budget(deployment, cost, project, policy, now, key_id)
+        found = self._books.budget(deployment, cost, project, policy, now, key_id, request_id)
         if found is not None or not cost or not self._money:
             return found
         mine = self._money & budget.names(project, key_id)

@@ -15,7 +15,7 @@ from freeloader.core.budget import DEFAULT_PROJECT
 from freeloader.errors import InvalidRequest
 from freeloader.manage.ports import AuditLedger, DecisionsPort, ExporterPort, ReportsPort
 from freeloader.manage.reports import figures, periods, rows
-from freeloader.money import usd_from_pico
+from freeloader.money import known_usd
 from freeloader.settings.spelling import nearest
 from freeloader.store.reports.analytics import Tally
 from freeloader.store.rows import AuditRow
@@ -80,10 +80,11 @@ class Desk:
             "period": span.name,
             "from": iso(span.since),
             "to": iso(span.until),
-            "totalCost": usd_from_pico(whole.cost_pico),
+            "totalCost": figures.cost(whole),
+            "unpriced": whole.unpriced,
             "totalRequests": whole.asked,
-            "avgCostPerRequest": usd_from_pico(whole.cost_pico // max(1, whole.asked)),
-            "savings": figures.savings(premium, whole.premium_pico, whole.cost_pico),
+            "avgCostPerRequest": figures.average(whole),
+            "savings": figures.savings_of(premium, whole),
             "byProvider": figures.grouped(groups, _NOBODY["provider"], (0,)),
             "byModel": figures.grouped(groups, "", (0, 1)),
             "byProject": figures.grouped(groups, _NOBODY["project"], (2,)),
@@ -216,7 +217,7 @@ def _request(row: Mapping[str, Any]) -> Row:
             "outcome": row["outcome"],
             "reason": row["reason"],
             "attempts": row["attempts"],
-            "costUsd": usd_from_pico(int(row["cost_pico"])),
+            "costUsd": known_usd(int(row["cost_pico"]), bool(row["unpriced"])),
         },
         "id": row["id"],
     }

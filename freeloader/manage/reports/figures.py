@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from freeloader.money import usd_from_pico
+from freeloader.money import known_usd, usd_from_pico
 from freeloader.store.reports.analytics import Tally
 
 Row = dict[str, Any]
@@ -25,6 +25,30 @@ def savings(premium: str | None, would: int, cost: int) -> Row:
     }
 
 
+def savings_of(premium: str | None, tally: Tally) -> Row:
+    """The same of a tally; nulls, too, where nobody knows what it cost."""
+    found = savings(premium, tally.premium_pico, tally.known_pico)
+    return found if cost(tally) is not None else {**found, "saved": None, "savedPercent": None}
+
+
+def cost(tally: Tally) -> float | None:
+    """What is known to have been charged; None where it is only known that something was.
+
+    ``unpriced`` says how many calls of unknown cost are missing in a sum that is shown.
+    """
+    return known_usd(tally.known_pico, bool(tally.unpriced) and not tally.known_pico)
+
+
+def average(tally: Tally) -> float | None:
+    """Of one request, over those whose cost is known."""
+    known = tally.known_pico // max(1, tally.asked - tally.unpriced)
+    return None if cost(tally) is None else usd_from_pico(known)
+
+
+def saved(tally: Tally) -> float | None:
+    return None if cost(tally) is None else usd_from_pico(tally.premium_pico - tally.known_pico)
+
+
 def line(tally: Tally) -> Row:
     """One group: requests, calls, tokens, money."""
     return {
@@ -33,9 +57,10 @@ def line(tally: Tally) -> Row:
         "estimated": tally.estimated,
         "tokensIn": tally.input + tally.cache_read + tally.cache_write,
         "tokensOut": tally.output,
-        "cost": usd_from_pico(tally.cost_pico),
+        "cost": cost(tally),
+        "unpriced": tally.unpriced,
         "wouldHaveCost": usd_from_pico(tally.premium_pico),
-        "saved": usd_from_pico(tally.premium_pico - tally.cost_pico),
+        "saved": saved(tally),
     }
 
 
@@ -51,19 +76,18 @@ def grouped(
     for key, tally in tallies.items():
         label = "/".join(str(key[i]) for i in wanted) or name
         found.setdefault(label, Tally()).add(tally)
-    ordered = sorted(found.items(), key=lambda one: (-one[1].cost_pico, -one[1].asked, one[0]))
+    ordered = sorted(found.items(), key=lambda one: (-one[1].known_pico, -one[1].asked, one[0]))
     return {label: line(tally) for label, tally in ordered}
 
 
 def point(at: str, tally: Tally | None, latency: tuple[float, float] | None, compared: bool) -> Row:
     """One step of ``series``."""
-    cost = tally.cost_pico if tally is not None else 0
-    would = tally.premium_pico if tally is not None else 0
+    tally = tally or Tally()
     return {
         "t": at if "T" in at else f"{at}T00:00:00Z",
-        "requests": tally.asked if tally is not None else 0,
-        "cost": usd_from_pico(cost),
-        "saved": usd_from_pico(would - cost) if compared else None,
+        "requests": tally.asked,
+        "cost": cost(tally),
+        "saved": saved(tally) if compared else None,
         "p50": latency[0] if latency is not None else None,
         "p95": latency[1] if latency is not None else None,
     }

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from freeloader.clock import iso
-from freeloader.money import usd_from_pico
+from freeloader.money import known_usd, usd_from_pico
 
 Row = dict[str, Any]
 
@@ -53,6 +53,7 @@ def flat(piece: Mapping[str, Any]) -> Row:
     usage = piece["usage"]
     row = _decided(piece["decision"]) if piece["decision"] is not None else _undecided(usage)
     cost = sum(one["cost_pico"] + one["adjusted"] for one in usage)
+    unknown = any(one["unpriced"] for one in usage)
     would = [one["premium_pico"] for one in usage if one["premium_pico"] is not None]
     firsts = [one["first_ms"] for one in usage if one["first_ms"] is not None]
     out = {
@@ -60,10 +61,10 @@ def flat(piece: Mapping[str, Any]) -> Row:
         "tokensIn": sum(u["input"] + u["cache_read"] + u["cache_write"] for u in usage),
         "tokensOut": sum(u["output"] for u in usage),
         "tokensCached": sum(u["cache_read"] for u in usage),
-        "costUsd": usd_from_pico(cost),
-        "costPico": cost,
+        "costUsd": known_usd(cost, unknown),
+        "costPico": None if unknown else cost,
         "wouldHaveCostUsd": usd_from_pico(sum(would)) if would else None,
-        "savedUsd": usd_from_pico(sum(would) - cost) if would else None,
+        "savedUsd": usd_from_pico(sum(would) - cost) if would and not unknown else None,
         "firstMs": firsts[-1] if firsts else None,
         "estimated": any(u["estimated"] for u in usage),
     }
