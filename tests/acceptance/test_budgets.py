@@ -195,6 +195,46 @@ def _last_body(bank: Simulator) -> str:
     return body if isinstance(body, str) else json.dumps(body)
 
 
+def test_an_unknown_price_is_null_wherever_a_cost_is_shown_and_counts_where_a_budget_is(
+    house: House,
+) -> None:
+    rules(house)
+    ask = {"model": "gold/dust", "max_tokens": 50, "project": "dusty"}
+    status, headers, body = house.chat("dust", **ask)
+    assert status == 200, body
+    assert body["usage"]["costUsd"] is None
+    assert body["usage"]["savings"] is None
+    assert "x-freeloader-cost-usd" not in headers
+    (row,) = house.get("/v1/decisions?limit=1&project=dusty")["decisions"]
+    assert row["costUsd"] is None
+    whole = house.get(f"/v1/decisions/{row['id']}")
+    assert whole["attempts"][0]["costUsd"] is None
+    line = {"cost": None, "saved": None, "unpriced": 1, "requests": 1}
+
+    def told() -> Any:
+        found = house.get("/v1/analytics?period=today&project=dusty")
+        return found if found["totalRequests"] else None
+
+    found = until(told, 10, "it is in the sums")
+    assert (found["totalCost"], found["unpriced"], found["savings"]["saved"]) == (None, 1, None)
+    assert found["byModel"]["gold/dust"].items() >= line.items()
+    (used,) = house.get("/v1/usage?group=model&project=dusty")["rows"]
+    assert used.items() >= line.items()
+    exported = house.xswarm("export", "--format", "jsonl", "--project", "dusty")
+    (one,) = [json.loads(text) for text in exported.splitlines()]
+    assert (one["costUsd"], one["costPico"], one["savedUsd"]) == (None, None, None)
+    audited = house.get("/v1/audit?kind=requests&limit=1", role="admin")["audit"][0]
+    assert audited["detail"]["costUsd"] is None
+    assert "unknown" in house.xswarm("analytics", "--period", "today", "--project", "dusty")
+    # A soft limit lets it go on, and counts it as dear as anything is.
+    rules(house, soft={"daily": 1000.0})
+    before = spent(house, "daily")
+    status, _, body = house.chat("dust", **ask)
+    assert (status, body["usage"]["costUsd"]) == (200, None)
+    assert spent(house, "daily") > before
+    rules(house)
+
+
 def test_an_unknown_price_is_refused_with_the_overlay_that_sets_it(house: House) -> None:
     rules(house, hard={"daily": 1000.0})
     status, _, body = house.chat("dust", model="gold/dust", max_tokens=50)
