@@ -48,7 +48,7 @@ class Counts:
     def attempt(self, row: AttemptRow) -> None:
         provider = row.deployment.partition("@")[0]
         _add(self.attempts, (provider, row.outcome))
-        if row.cost_pico and row.detail.get("costUsd") is not None:
+        if row.cost_pico and row.detail.get("costUsd", 0) is not None:
             _add(self.cost_pico, (provider,), row.cost_pico)
         used = row.meters
         for kind, count in (

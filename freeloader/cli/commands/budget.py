@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any
 
 import click
@@ -74,7 +75,7 @@ def set_budget(
     if (soft or project) and per_request is not None:
         raise click.UsageError("--per-request is one hard limit for all: leave out the others.")
     if soft and project:
-        raise click.UsageError("a project's limits are not soft: --on-project-limit chooses.")
+        raise click.UsageError("a project's limits are always hard: leave out --soft.")
     limits = {"daily": daily, "monthly": monthly, "per_request": per_request}
     given = {name: _dollars(text) for name, text in limits.items() if text is not None}
     changes = _settings({name: value for name, value in others.items() if value is not None})
@@ -125,9 +126,11 @@ def _dollars(text: str) -> float | None:
         return None
     try:
         pico_from_usd(plain)
+        if not isfinite(amount := float(plain)):
+            raise ValueError(plain)
     except (ValueError, ArithmeticError):
         raise click.UsageError(f"{text} is not an amount of dollars, e.g. 5.00.") from None
-    return float(plain)
+    return amount
 
 
 def _flat(values: Mapping[str, Any], at: str) -> Iterator[tuple[str, Any]]:
