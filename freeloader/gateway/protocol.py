@@ -171,8 +171,16 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         plain = await super()._make_server()
+        answer = plain.request_handler
+
+        async def expecting(request: web.BaseRequest) -> web.StreamResponse:
+            # aiohttp itself answers others before any door, and repeats what they said.
+            if request.headers.get("Expect", _CONTINUE).lower() != _CONTINUE:
+                return error_response(_UNEXPECTED)
+            return await answer(request)
+
         made = Server(
-            plain.request_handler,
+            expecting,
             request_factory=plain.request_factory,
             handler_cancellation=plain.handler_cancellation,
             **plain._kwargs,
@@ -193,6 +201,12 @@ def _unreadable(exc: BaseException | None) -> InvalidRequest:
     if isinstance(exc, LineTooLong):
         return InvalidRequest("A line of the request's head is too long.", code="headers_too_large")
     return InvalidRequest("These bytes are no HTTP request that can be read.")
+
+
+_CONTINUE = "100-continue"
+_UNEXPECTED = InvalidRequest(
+    "Only `Expect: 100-continue` is understood; leave the header out.", code="expectation_unknown"
+)
 
 
 def _late() -> bytes:

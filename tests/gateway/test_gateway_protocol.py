@@ -48,6 +48,17 @@ async def test_h3_a_head_that_is_too_long_is_called_so(house: House) -> None:
     assert b"aaaa" not in answer
 
 
+async def test_h3_an_expectation_that_nobody_knows_is_not_repeated(house: House) -> None:
+    for path in (b"/v1/models", b"/nowhere"):
+        raw = GOOD.replace(b"/v1/models", path) + b"Connection: close\r\nExpect: the-moon\r\n\r\n"
+        head, _, body = (await house.raw(raw)).partition(b"\r\n\r\n")
+        assert b" 400 " in head.split(b"\r\n")[0]
+        assert orjson.loads(body)["error"]["code"] == "expectation_unknown"
+        assert b"the-moon" not in head + body
+    polite = GOOD + b"Connection: close\r\nExpect: 100-Continue\r\n\r\n"
+    assert b" 200 " in await house.raw(polite)
+
+
 @pytest.fixture
 async def hasty(house: House):
     """The front with a fifth of a second for a head, and little more for who reads nothing."""
