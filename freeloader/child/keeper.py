@@ -175,7 +175,7 @@ class Keeper:
         """Until a lease can be had. Raises Unavailable after ``timeout`` seconds, or once fatal."""
         try:
             async with asyncio.timeout(timeout):
-                await self._until(lambda: self._machine.state in ("ready", "fatal"))
+                await self._until(lambda: self._leasable() or self._machine.fatal is not None)
         except TimeoutError:
             raise self._unavailable() from None
         if self._machine.fatal is not None:
@@ -274,8 +274,13 @@ class Keeper:
     # ── small things ─────────────────────────────────────────────────────────
 
     def _serving(self) -> Crew | None:
+        """Who serves; nobody between a crew's death and the machine's hearing of it."""
         serving = self._machine.serving
-        return None if serving is None else self._hands.crews.get(serving.id)
+        crew = None if serving is None else self._hands.crews.get(serving.id)
+        return crew if crew is not None and crew.running else None
+
+    def _leasable(self) -> bool:
+        return self._machine.state == "ready" and self._serving() is not None
 
     def _remember(self, entries: Iterable[Entry], secrets: Mapping[str, str]) -> str:
         """Keep what a digest stands for, for as long as the machine can still name it."""

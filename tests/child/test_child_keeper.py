@@ -115,6 +115,21 @@ async def test_a_command_that_is_not_there_does_not_hang_it(tmp_path: Path) -> N
     assert keeper.status()["state"] == "stopped"
 
 
+async def test_s1_a_crew_that_died_unheard_serves_nothing(make: Make) -> None:
+    """Between the death and the machine's hearing of it: who asks waits for the next child."""
+    keeper = await make()
+    await keeper.wait_ready(20)
+    assert keeper.served()
+    crew = keeper._serving()
+    assert crew is not None
+    for worker in crew.workers:
+        worker.exited = -9
+    assert keeper.status()["state"] == "ready", "nobody told the machine"
+    assert not keeper.served()
+    with pytest.raises(Unavailable):
+        await keeper.wait_ready(0.01)
+
+
 async def test_leases_go_to_the_least_loaded_worker(make: Make) -> None:
     keeper = await make(workers=3)
     await keeper.wait_ready(20)
