@@ -43,6 +43,11 @@ class FakeLease:
 class FakeKeeper:
     def __init__(self, session: aiohttp.ClientSession | None) -> None:
         self.leased = FakeLease(session) if session is not None else None
+        self.next: FakeLease | None = None
+
+    async def wait_ready(self, timeout: float) -> None:
+        self.leased = self.next
+        self.lease()
 
     def lease(self) -> Any:
         if self.leased is None:
@@ -139,6 +144,13 @@ async def test_no_child_and_unknown_entries_are_the_lanes_fault(child: Child) ->
     keeper = await child(sse())
     answer = answer_of(await collect(keeper, attempt(entry="p/unknown")))
     assert (answer.lane_fault, answer.error_class) == (True, "UnknownEntry")
+
+
+async def test_s1_a_child_that_died_before_the_call_is_waited_for(child: Child) -> None:
+    keeper = await child(sse(chunk({"content": "a"}, "stop"), "[DONE]"))
+    keeper.leased, keeper.next = None, keeper.leased
+    events = await collect(keeper, attempt(stream=True))
+    assert any(isinstance(event, Delta) for event in events), events
 
 
 async def test_a_whole_stream(child: Child) -> None:

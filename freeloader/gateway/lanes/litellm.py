@@ -33,6 +33,8 @@ from freeloader.gateway.lanes.waits import Waits
 
 #: The largest JSON answer that is read; a model's longest answers are under 2 MB.
 _BODY_BYTES = 64 * 1024 * 1024
+#: How long a request whose child died before it was sent waits for the next one, in seconds.
+NEXT_CHILD_S = 45.0
 _CONNECT_HEADER = "x-freeloader-connect"
 #: Non-secret account parameters that LiteLLM takes with a request.
 _ACCOUNT_PARAMS = frozenset(
@@ -46,6 +48,8 @@ class KeeperPort(Protocol):
     def lease(self) -> Lease: ...
 
     def serves(self, entry: str) -> bool: ...
+
+    async def wait_ready(self, timeout: float) -> None: ...
 
 
 class LiteLLMLane:
@@ -64,7 +68,7 @@ class LiteLLMLane:
     async def send(self, attempt: Attempt) -> AsyncGenerator[Event, None]:
         """The attempt's events. Raises nothing but cancellation; closing it gives the call up."""
         try:
-            lease = self._keeper.lease()
+            lease = await self._leased()
         except Unavailable as error:
             yield Fault(_our_fault(error.message, "ChildUnavailable", "connect"))
             return
@@ -92,6 +96,15 @@ class LiteLLMLane:
                 yield Fault(call.lost(error))
             finally:
                 self._running.discard(call)
+
+    async def _leased(self) -> Lease:
+        """A lease; where the child died a moment ago, one on the next. Raises Unavailable."""
+        try:
+            return self._keeper.lease()
+        except Unavailable:
+            # It was there when the request was decided, and nothing is sent yet.
+            await self._keeper.wait_ready(NEXT_CHILD_S)
+            return self._keeper.lease()
 
 
 class _Call:
