@@ -31,8 +31,8 @@ class Crew:
         return sum(worker.in_flight for worker in self.workers)
 
     def least_loaded(self) -> Worker | None:
-        """The running worker with the fewest leases."""
-        return min(self.running, key=lambda worker: worker.in_flight, default=None)
+        """The running worker with the fewest leases; of equals the one that had fewest so far."""
+        return min(self.running, key=lambda one: (one.in_flight, one.leased), default=None)
 
     def signal(self, number: int) -> None:
         for worker in self.workers:
@@ -62,6 +62,7 @@ class Lease:
 
     def __enter__(self) -> Lease:
         self._worker.in_flight += 1
+        self._worker.leased += 1
         return self
 
     def __exit__(

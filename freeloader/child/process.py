@@ -24,7 +24,8 @@ _LINE_BYTES = 64 * 1024
 
 
 class Worker:
-    """``in_flight`` counts the leases on it; ``exited`` is its exit code once it has one.
+    """``in_flight`` counts the leases on it, ``leased`` all there ever were; ``exited`` is its
+    exit code once it has one.
 
     ``heard`` grows whenever it answers anything.
     """
@@ -34,7 +35,7 @@ class Worker:
         self.index = index
         self.socket = socket
         self.master_key = "sk-" + secrets.token_urlsafe(32)
-        self.in_flight = 0
+        self.in_flight = self.leased = 0
         self.heard = 0
         self.exited: int | None = None
         self.last_line = ""

@@ -146,6 +146,11 @@ async def test_leases_go_to_the_least_loaded_worker(make: Make) -> None:
     for lease in leases[1:]:
         lease.__exit__(None, None, None)
     assert keeper.status()["inFlight"] == 0
+    turns = []
+    for _ in range(6):  # one after the other: idle workers take turns
+        with keeper.lease() as lease:
+            turns.append(lease.master_key)
+    assert all(turns.count(key) == 2 for key in turns)
 
 
 async def test_a_lost_worker_is_replaced_with_its_whole_generation_beside(make: Make) -> None:
