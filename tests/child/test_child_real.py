@@ -311,9 +311,8 @@ async def test_s1_kill_nine_fails_what_is_in_flight_and_it_comes_back(keeper: Ke
         status = keeper.status()
     assert status["lastExit"]["signal"] == "SIGKILL"
     assert status["restarts"] == before["restarts"] + 1
-    assert fault(await run(keeper, "sim/ok")).answer.lane_fault
-    await keeper.wait_ready(90)
-    assert isinstance((await run(keeper, "sim/ok"))[-1], End)
+    assert status["state"] != "ready"
+    assert isinstance((await run(keeper, "sim/ok"))[-1], End), "it waited for the next child"
 
 
 async def test_s3_a_stopped_process_is_found_killed_and_replaced(keeper: Keeper) -> None:
