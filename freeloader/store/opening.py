@@ -37,6 +37,7 @@ def connect(path: Path, schema: Schema, *, writable: bool) -> sqlite3.Connection
 
     Raises sqlite3.Error; never creates the file.
     """
+    _beside(path)
     uri = f"{path.absolute().as_uri()}?mode={'rw' if writable else 'ro'}"
     conn = sqlite3.connect(
         uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256
@@ -213,6 +214,28 @@ def _touch(path: Path) -> None:
 def _restrict(path: Path) -> None:
     if path.stat().st_mode & 0o077 and os.access(path, os.W_OK):
         path.chmod(MODE)
+
+
+def _beside(path: Path) -> None:
+    """The shared memory that SQLite makes beside a file gets the mode of that one.
+
+    That of a read-only ledger would be read-only too, and keep the ledger so for every
+    connection of this process, even when it is writable again: there it is made here. Not
+    empty: an empty one is given the file's mode after all.
+    """
+    shared = path.with_name(path.name + "-shm")
+    try:
+        if not os.access(path, os.W_OK) and _is_wal(path) and not shared.exists():
+            _touch(shared)
+            shared.write_bytes(b"\0")
+    except OSError:
+        return  # a folder that is read-only as well, or no file: SQLite says what is wrong
+
+
+def _is_wal(path: Path) -> bool:
+    """By its header (bytes 18 and 19, see SQLite's file format)."""
+    with path.open("rb") as file:
+        return file.read(20)[18:] == b"\x02\x02"
 
 
 def publish(part: Path, path: Path) -> None:

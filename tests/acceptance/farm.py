@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -160,10 +160,11 @@ class House:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.json").write_text(json.dumps(document))
 
-    def start(self, *, wait: bool = True) -> None:
+    def start(self, *, wait: bool = True, under: Sequence[str] = ()) -> None:
+        """``under``: a command that becomes the daemon, as ``nice`` does."""
         with self.output.open("ab") as out:
             self.daemon = subprocess.Popen(
-                [sys.executable, "-m", "freeloader", "start"],
+                [*under, sys.executable, "-m", "freeloader", "start"],
                 env=self.env,
                 stdout=out,
                 stderr=subprocess.STDOUT,
