@@ -6,6 +6,8 @@ rows that were saved may be missing in a sum.
 
 from __future__ import annotations
 
+from freeloader.store.reports.sql import sums_again
+
 #: A hold that a copy still has open ends as the later ledger says.
 ENDED_HOLD = """
 ON CONFLICT(hold_id) DO UPDATE SET state = excluded.state, charged_pico = excluded.charged_pico,
@@ -47,32 +49,7 @@ ON CONFLICT(day, project, key_id) DO UPDATE SET
     pico = iif(micro + pico / 1e6 < excluded.micro + excluded.pico / 1e6, excluded.pico, pico),
     requests = max(requests, excluded.requests)
 """
-DAYS_AGAIN = """
-INSERT INTO usage_daily(
-    day, provider, account, model, family, project, key_id, task, outcome, asked, attempts,
-    estimated, requests, input, cache_read, cache_write, output, images, seconds, units, usd,
-    cost_pico, premium_pico, latency_ms, unpriced, unpriced_pico)
-SELECT date(u.at, 'unixepoch'), provider, account, model, family, u.project, u.key_id, task,
-    outcome, sum(asked), count(*), sum(estimated), sum(requests), sum(input), sum(cache_read),
-    sum(cache_write), sum(output), sum(images), sum(seconds), sum(units), sum(usd),
-    max(0, sum(cost_pico + coalesce(a.amount, 0))), sum(coalesce(premium_pico, 0)),
-    sum(coalesce(latency_ms, 0.0)), sum(unpriced),
-    max(0, sum(iif(unpriced, cost_pico + coalesce(a.amount, 0), 0)))
-FROM usage u LEFT JOIN (
-    SELECT attempt_id, sum(amount_pico) AS amount FROM adjustments GROUP BY attempt_id
-) a ON a.attempt_id = u.attempt_id
-WHERE true
-GROUP BY 1, provider, account, model, family, u.project, u.key_id, task, outcome
-ON CONFLICT(day, provider, account, model, family, project, key_id, task, outcome) DO UPDATE SET
-    asked = max(asked, excluded.asked), attempts = max(attempts, excluded.attempts),
-    estimated = max(estimated, excluded.estimated), requests = max(requests, excluded.requests),
-    input = max(input, excluded.input), cache_read = max(cache_read, excluded.cache_read),
-    cache_write = max(cache_write, excluded.cache_write), output = max(output, excluded.output),
-    images = max(images, excluded.images), cost_pico = max(cost_pico, excluded.cost_pico),
-    premium_pico = max(premium_pico, excluded.premium_pico),
-    latency_ms = max(latency_ms, excluded.latency_ms), unpriced = max(unpriced, excluded.unpriced),
-    unpriced_pico = max(unpriced_pico, excluded.unpriced_pico)
-"""
+DAYS_AGAIN = sums_again("usage_daily", "day", "date(u.at, 'unixepoch')", "true")
 ATTEMPTS_CHARGED = """
 SELECT a.id, a.decision_id, a.at, a.deployment, a.cost_pico, a.meters, a.outcome, a.latency_ms,
     a.first_ms, coalesce(d.project, '') AS project, coalesce(d.key_id, '') AS key_id,

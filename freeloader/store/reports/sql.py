@@ -107,13 +107,17 @@ HOURS_SINCE_SET = """
 INSERT INTO meta(key, value) VALUES ('hours_since', :since)
 ON CONFLICT(key) DO UPDATE SET value = excluded.value
 """
-#: Hours from ``:since`` on, from single rows; of two sums the larger one stands.
-HOURS_AGAIN = """
-INSERT INTO usage_hourly(
-    hour, provider, account, model, family, project, key_id, task, outcome, asked, attempts,
+
+
+def sums_again(table: str, column: str, of: str, which: str) -> str:
+    """Sums from the single rows ``which``, by ``of`` in ``column``; of two sums the larger
+    one stands: it may know rows that are lost."""
+    return f"""
+INSERT INTO {table}(
+    {column}, provider, account, model, family, project, key_id, task, outcome, asked, attempts,
     estimated, requests, input, cache_read, cache_write, output, images, seconds, units, usd,
     cost_pico, premium_pico, latency_ms, unpriced, unpriced_pico)
-SELECT CAST(u.at / 3600 AS INTEGER), provider, account, model, family, u.project, u.key_id, task,
+SELECT {of}, provider, account, model, family, u.project, u.key_id, task,
     outcome, sum(asked), count(*), sum(estimated), sum(requests), sum(input), sum(cache_read),
     sum(cache_write), sum(output), sum(images), sum(seconds), sum(units), sum(usd),
     max(0, sum(cost_pico + coalesce(a.amount, 0))), sum(coalesce(premium_pico, 0)),
@@ -122,9 +126,10 @@ SELECT CAST(u.at / 3600 AS INTEGER), provider, account, model, family, u.project
 FROM usage u LEFT JOIN (
     SELECT attempt_id, sum(amount_pico) AS amount FROM adjustments GROUP BY attempt_id
 ) a ON a.attempt_id = u.attempt_id
-WHERE u.at >= :since
+WHERE {which}
 GROUP BY 1, provider, account, model, family, u.project, u.key_id, task, outcome
-ON CONFLICT(hour, provider, account, model, family, project, key_id, task, outcome) DO UPDATE SET
+ON CONFLICT({column}, provider, account, model, family, project, key_id, task, outcome)
+DO UPDATE SET
     asked = max(asked, excluded.asked), attempts = max(attempts, excluded.attempts),
     estimated = max(estimated, excluded.estimated), requests = max(requests, excluded.requests),
     input = max(input, excluded.input), cache_read = max(cache_read, excluded.cache_read),
@@ -133,7 +138,10 @@ ON CONFLICT(hour, provider, account, model, family, project, key_id, task, outco
     premium_pico = max(premium_pico, excluded.premium_pico),
     latency_ms = max(latency_ms, excluded.latency_ms), unpriced = max(unpriced, excluded.unpriced),
     unpriced_pico = max(unpriced_pico, excluded.unpriced_pico)
-"""
+"""  # noqa: S608 - of constants, when the modules are imported
+
+
+HOURS_AGAIN = sums_again("usage_hourly", "hour", "CAST(u.at / 3600 AS INTEGER)", "u.at >= :since")
 
 # ── questions ────────────────────────────────────────────────────────────────
 
