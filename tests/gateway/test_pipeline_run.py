@@ -567,14 +567,14 @@ async def test_a_provider_that_quotes_our_key_does_not_spread_it(status: int) ->
 
 
 async def test_what_looks_like_a_secret_is_masked_before_people_see_it() -> None:
-    body = '{"error": {"message": "token hush-hush"}}'
+    body = '{"error": {"message": "sorry, whisper here"}}'
     house = world({FIRST.id: [[fault(500, body=body)]]}, FIRST)
-    house.scrub = lambda text: text.replace("hush-hush", "***")
+    house.scrub = lambda text: text.replace("whisper", "***")
     with pytest.raises(FreeloaderError) as caught:
         await house.begin().first(5)
     said = f"{caught.value.message}{caught.value.details}{house.journal.decisions}"
     assert "***" in said
-    assert "hush-hush" not in said
+    assert "whisper" not in said
 
 
 @pytest.mark.parametrize(
