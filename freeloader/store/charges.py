@@ -92,13 +92,31 @@ def release(conn: sqlite3.Connection, hold_id: str, now: float) -> Settled:
 def record(conn: sqlite3.Connection, usage: UsageRow) -> Settled:
     """Charge an attempt that has no hold, once."""
     params = usage_params(usage)
-    # All of it is read: a statement that is left unfinished would go on into the commit.
-    fresh = conn.execute(sql.USAGE_INSERT, params).fetchall()
-    if not fresh:
+    fresh = _insert(conn, params)
+    if fresh is None:
         return Settled("already", charged(conn, usage.attempt_id))
-    sums.add(conn, params | dict(fresh[0]))
+    sums.add(conn, [fresh])
     _track(conn, usage.at, usage.project or "", usage.key_id, usage.cost_pico, 1)
     return Settled("recorded", usage.cost_pico)
+
+
+def record_all(conn: sqlite3.Connection, rows: Sequence[UsageRow]) -> None:
+    """As ``record`` for each, with the sums of all of them at once."""
+    fresh = [one for row in rows if (one := _insert(conn, usage_params(row))) is not None]
+    sums.add(conn, fresh)
+    slots_: dict[tuple[int, str, str], list[int]] = {}
+    for one in fresh:
+        key = (floor(one["at"] / SLOT_S), one["project"], one["key_id"])
+        slots_.setdefault(key, []).append(one["cost_pico"])
+    for (slot, project, key_id), costs in slots_.items():
+        _track(conn, slot * SLOT_S, project, key_id, sum(costs), len(costs))
+
+
+def _insert(conn: sqlite3.Connection, params: dict[str, Any]) -> dict[str, Any] | None:
+    """The row with what only the table knows; None where the attempt was charged before."""
+    # All of it is read: a statement that is left unfinished would go on into the commit.
+    found = conn.execute(sql.USAGE_INSERT, params).fetchall()
+    return params | dict(found[0]) if found else None
 
 
 def adjust(

@@ -18,8 +18,9 @@ from typing import TypeVar
 from freeloader.errors import Unavailable
 from freeloader.store import opening
 from freeloader.store.faults import FILE_ERRORS, FileError, file_fault, is_damage, unavailable
+from freeloader.store.pieces import Many, Piece
 from freeloader.store.schema import Schema
-from freeloader.store.writer import Piece, Writer
+from freeloader.store.writer import Writer
 
 T = TypeVar("T")
 
@@ -80,6 +81,13 @@ class DatabaseFile:
             self.writer.counters.lost += 1
             return False
         return self.writer.post(piece)
+
+    def gather(self, many: Many, row: object) -> bool:
+        """See ``Writer.gather``. What a file that cannot be used is given counts as lost."""
+        if self._unusable:
+            self.writer.counters.lost += 1
+            return False
+        return self.writer.gather(many, row)
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """The result of ``query`` over one consistent state that has all earlier writes in it.

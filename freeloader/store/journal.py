@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -44,29 +45,11 @@ class Journal:
     def decision(self, row: DecisionRow) -> None:
         """Write a decision soon; one of the same id is written over. ``detail`` is bounded."""
 
-        def put(conn: sqlite3.Connection) -> None:
-            # In the writer's thread: making JSON of it costs more than deciding did.
-            params = _columns(row) | {
-                "project": row.project or "",
-                "reason": row.reason[:TEXT_CHARS_MAX],
-                "detail": bounded_json(row.detail),
-            }
-            conn.execute(sql.DECISION_PUT, params)
-
-        self._file.post(put)
+        self._file.gather(_write_rows, row)
 
     def attempt(self, row: AttemptRow) -> None:
         """Write an attempt soon; what is known of it later is written over it."""
-
-        def put(conn: sqlite3.Connection) -> None:
-            params = _columns(row) | {
-                "reason": row.reason[:TEXT_CHARS_MAX],
-                "meters": orjson.dumps(row.meters.as_dict()).decode(),
-                "detail": bounded_json(row.detail),
-            }
-            conn.execute(sql.ATTEMPT_PUT, params)
-
-        self._file.post(put)
+        self._file.gather(_write_rows, row)
 
     def texts(
         self, decision_id: str, at: float, make: Callable[[], tuple[str | None, str | None]]
@@ -183,9 +166,28 @@ class Journal:
         return await self._file.integrity(thorough=thorough)
 
 
-def _columns(row: DecisionRow | AttemptRow) -> dict[str, Any]:
-    """The row's fields by name, not copied as ``asdict`` would: rows are frozen."""
-    return {name: getattr(row, name) for name in type(row).__slots__}
+def _write_rows(conn: sqlite3.Connection, rows: Sequence[DecisionRow | AttemptRow]) -> None:
+    """In the writer's thread: making JSON of them costs more than deciding did."""
+    decisions = [_decision_params(row) for row in rows if isinstance(row, DecisionRow)]
+    if decisions:
+        conn.executemany(sql.DECISION_PUT, decisions)
+    attempts = [_attempt_params(row) for row in rows if isinstance(row, AttemptRow)]
+    if attempts:
+        conn.executemany(sql.ATTEMPT_PUT, attempts)
+
+
+_DECISION = attrgetter(*sql.DECISION_COLUMNS)
+_ATTEMPT = attrgetter(*sql.ATTEMPT_COLUMNS)
+
+
+def _decision_params(row: DecisionRow) -> tuple[Any, ...]:
+    reason, detail = row.reason[:TEXT_CHARS_MAX], bounded_json(row.detail)
+    return (*_DECISION(row), row.project or "", reason, detail)
+
+
+def _attempt_params(row: AttemptRow) -> tuple[Any, ...]:
+    meters = orjson.dumps(row.meters.as_dict()).decode()
+    return (*_ATTEMPT(row), row.reason[:TEXT_CHARS_MAX], meters, bounded_json(row.detail))
 
 
 def bounded_json(detail: Mapping[str, Any]) -> str:

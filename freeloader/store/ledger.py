@@ -122,7 +122,7 @@ class Ledger(Records):
 
     def record_usage(self, usage: UsageRow) -> bool:
         """Note an attempt that needed no hold, some time soon. False: not taken, and counted."""
-        return self._file.post(lambda conn: charges.record(conn, usage))
+        return self._file.gather(charges.record_all, usage)
 
     async def settle_dead(self, now: float) -> list[HoldRow]:
         """Charge in full what earlier epochs hold; normally nothing is left of them after boot."""

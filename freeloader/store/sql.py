@@ -280,32 +280,29 @@ ORDER BY id DESC LIMIT :limit
 
 # ── the journal ──────────────────────────────────────────────────────────────
 
-DECISION_PUT = """
-INSERT INTO decisions(
-    id, request_id, at, project, key_id, operation, requested, strategy, task, provider, model,
-    outcome, reason, attempts, cost_pico, latency_ms, unpriced, detail)
-VALUES (
-    :id, :request_id, :at, :project, :key_id, :operation, :requested, :strategy, :task, :provider,
-    :model, :outcome, :reason, :attempts, :cost_pico, :latency_ms, :unpriced,
-    :detail)
-ON CONFLICT(id) DO UPDATE SET request_id = excluded.request_id, at = excluded.at,
-    project = excluded.project, key_id = excluded.key_id, operation = excluded.operation,
-    requested = excluded.requested, strategy = excluded.strategy, task = excluded.task,
-    provider = excluded.provider, model = excluded.model, outcome = excluded.outcome,
-    reason = excluded.reason, attempts = excluded.attempts, cost_pico = excluded.cost_pico,
-    latency_ms = excluded.latency_ms, unpriced = excluded.unpriced, detail = excluded.detail
-"""
-ATTEMPT_PUT = """
-INSERT INTO attempts(
-    id, decision_id, request_id, number, at, deployment, outcome, status, reason, latency_ms,
-    first_ms, cost_pico, meters, detail)
-VALUES (
-    :id, :decision_id, :request_id, :number, :at, :deployment, :outcome, :status, :reason,
-    :latency_ms, :first_ms, :cost_pico, :meters, :detail)
-ON CONFLICT(id) DO UPDATE SET outcome = excluded.outcome, status = excluded.status,
-    reason = excluded.reason, latency_ms = excluded.latency_ms, first_ms = excluded.first_ms,
-    cost_pico = excluded.cost_pico, meters = excluded.meters, detail = excluded.detail
-"""
+DECISION_COLUMNS = (
+    "id", "request_id", "at", "key_id", "operation", "requested", "strategy", "task", "provider",
+    "model", "outcome", "attempts", "cost_pico", "latency_ms", "unpriced",
+)  # fmt: skip
+ATTEMPT_COLUMNS = (
+    "id", "decision_id", "request_id", "number", "at", "deployment", "outcome", "status",
+    "latency_ms", "first_ms", "cost_pico",
+)  # fmt: skip
+
+
+def _put(table: str, columns: tuple[str, ...], fixed: int = 1) -> str:
+    """Written in full, or over what is there under the same id, but for the first ``fixed``
+    columns; parameters by their place, as there are very many of these rows."""
+    grown = ", ".join(f"{name} = excluded.{name}" for name in columns[fixed:])
+    places = ", ".join("?" * len(columns))
+    return f"""
+INSERT INTO {table}({", ".join(columns)}) VALUES ({places})
+ON CONFLICT(id) DO UPDATE SET {grown}
+"""  # noqa: S608 - of constants, once, when this module is imported
+
+
+DECISION_PUT = _put("decisions", (*DECISION_COLUMNS, "project", "reason", "detail"))
+ATTEMPT_PUT = _put("attempts", (*ATTEMPT_COLUMNS, "reason", "meters", "detail"), fixed=6)
 PROMPT_PUT = """
 INSERT INTO prompts(decision_id, at, prompt, response, bytes)
 VALUES (:decision_id, :at, :prompt, :response, :bytes)

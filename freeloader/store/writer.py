@@ -11,6 +11,7 @@ side effects, because a kept one may run again.
     submit(fn)             waits until it is on disk; fails at once while there is a problem
     submit(fn, keep=True)  the same, but after a failure it stays queued until it succeeds
     post(fn)               does not wait; stays queued until it succeeds
+    gather(many, row)      the same for one row, written together with others of its kind
 """
 
 from __future__ import annotations
@@ -19,31 +20,20 @@ import asyncio
 import logging
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from freeloader.store.faults import FILE_ERRORS, FileError, file_fault, unavailable
+from freeloader.store.pieces import BATCH_MAX, Failure, Item, Many, Piece, Queue, tell
 
 T = TypeVar("T")
-Piece = Callable[[sqlite3.Connection], T]
 log = logging.getLogger(__name__)
 
-BATCH_MAX = 256
 IDLE_S = 1.0
 RETRY_FIRST_S, RETRY_MAX_S = 0.1, 1.0
 CLOSE_TRIES = 3
 CLOSE_S = 15.0
-
-
-@dataclass(slots=True)
-class _Item:
-    """One queued piece. ``waiter`` is the loop and future to tell, until it has been told."""
-
-    piece: Piece[Any]
-    keep: bool
-    waiter: tuple[asyncio.AbstractEventLoop, asyncio.Future[Any]] | None = None
 
 
 @dataclass(slots=True)
@@ -60,8 +50,8 @@ class Counters:
 class Writer:
     """See the module. ``connect`` opens the file for writing; ``probe`` is a tiny real write.
 
-    ``queue_max`` bounds the queue; when it is full, ``submit`` raises Unavailable
-    and ``post`` drops the oldest posted piece (``drop_oldest``) or the new one,
+    ``queue_max`` bounds the queue, in rows; when it is full, ``submit`` raises Unavailable
+    and ``post`` drops the oldest posted row (``drop_oldest``) or the new one,
     counted in ``counters.lost``. ``linger_s`` is how long posted pieces may wait
     for company; a submitted one never waits.
     """
@@ -82,7 +72,7 @@ class Writer:
         self._queue_max = queue_max
         self._linger_s = linger_s
         self._drop_oldest = drop_oldest
-        self._queue: deque[_Item] = deque()
+        self._queue = Queue()
         self._ready = threading.Condition()
         self._urgent = False
         self._working = False
@@ -109,13 +99,19 @@ class Writer:
     def post(self, piece: Piece[Any]) -> bool:
         """Queue ``piece`` and go on. False if it was not taken (counted as lost)."""
         with self._ready:
-            if self._closing or (len(self._queue) >= self._queue_max and not self._make_room()):
-                self.counters.lost += 1
+            if not self._has_room():
                 return False
-            self._queue.append(_Item(piece, keep=True))
-            # The first wakes the writer, which then lingers; a full batch ends the lingering.
-            if len(self._queue) in (1, BATCH_MAX):
-                self._ready.notify()
+            self._queue.append(Item(piece, keep=True))
+            self._notify()
+        return True
+
+    def gather(self, many: Many, row: Any) -> bool:
+        """Queue a row for ``many`` (one object for all rows of a kind), as ``post`` does."""
+        with self._ready:
+            if not self._has_room():
+                return False
+            self._queue.gather(many, row)
+            self._notify()
         return True
 
     async def flush(self) -> None:
@@ -136,14 +132,14 @@ class Writer:
                 raise unavailable(f"{self._name} is closed", retry_after=None)
             if len(self._queue) >= queue_max:
                 raise unavailable(f"{self._name} has too many writes waiting")
-            self._queue.append(_Item(piece, keep, (loop, future)))
+            self._queue.append(Item(piece, keep, (loop, future)))
             self._urgent = True
             self._ready.notify()
         return await future
 
     @property
     def waiting(self) -> int:
-        """Pieces queued and not yet durable (those in a running commit not counted)."""
+        """Rows queued and not yet durable (those in a running commit not counted)."""
         return len(self._queue)
 
     def close(self) -> int:
@@ -154,28 +150,33 @@ class Writer:
         self._thread.join(CLOSE_S)
         return self.counters.lost
 
-    def _make_room(self) -> bool:
-        """Drop the oldest posted piece, where that is the rule."""
-        if not self._drop_oldest:
+    def _has_room(self) -> bool:
+        """Room for one more row, if need be the oldest one's; else what comes is lost."""
+        full = len(self._queue) >= self._queue_max
+        if full and self._drop_oldest and not self._closing and self._queue.drop_oldest():
+            self.counters.lost += 1
+            full = False
+        if full or self._closing:
+            self.counters.lost += 1
             return False
-        for index, item in enumerate(self._queue):
-            if item.waiter is None:
-                del self._queue[index]
-                self.counters.lost += 1
-                return True
-        return False
+        return True
+
+    def _notify(self) -> None:
+        """The first row wakes the writer, which then lingers; a full batch ends the lingering."""
+        if len(self._queue) in (1, BATCH_MAX):
+            self._ready.notify()
 
     # ── the thread ───────────────────────────────────────────────────────────
 
     def _run(self) -> None:
-        batch: list[_Item] | None = None
+        batch: list[Item] | None = None
         try:
             batch = self._work()
         finally:
             # Also after what nobody foresaw: nobody may wait for a thread that is gone.
             self._end(batch or [])
 
-    def _work(self) -> list[_Item] | None:
+    def _work(self) -> list[Item] | None:
         """Until closed; the batch that could not be written in the end."""
         dirty = False
         tries = 0
@@ -191,7 +192,7 @@ class Writer:
                 dirty = False
                 self._checkpoint()
 
-    def _take(self, idle_s: float | None) -> list[_Item] | None:
+    def _take(self, idle_s: float | None) -> list[Item] | None:
         """The next batch; empty: idle, or time to probe; None: closed and all done."""
         with self._ready:
             if self.problem is not None:
@@ -202,15 +203,15 @@ class Writer:
                     self._ready.wait_for(self._enough, self._linger_s)
             if self._closing and not self._queue:
                 return None
-            batch = [self._queue.popleft() for _ in range(min(BATCH_MAX, len(self._queue)))]
-            self._urgent = any(item.waiter for item in self._queue)
+            batch = self._queue.take()
+            self._urgent = self._queue.urgent()
             self._working = bool(batch)
             return batch
 
     def _enough(self) -> bool:
         return self._urgent or self._closing or len(self._queue) >= BATCH_MAX
 
-    def _write(self, batch: list[_Item]) -> bool:
+    def _write(self, batch: list[Item]) -> bool:
         """One commit. False after a fault of the file."""
         try:
             if self._conn is None:
@@ -224,11 +225,11 @@ class Writer:
             self.problem = None
             self._retry_s = RETRY_FIRST_S
         self.counters.commits += 1
-        self.counters.written += len(batch)
-        _tell(batch, results)
+        self.counters.written += sum(map(len, batch))
+        self._tell(batch, results)
         return True
 
-    def _commit(self, conn: sqlite3.Connection, batch: list[_Item]) -> list[Any]:
+    def _commit(self, conn: sqlite3.Connection, batch: list[Item]) -> list[Any]:
         """All of them at once; where one is bad, again with a savepoint for each."""
         try:
             return self._together(conn, batch, _plainly)
@@ -240,8 +241,8 @@ class Writer:
     def _together(
         self,
         conn: sqlite3.Connection,
-        batch: list[_Item],
-        one: Callable[[sqlite3.Connection, _Item], Any],
+        batch: list[Item],
+        one: Callable[[sqlite3.Connection, Item], Any],
     ) -> list[Any]:
         conn.execute("BEGIN IMMEDIATE")
         try:
@@ -255,11 +256,15 @@ class Writer:
             raise
         return results
 
-    def _one(self, conn: sqlite3.Connection, item: _Item) -> Any:
+    def _one(self, conn: sqlite3.Connection, item: Item) -> Any:
         """The piece's result, or its own error as a value; a fault of the file is raised."""
+        results = [self._alone(conn, part) for part in item.apart()]
+        return results[0]
+
+    def _alone(self, conn: sqlite3.Connection, item: Item) -> Any:
         conn.execute("SAVEPOINT piece")
         try:
-            result = item.piece(conn)
+            result = item.write(conn)
         except Exception as error:
             if file_fault(error, self._name):
                 raise
@@ -269,11 +274,11 @@ class Writer:
             if item.waiter is None:
                 self.last_error = f"{self._name}: {type(error).__name__} in a posted write"
                 log.error("%s", self.last_error, exc_info=error)
-            return _Failure(error)
+            return Failure(error)
         conn.execute("RELEASE piece")
         return result
 
-    def _fault(self, batch: list[_Item], error: FileError) -> None:
+    def _fault(self, batch: list[Item], error: FileError) -> None:
         problem = file_fault(error, self._name) or f"{self._name} failed: {error}"
         if self.problem is None:
             log.error("%s", problem)
@@ -282,11 +287,10 @@ class Writer:
         self.counters.faults += 1
         with self._ready:
             self.problem = problem
-            affected = [*batch, *self._queue]
-            self._queue.clear()
+            affected = [*batch, *self._queue.clear()]
             self._queue.extend(item for item in affected if item.keep)
-        failure = _Failure(unavailable(problem, retry_after=RETRY_MAX_S))
-        _tell(affected, [failure] * len(affected))
+        failure = Failure(unavailable(problem, retry_after=RETRY_MAX_S))
+        self._tell(affected, [failure] * len(affected))
         self._disconnect()
 
     def _checkpoint(self) -> None:
@@ -307,52 +311,26 @@ class Writer:
             except sqlite3.Error as error:
                 log.warning("%s: closing failed: %s", self._name, type(error).__name__)
 
-    def _end(self, batch: list[_Item]) -> None:
+    def _end(self, batch: list[Item]) -> None:
         with self._ready:
             self._closing = True
-            left = [*batch, *self._queue]
-            self._queue.clear()
-        self.counters.lost += len(left)
+            left = [*batch, *self._queue.clear()]
+        lost = sum(map(len, left))
+        self.counters.lost += lost
         if left:
-            log.error("%s: %d writes lost: %s", self._name, len(left), self.problem)
-        closed = _Failure(unavailable(self.problem or f"{self._name} is closed"))
-        _tell(left, [closed] * len(left))
+            log.error("%s: %d writes lost: %s", self._name, lost, self.problem)
+        closed = Failure(unavailable(self.problem or f"{self._name} is closed"))
+        self._tell(left, [closed] * len(left))
         self._disconnect()
 
+    def _tell(self, items: list[Item], results: list[Any]) -> None:
+        if not tell(items, results):
+            log.debug("a waiter's event loop is closed: nobody is left to tell")
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    error: BaseException
 
-
-def _plainly(conn: sqlite3.Connection, item: _Item) -> Any:
-    return item.piece(conn)
+def _plainly(conn: sqlite3.Connection, item: Item) -> Any:
+    return item.write(conn)
 
 
 def _nothing(conn: sqlite3.Connection) -> None:
     """Rides in a commit to learn when it is done."""
-
-
-def _tell(items: list[_Item], results: list[Any]) -> None:
-    """Wake all waiters, one call per event loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
-    for item, result in zip(items, results, strict=True):
-        if item.waiter is not None:
-            loop, future = item.waiter
-            item.waiter = None
-            by_loop.setdefault(loop, []).append((future, result))
-    for loop, told in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_resolve, told)
-        except RuntimeError:
-            log.debug("a waiter's event loop is closed: nobody is left to tell")
-
-
-def _resolve(told: list[tuple[asyncio.Future[Any], Any]]) -> None:
-    for future, result in told:
-        if future.done():
-            continue
-        if isinstance(result, _Failure):
-            future.set_exception(result.error)
-        else:
-            future.set_result(result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 from store_kit import NOW, hold, open_store, usage
 
 from freeloader.money import Meters
-from freeloader.store import Store, opening
+from freeloader.store import Store, charges, opening
 from freeloader.store.reports import sql
 from freeloader.store.reports.spans import DAY_S, date, parts
 from freeloader.store.reports.sums import bucket, middle
+from freeloader.store.rows import UsageRow
 from freeloader.store.schema import LEDGER
 
 DAY = NOW // DAY_S * DAY_S
@@ -191,3 +193,61 @@ async def test_an_older_ledger_gets_its_sums_when_it_is_upgraded(tmp_path: Path)
     await store.ledger.settle("h-x", usage("x", meters=Meters(requests=1)), 7, "reported", NOW)
     assert (await totals(store, DAY, DAY + DAY_S))[2] == 37
     await store.close()
+
+
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.integers(0, 3),
+            st.integers(0, 4),
+            st.integers(0, 10**18),
+            st.none() | st.integers(0, 10**18),
+            st.booleans(),
+        ),
+        max_size=12,
+    )
+)
+@settings(max_examples=25, deadline=None)
+def test_charges_of_a_batch_come_to_the_same_as_one_by_one(
+    rows: list[tuple[int, int, int, int | None, bool]],
+) -> None:
+    """Twice the same attempt, several of a request, amounts up to what a row may hold."""
+    charged = [
+        replace(
+            usage(str(name), cost, at=NOW + 3000.0 * slot, premium_pico=premium, unpriced=unpriced),
+            request_id=f"r-{slot}",
+        )
+        for slot, name, cost, premium, unpriced in rows
+    ]
+
+    def one_by_one(conn: sqlite3.Connection, rows: list[UsageRow]) -> None:
+        for row in rows:
+            charges.record(conn, row)
+
+    assert _ledger_after(one_by_one, charged) == _ledger_after(charges.record_all, charged)
+
+
+def _ledger_after(
+    write: Callable[[sqlite3.Connection, list[UsageRow]], None], rows: list[UsageRow]
+):
+    """All rows of the tables that a charge touches, in a ledger of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.db"
+        opening.prepare(path, LEDGER)
+        conn = opening.connect(path, LEDGER, writable=True)
+        # In pieces: a sum of a batch beyond 64 bits is written row by row by the writer.
+        for start in range(0, len(rows), 4):
+            write(conn, rows[start : start + 4])
+        names = ("usage", "usage_daily", "usage_hourly", "budget_tracking", "budget_daily",
+                 "latency_daily", "latency_hourly")  # fmt: skip
+        found = {
+            name: sorted(tuple(row) for row in conn.execute(f"SELECT * FROM {name}"))
+            for name in names
+        }
+        # Parts of an amount may be carried over earlier or later.
+        found["budget_daily"] = [
+            (*key, micro * 10**6 + pico, count)
+            for *key, micro, pico, count in found["budget_daily"]
+        ]
+        conn.close()
+        return found

@@ -242,3 +242,67 @@ def test_a_writer_outlives_its_waiters_event_loop(tmp_path: Path) -> None:
         asyncio.run(leave())
         gate.go.set()
         assert asyncio.run(made.submit(put(1))) == 1
+
+
+def put_all(conn: sqlite3.Connection, rows: list[int]) -> None:
+    conn.executemany("INSERT INTO t VALUES (?)", [(x,) for x in rows])
+
+
+async def test_rows_of_one_kind_are_written_together_and_in_order(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def counted(conn: sqlite3.Connection, rows: list[int]) -> None:
+        seen.append(len(rows))
+        put_all(conn, rows)
+
+    with writer(tmp_path) as made:
+        held = await behind(gate := Gate(), made)
+        assert all(made.gather(counted, n) for n in range(BATCH_MAX + 1))
+        made.post(put(1000))
+        made.gather(counted, 1001)
+        assert made.waiting == BATCH_MAX + 3
+        gate.go.set()
+        await held
+        await made.flush()
+        assert rows(tmp_path) == [*range(BATCH_MAX + 1), 1000, 1001]
+        assert seen == [BATCH_MAX, 1, 1]
+        assert made.counters.written == BATCH_MAX + 5  # the gate and the flush too
+
+
+async def test_a_bad_row_never_takes_those_gathered_with_it(tmp_path: Path) -> None:
+    with writer(tmp_path) as made:
+        held = await behind(gate := Gate(), made)
+        for n in (1, 2, 2, 3):
+            made.gather(put_all, n)
+        gate.go.set()
+        await held
+        await made.flush()
+        assert (rows(tmp_path), made.counters.failed) == ([1, 2, 3], 1)
+        assert made.last_error == "t.db: IntegrityError in a posted write"
+
+
+async def test_gathered_rows_are_bounded_one_by_one(tmp_path: Path) -> None:
+    with writer(tmp_path, queue_max=3, drop_oldest=True) as made:
+        held = await behind(gate := Gate(), made)
+        assert all(made.gather(put_all, n) for n in range(5))
+        gate.go.set()
+        await held
+        await made.flush()
+        assert (rows(tmp_path), made.counters.lost) == ([2, 3, 4], 2)
+
+
+async def test_gathered_rows_outlive_a_fault(tmp_path: Path) -> None:
+    with writer(tmp_path) as made:
+        await made.submit(put(0))
+        other = connect(tmp_path / "t.db")
+        other.execute("BEGIN IMMEDIATE")
+        made.gather(put_all, 1)
+        with pytest.raises(Unavailable):
+            await made.submit(put(9))
+        made.gather(put_all, 2)
+        other.execute("ROLLBACK")
+        other.close()
+        while made.problem:
+            await asyncio.sleep(0.005)
+        await made.flush()
+        assert rows(tmp_path) == [0, 1, 2]

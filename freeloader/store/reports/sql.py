@@ -8,26 +8,27 @@ from typing import NamedTuple
 
 # ── daily sums, kept with every charge ───────────────────────────────────────
 
-_ADDED = (
+ADDED = (
     "requests", "input", "cache_read", "cache_write", "output", "images", "seconds", "units", "usd"
 )  # fmt: skip
-_GROUP = "provider, account, model, family, project, key_id, task, outcome"
+GROUP = ("provider", "account", "model", "family", "project", "key_id", "task", "outcome")
+_GROUP = ", ".join(GROUP)
 
 
 def _add(table: str, step: str, at: str) -> str:
-    """One attempt into the sums of its day, or of its hour."""
+    """Attempts of one day (or hour) and one group into its sums."""
     grown = ", ".join(
-        f"{name} = min({name} + excluded.{name}, 4611686018427387904)" for name in _ADDED
+        f"{name} = min({name} + excluded.{name}, 4611686018427387904)" for name in ADDED
     )
-    names = f"{step}, {_GROUP}, asked, attempts, estimated, {', '.join(_ADDED)}"
-    values = ", ".join(f":{name}" for name in (*_GROUP.split(", "), "asked"))
-    meters = ", ".join(f":{name}" for name in _ADDED)
+    names = f"{step}, {_GROUP}, asked, attempts, estimated, {', '.join(ADDED)}"
+    values = ", ".join(f":{name}" for name in (*GROUP, "asked"))
+    meters = ", ".join(f":{name}" for name in ADDED)
     return f"""
 INSERT INTO {table}({names}, cost_pico, premium_pico, latency_ms, unpriced, unpriced_pico)
-VALUES ({at}, {values}, 1, :estimated, {meters}, :cost_pico, coalesce(:premium_pico, 0),
-    coalesce(:latency_ms, 0.0), :unpriced, iif(:unpriced, :cost_pico, 0))
+VALUES ({at}, {values}, :attempts, :estimated, {meters}, :cost_pico, :premium_pico,
+    :latency_ms, :unpriced, :unpriced_pico)
 ON CONFLICT({step}, {_GROUP}) DO UPDATE SET
-    asked = asked + excluded.asked, attempts = attempts + 1,
+    asked = asked + excluded.asked, attempts = attempts + excluded.attempts,
     estimated = estimated + excluded.estimated, {grown},
     cost_pico = min(cost_pico + excluded.cost_pico, 8000000000000000000),
     premium_pico = min(premium_pico + excluded.premium_pico, 8000000000000000000),
@@ -38,7 +39,7 @@ ON CONFLICT({step}, {_GROUP}) DO UPDATE SET
 
 def _change(table: str, step: str, at: str) -> str:
     """A later adjustment, in the sums of its attempt."""
-    same = " AND ".join(f"{name} = :{name}" for name in _GROUP.split(", "))
+    same = " AND ".join(f"{name} = :{name}" for name in GROUP)
     return f"""
 UPDATE {table} SET cost_pico = max(0, min(cost_pico + :amount_pico, 8000000000000000000)),
     unpriced_pico = max(0, min(unpriced_pico + iif(:unpriced, :amount_pico, 0),
@@ -58,13 +59,13 @@ DAILY_CHANGE, HOURLY_CHANGE = (
 )
 LATENCY_ADD = """
 INSERT INTO latency_daily(day, project, bucket, count)
-VALUES (date(:at, 'unixepoch'), :project, :bucket, 1)
-ON CONFLICT(day, project, bucket) DO UPDATE SET count = count + 1
+VALUES (date(:at, 'unixepoch'), :project, :bucket, :count)
+ON CONFLICT(day, project, bucket) DO UPDATE SET count = count + excluded.count
 """
 LATENCY_ADD_HOUR = """
 INSERT INTO latency_hourly(hour, project, bucket, count)
-VALUES (CAST(:at / 3600 AS INTEGER), :project, :bucket, 1)
-ON CONFLICT(hour, project, bucket) DO UPDATE SET count = count + 1
+VALUES (CAST(:at / 3600 AS INTEGER), :project, :bucket, :count)
+ON CONFLICT(hour, project, bucket) DO UPDATE SET count = count + excluded.count
 """
 #: What was recorded before there were daily sums (migration).
 DAILY_BACKFILL = """

@@ -7,25 +7,57 @@ over a connection; which charge is right is ``charges``' business.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import exp, log
+from operator import itemgetter
 from typing import Any
 
 from freeloader.store.reports import sql
 
 _STEP = log(1.1)
+_GROUP = itemgetter(*sql.GROUP)
+#: Where the sums themselves stop (see ``sql``).
+_MOST, _MOST_PICO = 4611686018427387904, 8000000000000000000
 #: Sums of hours stay for so long (seconds): the longest period that is cut by hours, twice.
 HOURS_KEPT_S = 4 * 86_400.0
 
 
-def add(conn: sqlite3.Connection, usage: Mapping[str, Any]) -> None:
-    """One recorded attempt; ``usage`` are the columns of its row."""
-    conn.execute(sql.DAILY_ADD, usage)
-    conn.execute(sql.HOURLY_ADD, usage)
-    if usage["latency_ms"] is not None and usage["outcome"] == "ok":
-        took = {**usage, "bucket": bucket(usage["latency_ms"])}
-        conn.execute(sql.LATENCY_ADD, took)
-        conn.execute(sql.LATENCY_ADD_HOUR, took)
+def add(conn: sqlite3.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Recorded attempts; each of ``rows`` are the columns of one."""
+    hours: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    took: dict[tuple[int, str, int], list[float]] = {}
+    for row in rows:
+        hour = int(row["at"] / 3600)
+        hours.setdefault((hour, *_GROUP(row)), []).append(row)
+        if row["latency_ms"] is not None and row["outcome"] == "ok":
+            key = (hour, row["project"], bucket(row["latency_ms"]))
+            took.setdefault(key, []).append(row["at"])
+    for alike in hours.values():
+        together = _together(alike)
+        conn.execute(sql.DAILY_ADD, together)
+        conn.execute(sql.HOURLY_ADD, together)
+    for (_, project, number), when in took.items():
+        spent = {"at": when[0], "project": project, "bucket": number, "count": len(when)}
+        conn.execute(sql.LATENCY_ADD, spent)
+        conn.execute(sql.LATENCY_ADD_HOUR, spent)
+
+
+def _together(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Attempts of one hour and one group as one addition; no number beyond what a row may hold."""
+    added = {name: min(sum(row[name] for row in rows), _MOST) for name in sql.ADDED}
+    unpriced = [row["cost_pico"] for row in rows if row["unpriced"]]
+    return {
+        **rows[0],
+        **added,
+        "attempts": len(rows),
+        "asked": sum(row["asked"] for row in rows),
+        "estimated": sum(row["estimated"] for row in rows),
+        "cost_pico": min(sum(row["cost_pico"] for row in rows), _MOST_PICO),
+        "premium_pico": min(sum(row["premium_pico"] or 0 for row in rows), _MOST_PICO),
+        "latency_ms": sum(row["latency_ms"] or 0.0 for row in rows),
+        "unpriced": len(unpriced),
+        "unpriced_pico": min(sum(unpriced), _MOST_PICO),
+    }
 
 
 def change(conn: sqlite3.Connection, usage: sqlite3.Row, amount: int) -> None:
@@ -43,7 +75,10 @@ def backfill(conn: sqlite3.Connection) -> None:
     rows = conn.execute(sql.LATENCIES).fetchall()
     conn.executemany(
         sql.LATENCY_ADD,
-        ({"at": at, "project": project, "bucket": bucket(ms)} for at, project, ms in rows),
+        (
+            {"at": at, "project": project, "bucket": bucket(ms), "count": 1}
+            for at, project, ms in rows
+        ),
     )
 
 
@@ -58,7 +93,10 @@ def backfill_hours(conn: sqlite3.Connection) -> None:
     rows = conn.execute(sql.LATENCIES_SINCE, {"since": since}).fetchall()
     conn.executemany(
         sql.LATENCY_ADD_HOUR,
-        ({"at": at, "project": project, "bucket": bucket(ms)} for at, project, ms in rows),
+        (
+            {"at": at, "project": project, "bucket": bucket(ms), "count": 1}
+            for at, project, ms in rows
+        ),
     )
 
 
