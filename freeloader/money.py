@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
+from operator import attrgetter
 
 PICO_PER_USD = 10**12
 MICRO_PER_USD = 10**6
@@ -38,6 +39,20 @@ class Meters:
     def __add__(self, other: Meters) -> Meters:
         return Meters(*(getattr(self, n) + getattr(other, n) for n in METERS))
 
+    def with_output(self, output: int) -> Meters:
+        """The same with another output (``replace`` takes three times as long)."""
+        return Meters(
+            self.requests,
+            self.input,
+            self.cache_read,
+            self.cache_write,
+            output,
+            self.images,
+            self.seconds,
+            self.units,
+            self.usd,
+        )
+
     def tokens(self, excludes: Iterable[str] = ()) -> int:
         """All tokens, less the meters named in ``excludes`` (``cache_read`` or ``cacheRead``)."""
         if not excludes:
@@ -54,10 +69,12 @@ class Meters:
 
     def as_dict(self) -> dict[str, int]:
         """Non-zero meters by their contract (camelCase) names."""
-        return {_camel(n): v for n in METERS if (v := getattr(self, n))}
+        values = zip(_CAMEL, _VALUES(self), strict=True)
+        return {name: value for name, value in values if value}
 
 
 METERS: tuple[str, ...] = tuple(f.name for f in fields(Meters))
+_VALUES = attrgetter(*METERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,3 +191,6 @@ def _snake(name: str) -> str:
 def _camel(name: str) -> str:
     head, *rest = name.split("_")
     return head + "".join(part.title() for part in rest)
+
+
+_CAMEL = tuple(map(_camel, METERS))

@@ -31,17 +31,20 @@ class _Ready:
     version: str
     own: privacy.Own | None
     curve: Curve
+    #: What is watched of a project that has no wish of its own.
+    watching: Watching
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        own = privacy.Own(settings.privacy.patterns, settings.privacy.words)
+        own = privacy.Own(settings.privacy.patterns, settings.privacy.words) or None
         return cls(
             settings,
             (settings.level(),),
             settings.rules(),
             settings.policy_version(),
-            own or None,
+            own,
             settings.routing.curve(),
+            Watching(privacy.combined((settings.privacy.pii, None)), own),
         )
 
 
@@ -71,6 +74,8 @@ class Ruling:
         ready = self._ready()
         wishes = ready.settings.privacy
         own = wishes.projects.get(project) if project is not None else None
+        if own is None:
+            return ready.watching
         return Watching(privacy.combined((wishes.pii, own)), ready.own)
 
     def curve(self) -> Curve:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from freeloader.books.ports import Facts, Hold, Settlement
 from freeloader.core.rows import HoldRow, UsageRow
 from freeloader.money import METERS, Meters
@@ -10,10 +12,14 @@ from freeloader.money import METERS, Meters
 _METER_MAX = 10**9
 #: The same for a report in picodollars: a million dollars.
 _USD_MAX = 10**18
+_VALUES = attrgetter(*METERS)
 
 
 def believed(meters: Meters) -> Meters:
     """No report is negative or beyond all measure."""
+    every = _VALUES(meters)
+    if min(every) >= 0 and max(every) <= _METER_MAX:
+        return meters
     kept = {name: min(max(getattr(meters, name), 0), _METER_MAX) for name in METERS}
     return Meters(**{**kept, "usd": min(max(meters.usd, 0), _USD_MAX)})
 

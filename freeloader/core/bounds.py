@@ -30,7 +30,7 @@ def upper_meters(profile: Profile, deployment: Deployment) -> Meters:
     bound = answer_bound(profile, deployment)
     if not deployment.billable:
         bound = min(bound, UNBOUNDED_QUOTA_OUTPUT)
-    return replace(profile.upper, output=bound * profile.choices)
+    return profile.upper.with_output(bound * profile.choices)
 
 
 def answer_bound(profile: Profile, deployment: Deployment) -> int:
@@ -46,7 +46,7 @@ def answer_bound(profile: Profile, deployment: Deployment) -> int:
 
 def bounded(profile: Profile, output: int) -> Profile:
     """The same request with ``output`` as the bound on each answer's tokens."""
-    upper = replace(profile.upper, output=output * profile.choices)
+    upper = profile.upper.with_output(output * profile.choices)
     return replace(profile, upper=upper, bounded=True)
 
 

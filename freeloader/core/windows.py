@@ -134,6 +134,20 @@ class Rolling:
         else:
             slices.append([end, amount, since])
 
+    def passed(self, amount: float, now: float) -> float:
+        """``add``, and what is used then: in a slice that runs that is one addition."""
+        slices = self._slices
+        if slices and not self._others[1] and amount > 0:
+            last = slices[-1]
+            running = last[0] - self._width <= now < last[0]
+            if running and slices[0][0] > now - self._span:
+                last[1] += amount
+                last[2] = min(last[2], now)
+                self._sum += amount
+                return self._sum
+        self.add(amount, now, now)
+        return self.used(now)
+
     def put(self, used: float, now: float) -> None:
         self._slices, self._others, self._sum = [], [0.0, 0.0], 0.0
         self.add(used, now, 0.0)

@@ -100,7 +100,9 @@ class Watch:
             meters = usage.meters
             # Providers count tokens; pictures that have a price of their own we count.
             images = max(meters.images, self.attempt.profile.upper.images)
-            return replace(meters, requests=meters.requests or 1, images=images), "reported"
+            if not meters.requests or images != meters.images:
+                meters = replace(meters, requests=meters.requests or 1, images=images)
+            return meters, "reported"
         if self.first_at is None or not self.attempt.profile.stream:
             return self.upper(), "hold"
         guessed = usage.meters.output if usage is not None else 0
@@ -137,7 +139,7 @@ class Watch:
         if self.flaw is not None:
             return True
         if isinstance(event, Delta) and not self.attempt.profile.stream:
-            if _content_bytes(event.data) > _JUDGED_HERE:
+            if self.relayed_bytes > _JUDGED_HERE:
                 self.flaw = await asyncio.to_thread(flaws.found, event.data, self._asked)
             else:
                 self.flaw = flaws.found(event.data, self._asked)
@@ -163,8 +165,9 @@ class Watch:
             self.status, self.headers = event.status, dict(event.headers)
             self.left_out = event.left_out
         elif isinstance(event, Delta):
-            self.relayed_bytes += _content_bytes(event.data)
-            self.thinking_seen = self.thinking_seen or _thinks(event.data)
+            for part in _parts(event.data):
+                self.relayed_bytes += _content_bytes(part)
+                self.thinking_seen = self.thinking_seen or _thinks(part)
         elif isinstance(event, Usage):
             self.usage = event
         elif isinstance(event, Fault):
@@ -184,23 +187,23 @@ def _finish_of(held: Iterable[Event]) -> str | None:
     return said
 
 
-def _content_bytes(data: dict[str, Any]) -> int:
-    """Bytes of text, reasoning and tool arguments in one chunk or body.
+def _content_bytes(part: dict[str, Any]) -> int:
+    """Bytes of text, reasoning and tool arguments in one choice of a chunk or body.
 
     Providers send what they like: whatever is not of the expected shape counts nothing.
     """
     total = 0
-    for part in _parts(data):
-        total += sum(_size(part.get(key)) for key in _TEXTS)
-        calls = part.get("tool_calls")
-        for call in calls if isinstance(calls, list) else ():
-            total += _call_size(call.get("function") if isinstance(call, dict) else None)
-        total += _call_size(part.get("function_call"))
-    return total
+    for key in _TEXTS:
+        if key in part:
+            total += _size(part[key])
+    calls = part.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        total += _call_size(call.get("function") if isinstance(call, dict) else None)
+    return total + _call_size(part.get("function_call"))
 
 
-def _thinks(data: dict[str, Any]) -> bool:
-    return any(part.get(key) for part in _parts(data) for key in _THOUGHTS)
+def _thinks(part: dict[str, Any]) -> bool:
+    return any(part.get(key) for key in _THOUGHTS)
 
 
 def _parts(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -220,4 +223,6 @@ def _call_size(function: Any) -> int:
 
 
 def _size(value: Any) -> int:
-    return len(value.encode("utf-8", "surrogatepass")) if isinstance(value, str) else 0
+    if not isinstance(value, str):
+        return 0
+    return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))

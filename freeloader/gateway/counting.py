@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from freeloader.gateway.ports import JournalPort
 from freeloader.store.rows import AttemptRow, DecisionRow
@@ -41,8 +41,8 @@ class Counts:
         self.buckets[bisect_left(BUCKETS, seconds)] += 1
         self.seconds += seconds
         routing = row.detail.get("routing")
-        saved = routing.get("savings") if isinstance(routing, Mapping) else None
-        if isinstance(saved, Mapping):
+        saved = routing.get("savings") if isinstance(routing, dict) else None
+        if isinstance(saved, dict):
             self.saved_usd += max(0.0, float(saved.get("saved") or 0.0))
 
     def attempt(self, row: AttemptRow) -> None:

@@ -22,7 +22,7 @@ from freeloader.gateway.cast.run import CastRun
 from freeloader.gateway.classifying import Classifier
 from freeloader.gateway.owners_rules import OwnersRules
 from freeloader.gateway.plan import Plan
-from freeloader.gateway.policies import Policies, of_name
+from freeloader.gateway.policies import of_name
 from freeloader.gateway.ports import BooksPort
 from freeloader.gateway.reading import Reader
 from freeloader.gateway.run import Run
@@ -39,7 +39,6 @@ class Pipeline:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._rules = OwnersRules()
-        self._policies = Policies()
         self._reader = Reader(tools.rules.watching, tools.rules.curve)
         self._classifier: Classifier | None = None
 
@@ -188,7 +187,7 @@ class Pipeline:
             known = replace(known, signers=signers)
         over = () if spending.level is None else (spending.level,)
         monitor, by_name = self._tools.load, resolution.kind == "named"
-        policy = self._policies.of(
+        policy = self._tools.policies.of(
             (*over, *levels), monitor.state.level, monitor.rules, named=by_name
         )
         _comparable(policy, profile)

@@ -7,10 +7,11 @@ than deciding does. Nothing is decided here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
-from freeloader.core import load
+from freeloader.core import explain, load
 from freeloader.core.load import LoadRules
 from freeloader.core.model import Level, Policy
 from freeloader.core.policy import PRESETS, combine, patient
@@ -29,6 +30,7 @@ class Policies:
         self._rules: LoadRules | None = None
         # The levels are kept with what they made: while they live, no other has their ids.
         self._kept: dict[_Key, tuple[Sequence[Level], Policy]] = {}
+        self._shown: dict[int, tuple[Policy, Mapping[str, Any]]] = {}
 
     def of(self, levels: Sequence[Level], level: str, rules: LoadRules, *, named: bool) -> Policy:
         """All ``levels`` together, the nearest first, under the load ``level``.
@@ -47,6 +49,17 @@ class Policies:
             policy = patient(policy) or policy
         self._kept[key] = (tuple(levels), policy)
         return policy
+
+    def shown(self, policy: Policy) -> Mapping[str, Any]:
+        """The policy as JSON; the same object for the same policy, not to be changed."""
+        known = self._shown.get(id(policy))
+        if known is not None and known[0] is policy:
+            return known[1]
+        if len(self._shown) >= _MOST:
+            self._shown.clear()
+        shown = explain.policy_shown(policy)
+        self._shown[id(policy)] = (policy, shown)
+        return shown
 
 
 @lru_cache(maxsize=64)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from freeloader.clock import Clock, SystemClock
 from freeloader.core.model import EMPTY, Deployment, Resolution, Verdict
 from freeloader.gateway.load import LoadMonitor
+from freeloader.gateway.policies import Policies
 from freeloader.gateway.ports import BooksPort, JournalPort, LanePort, Rules
 from freeloader.gateway.retries import RetryBudget
 from freeloader.gateway.sessions import Sessions
@@ -89,6 +90,7 @@ class Tools:
     load: LoadMonitor = field(default_factory=lambda: LoadMonitor(SystemClock()))
     sessions: Sessions = field(default_factory=Sessions)
     retries: RetryBudget = field(default_factory=RetryBudget)
+    policies: Policies = field(default_factory=Policies)
     roll: Callable[[], float] = random.random
     lane_up: Callable[[], Awaitable[None]] = _nothing
     lane_wanted: Callable[[], None] = lambda: None

@@ -41,3 +41,28 @@ def test_the_kept_sum_is_the_sum(steps: list[tuple[str, int, float]]) -> None:
         assert window.used(now) == in_it(window, now)
         assert window.used(now + 2 * SPAN) == 0
         assert window.used(now) == in_it(window, now)  # looking ahead has changed nothing
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["passed", "told", "look"]),
+            st.integers(0, 1_000),
+            st.sampled_from([0.0, 0.25, 0.75, 1.0, 7.5, 61.0, -0.5, -3.0, -100.0]),
+        ),
+        max_size=40,
+    )
+)
+@settings(max_examples=80, deadline=None)
+def test_passed_is_add_and_a_look(steps: list[tuple[str, int, float]]) -> None:
+    quick, plain, now = Rolling(SPAN), Rolling(SPAN), 1_000_000.0
+    for what, amount, later in steps:
+        now += later
+        if what == "passed":
+            plain.add(float(amount), now, now)
+            assert quick.passed(float(amount), now) == plain.used(now)
+        elif what == "told":
+            quick.told(float(amount), 0.0, now, now - 1)
+            plain.told(float(amount), 0.0, now, now - 1)
+        assert quick.used(now) == plain.used(now)
+        assert quick.dump() == plain.dump()

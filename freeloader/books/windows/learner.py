@@ -76,11 +76,9 @@ class Learner:
         changed = False
         asked, tokens = max(1, used.requests), used.tokens()
         for track in tracks if watched else ():
-            for span in watched:
-                track.at(span)
             for span, one in track.spans.items():
-                one.count.add(asked if span[0] == "requests" else tokens, now, now)
-                consumed = int(one.count.used(now))
+                amount = asked if span[0] == "requests" else tokens
+                consumed = int(one.count.passed(amount, now))
                 if learning.passed(one.lesson, consumed, one.seconds, now):
                     self.dirty.add(PREFIX + track.owner)
                     changed = True
@@ -191,7 +189,11 @@ class Learner:
         for scope in ("account", "model"):
             owner = owner_of(scope, deployment)
             tracks.append(self._tracks.setdefault(owner, _Track(owner, scope)))
-        found = self._plans[deployment.id] = (_unpublished(deployment), tuple(tracks))
+        watched = _unpublished(deployment)
+        for track in tracks:
+            for span in watched:
+                track.at(span)
+        found = self._plans[deployment.id] = (watched, tuple(tracks))
         return found
 
 

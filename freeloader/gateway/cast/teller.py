@@ -27,7 +27,7 @@ class CastTelling(Telling):
         self._standing = standing
 
     def routing(self) -> dict[str, Any]:
-        shown = super().routing()
+        shown = self._routing()  # made anew: it depends on how the members stand
         if self._standing.members:
             shown["multiCast"] = self._told()
         if self._standing.winner is not None:

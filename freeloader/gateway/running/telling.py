@@ -24,6 +24,9 @@ class Telling:
         self._so_far, self._tools = so_far, tools
         #: The sentence that was made last, and what it was made of.
         self._reasoned: tuple[tuple[Any, ...], str] | None = None
+        #: The same of ``routing`` and ``savings``: the journal and the answer tell them alike.
+        self._routed: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+        self._saved: tuple[tuple[Any, ...], dict[str, Any] | None] | None = None
 
     def headers(self) -> dict[str, str]:
         """``X-Freeloader-*`` as far as known; cost only where nothing more can come."""
@@ -54,7 +57,19 @@ class Telling:
         return out
 
     def routing(self) -> dict[str, Any]:
-        """The ``routing`` object of the answer."""
+        """The ``routing`` object of the answer; not to be changed."""
+        so_far, plan = self._so_far, self._so_far.plan
+        watch = so_far.watch
+        about = (
+            *(so_far.chosen, so_far.settled, so_far.alternatives, watch, plan.policy),
+            *(plan.in_force, plan.spent_pico, len(so_far.attempts), so_far.waited_s),
+            watch.flaw if watch is not None else None,
+        )
+        if self._routed is None or any(map(is_not, self._routed[0], about)):
+            self._routed = about, self._routing()
+        return self._routed[1]
+
+    def _routing(self) -> dict[str, Any]:
         so_far, plan = self._so_far, self._so_far.plan
         if so_far.chosen is None:
             out = {"requested": plan.resolution.requested, "attempts": len(so_far.attempts)}
@@ -135,7 +150,11 @@ class Telling:
             return None
         if self._so_far.plan.unpriced:
             return None
-        return explain.savings(premium.name, settled.premium, self._so_far.plan.spent_pico)
+        spent = self._so_far.plan.spent_pico
+        about = (premium, settled, spent)
+        if self._saved is None or any(map(is_not, self._saved[0], about)):
+            self._saved = about, explain.savings(premium.name, settled.premium, spent)
+        return self._saved[1]
 
     def free(self) -> bool:
         """True where nothing that was asked can be billed."""
@@ -165,7 +184,7 @@ class Telling:
             latency_ms=(now.mono - self._so_far.started.mono) * 1000,
             detail={
                 "routing": self.routing(),
-                "policy": explain.policy_shown(plan.policy),
+                "policy": self._tools.policies.shown(plan.policy),
                 "rule": plan.resolution.rule,
                 "refusals": self._so_far.refusals,
                 "fallback": plan.notes,

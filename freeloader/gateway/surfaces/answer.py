@@ -110,6 +110,8 @@ def answer_headers(run: Run, dropped: tuple[str, ...]) -> dict[str, str]:
     headers.setdefault("X-Freeloader-Decision-Id", header_safe(run.decision_id))
     # What the provider's adapter does not take is named by the run itself.
     also = headers.pop("X-Freeloader-Dropped", "")
+    if not also and not dropped:
+        return headers
     every = (*dropped, *(name for name in also.split(", ") if name and name not in dropped))
     return {**headers, **dropped_header(every)}
 

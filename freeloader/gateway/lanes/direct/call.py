@@ -20,7 +20,9 @@ from freeloader.gateway.lanes.direct import answers
 from freeloader.gateway.lanes.direct.address import headers_of
 from freeloader.gateway.lanes.direct.body import body_of, fields_refused, told
 from freeloader.gateway.lanes.direct.inflate import Inflate, Unreadable
+from freeloader.gateway.lanes.direct.pool import Way
 from freeloader.gateway.lanes.direct.telling import Telling
+from freeloader.gateway.lanes.direct.wire import Response
 from freeloader.gateway.lanes.leaving_out import Gaps
 from freeloader.gateway.lanes.sse import TooLong
 from freeloader.gateway.lanes.waits import Waits
@@ -62,17 +64,17 @@ class Call:
         self._entry = attempt.deployment.entry
         self._left_out = gaps.of(self._entry, {**self._payload, "stream_options": None})
         self._headers: dict[str, str] = {}
-        self._response: aiohttp.ClientResponse | None = None
+        self._response: Response | None = None
         self._began = self._over = False
         self._inflate = Inflate()
         self._size = 0
         self._telling = Telling(self._stream, f"chatcmpl-{attempt.id}", int(clock.now().wall))
         self.waits = Waits(attempt.timeouts)
 
-    async def open(self, session: aiohttp.ClientSession, proxy: str | None) -> list[Event]:
+    async def open(self, way: Way) -> list[Event]:
         """Sends it; the first event. After anything but Headers there is no more."""
         try:
-            response = await self._post(session, proxy)
+            response = await self._post(way)
             sheds = 0
             while response.status >= 300:
                 body = await self._refused(response)
@@ -80,7 +82,7 @@ class Call:
                 sheds += 1
                 if sheds > _SHEDS_MAX or not self._sheds(response.status, body):
                     return [Fault(answers.refusal(response.status, self._headers, body))]
-                response = await self._post(session, proxy)
+                response = await self._post(way)
         except _FAILURES as error:
             return self._failed(error)
         self._began = True
@@ -111,19 +113,15 @@ class Call:
         if self._response is not None:
             self._response.close()
 
-    async def _post(
-        self, session: aiohttp.ClientSession, proxy: str | None
-    ) -> aiohttp.ClientResponse:
+    async def _post(self, way: Way) -> Response:
         """Send it; the response once its head is there. Raises TimeoutError, aiohttp's errors."""
         attempt = self._attempt
         async with self.waits.head():
-            response = await session.post(
+            response = await way.post(
                 self._url,
-                data=body_of(attempt, self._left_out),
-                headers=headers_of(attempt.deployment, attempt.credentials),
-                allow_redirects=False,
-                proxy=proxy,
-                timeout=connecting(attempt.timeouts.connect),
+                headers_of(attempt.deployment, attempt.credentials),
+                body_of(attempt, self._left_out),
+                connecting(attempt.timeouts.connect),
             )
         self._response = response
         self.waits.heard()
@@ -134,7 +132,7 @@ class Call:
         self._size = 0
         return response
 
-    async def _refused(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _refused(self, response: Response) -> bytes:
         """The beginning of a refusal's body; what cannot be read of it is not there."""
         parts: list[bytes] = []
         try:
@@ -153,7 +151,7 @@ class Call:
         self._gaps.learn(self._entry, names)
         return bool(names)
 
-    async def _next(self, response: aiohttp.ClientResponse, found: list[Event]) -> None:
+    async def _next(self, response: Response, found: list[Event]) -> None:
         """Reads on in a stream; its events go to ``found``, also where it then breaks."""
         telling = self._telling
         if chunk := await self._chunk(response):
@@ -166,7 +164,7 @@ class Call:
                 await self._last(response)
             found += telling.end()
 
-    async def _chunk(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _chunk(self, response: Response) -> bytes:
         """What has come, within its limit; nothing at the end. Raises TimeoutError."""
         content = response.content
         if content.at_eof():
@@ -186,14 +184,14 @@ class Call:
                 raise TooLong(f"an answer of over {_BODY_BYTES} bytes")
             yield piece
 
-    async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _whole(self, response: Response) -> bytes:
         parts: list[bytes] = []
         self.waits.begun = True
         while chunk := await self._chunk(response):
             parts.extend(self._plain(chunk))
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def _last(self, response: aiohttp.ClientResponse) -> None:
+    async def _last(self, response: Response) -> None:
         """Reads the end of a stream that said it is done, so that its connection can be kept."""
         if response.content.at_eof():
             return

@@ -56,8 +56,8 @@ class DirectLane:
         self._running.add(call)
         pool = self._pools.of(attempt.deployment.provider.id, base)
         try:
-            async with pool.call(attempt.timeouts.connect) as session:
-                for event in await call.open(session, pool.proxy):
+            async with pool.call(attempt.timeouts.connect) as way:
+                for event in await call.open(way):
                     yield event
                 while events := await call.more():
                     for event in events:

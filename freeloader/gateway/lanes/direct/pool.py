@@ -11,11 +11,14 @@ import asyncio
 import ipaddress
 import ssl
 from collections.abc import Mapping
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from freeloader.core.model import EMPTY
+from freeloader.gateway.lanes.direct.limits import LINE_BYTES, READ_BYTES
+from freeloader.gateway.lanes.direct.wire import Response, Wire
 
 #: Calls at one provider at a time; more wait for the connect limit, then they are refused.
 CALLS_MAX = 256
@@ -23,9 +26,6 @@ CALLS_MAX = 256
 KEEPALIVE_S = 15.0
 _NAMES_TTL_S = 60
 _POOLS_MAX = 512
-_LINE_BYTES = 32 * 1024
-#: aiohttp keeps up to twice as much of an answer that nobody reads on.
-_READ_BYTES = 16 * 1024
 
 
 class Full(Exception):
@@ -84,14 +84,14 @@ class Pool:
 
     def __init__(self, trust: _Trust | None, proxy: str | None, calls_max: int) -> None:
         self._trust = trust
-        self.proxy = proxy
+        self._proxy = proxy
         self._room = asyncio.Semaphore(calls_max)
         self._kept: _Kept | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self.calls = 0
 
     def call(self, patience: float) -> _Place:
-        """Room for one call, as ``async with``: the session to send it by.
+        """Room for one call, as ``async with``: the way to send it by.
 
         Raises Full where there is none within ``patience`` seconds.
         """
@@ -109,7 +109,7 @@ class Pool:
         except BaseException:
             self.leave(None)
             raise
-        kept = self._kept = self._kept or _Kept(context)
+        kept = self._kept = self._kept or _Kept(context, self._proxy)
         kept.calls += 1
         return kept
 
@@ -147,6 +147,16 @@ class Pool:
         task.add_done_callback(self._closing.discard)
 
 
+class Way(Protocol):
+    """How a call in its place is sent."""
+
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, limits: aiohttp.ClientTimeout
+    ) -> Response:
+        """See ``Wire.post``."""
+        ...
+
+
 class _Place:
     """One call's place in a pool."""
 
@@ -155,9 +165,9 @@ class _Place:
     def __init__(self, pool: Pool, patience: float) -> None:
         self._pool, self._patience = pool, patience
 
-    async def __aenter__(self) -> aiohttp.ClientSession:
+    async def __aenter__(self) -> Way:
         self._kept = await self._pool.enter(self._patience)
-        return self._kept.session
+        return self._kept
 
     async def __aexit__(self, *_: object) -> None:
         self._pool.leave(self._kept)
@@ -166,22 +176,40 @@ class _Place:
 class _Kept:
     """One set of kept connections, and how many calls use it."""
 
-    def __init__(self, context: ssl.SSLContext | None) -> None:
+    def __init__(self, context: ssl.SSLContext | None, proxy: str | None) -> None:
         self.calls = 0
+        self._proxy = proxy
+        connector = aiohttp.TCPConnector(
+            limit=0,  # the pool counts itself: waiting here would look like a slow provider
+            keepalive_timeout=KEEPALIVE_S,
+            ttl_dns_cache=_NAMES_TTL_S,
+            ssl=context if context is not None else True,
+        )
+        self._wire = Wire(connector)
         self.session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0,  # the pool counts itself: waiting here would look like a slow provider
-                keepalive_timeout=KEEPALIVE_S,
-                ttl_dns_cache=_NAMES_TTL_S,
-                ssl=context if context is not None else True,
-            ),
+            connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
-            read_bufsize=_READ_BYTES,
-            max_line_size=_LINE_BYTES,
-            max_field_size=_LINE_BYTES,
+            read_bufsize=READ_BYTES,
+            max_line_size=LINE_BYTES,
+            max_field_size=LINE_BYTES,
             timeout=aiohttp.ClientTimeout(total=None),
+        )
+
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, limits: aiohttp.ClientTimeout
+    ) -> Response:
+        """By the wire itself; through a proxy as aiohttp does it."""
+        if self._proxy is None:
+            return await self._wire.post(url, headers, body, limits)
+        return await self.session.post(
+            url,
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            proxy=self._proxy,
+            timeout=limits,
         )
 
 

@@ -1,0 +1,8 @@
+"""How much of a provider's answer is taken at a time."""
+
+from __future__ import annotations
+
+#: One line of an answer's head.
+LINE_BYTES = 32 * 1024
+#: aiohttp keeps up to twice as much of an answer that nobody reads on.
+READ_BYTES = 16 * 1024

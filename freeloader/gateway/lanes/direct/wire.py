@@ -1,0 +1,158 @@
+"""One POST on a kept connection: head and body out in one piece, the answer's head back.
+
+Connections are aiohttp's own, with its pool, its name look-up, its TLS and its parser. Left
+out is what its client does for every request and this lane never wants (cookies, redirects,
+authentication from other places, a task to write the body with): that took half of the
+time of a call. Proxies are the session's business still. It judges no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import aiohttp
+from aiohttp.client_reqrep import ClientRequest
+from aiohttp.connector import Connection
+from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
+
+from freeloader.gateway.lanes.direct.limits import LINE_BYTES, READ_BYTES
+
+#: Bodies up to this size go out joined to their head.
+_JOINED = 32 * 1024
+#: Addresses at one provider: chat and completions; more were a registry that changes.
+_TARGETS_MAX = 64
+_SWITCHING = 101
+
+
+class Response(Protocol):
+    """An answer whose head is there: what this lane reads of one, whoever fetched it."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def content(self) -> aiohttp.StreamReader: ...
+
+    @property
+    def content_type(self) -> str: ...
+
+    def close(self) -> None:
+        """Gives the connection up, where the answer was not read to its end."""
+        ...
+
+
+class Wire:
+    """One set of kept connections, to be used by one event loop."""
+
+    def __init__(self, connector: aiohttp.BaseConnector) -> None:
+        self._connector = connector
+        self._targets: dict[str, _Target] = {}
+
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, limits: aiohttp.ClientTimeout
+    ) -> Response:
+        """Sends it; the response once its head is there. ``limits``: for connecting alone.
+
+        Raises aiohttp's errors, OSError, and ValueError for an address or a header that cannot
+        be sent. Whatever it raises, the connection is closed.
+        """
+        target = self._targets.get(url) or self._target(url)
+        head = target.head(headers, len(body))
+        try:
+            connection = await self._connector.connect(target.request, [], limits)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError("no connection in time") from error
+        try:
+            return await _exchange(connection, head, body, target.request)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _target(self, url: str) -> _Target:
+        if len(self._targets) >= _TARGETS_MAX:
+            self._targets.clear()
+        found = self._targets[url] = _Target(url)
+        return found
+
+
+class _Target:
+    """One address: what the connector asks for it by, and the first lines of every request."""
+
+    def __init__(self, url: str) -> None:
+        self.request = ClientRequest("POST", URL(url))
+        path, host = self.request.url.raw_path_qs, self.request.headers["Host"]
+        self._first = f"POST {path} HTTP/1.1\r\nHost: {host}\r\n"
+
+    def head(self, headers: Mapping[str, str], size: int) -> bytes:
+        """The request's head. Raises ValueError for a header of more than one line."""
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
+            raise ValueError("a header holds a line break")
+        return f"{self._first}{lines}Content-Length: {size}\r\n\r\n".encode("latin-1")
+
+
+async def _exchange(
+    connection: Connection, head: bytes, body: bytes, request: ClientRequest
+) -> Response:
+    protocol = connection.protocol
+    assert protocol is not None
+    protocol.set_response_params(
+        read_until_eof=True,
+        auto_decompress=False,
+        read_bufsize=READ_BYTES,
+        max_line_size=LINE_BYTES,
+        max_field_size=LINE_BYTES,
+    )
+    transport = protocol.transport
+    if transport is None or transport.is_closing():
+        raise aiohttp.ClientConnectionResetError("the connection was closed meanwhile")
+    if len(body) <= _JOINED:
+        transport.write(head + body)
+    else:
+        transport.writelines((head, body))
+    while True:
+        try:
+            message, payload = await protocol.read()
+        except HttpProcessingError as error:
+            raise aiohttp.ClientResponseError(
+                request.request_info, (), status=error.code, message=error.message
+            ) from error
+        if not 100 <= message.code < 200 or message.code == _SWITCHING:
+            return _Answer(connection, message, payload)
+
+
+class _Answer:
+    """Read to its end, its connection goes back to the others by itself."""
+
+    __slots__ = ("_connection", "content", "headers", "status")
+
+    def __init__(self, connection: Connection, message: Any, payload: aiohttp.StreamReader) -> None:
+        self._connection: Connection | None = connection
+        self.status: int = message.code
+        self.headers: Mapping[str, str] = message.headers
+        self.content = payload
+        payload.on_eof(self._ended)
+
+    @property
+    def content_type(self) -> str:
+        """Without its parameters."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _ended(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        protocol, transport = connection.protocol, connection.transport
+        if protocol is not None and transport is not None and transport.get_write_buffer_size():
+            protocol.force_close()  # it answered before it had heard all
+        connection.release()
