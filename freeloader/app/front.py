@@ -40,7 +40,7 @@ class Front:
         traces: Traces,
         point: Failpoint | None,
     ) -> None:
-        settings, clock, self.ids = given.in_force, given.clock, Ids()
+        settings, clock, self.ids = given.in_force, given.clock, Ids(given.clock)
         upstream = supply.upstream
         spread = random.Random()  # noqa: S311 - sets requests apart, hides nothing
         box, boot = Box(given.home.path / "idempotency.key"), entropy.token_hex(8)

@@ -8,17 +8,22 @@ Plain functions over a connection inside a transaction; no threads, no waiting, 
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import ceil, floor
+from operator import itemgetter
 from typing import Any
 
 from freeloader.errors import Conflict, NotFound
 from freeloader.money import METERS, Meters
 from freeloader.store import sql
+from freeloader.store.pieces import put_all
 from freeloader.store.reports import sums
 from freeloader.store.rows import MAX_PICO, HoldRow, Settled, UsageRow, check_meters, check_pico
+
+_USAGE = itemgetter(*sql.USAGE_COLUMNS)
 
 SLOT_S = 900
 """Seconds of one running sum: calendar periods of every time zone are made of whole ones."""
@@ -102,7 +107,8 @@ def record(conn: sqlite3.Connection, usage: UsageRow) -> Settled:
 
 def record_all(conn: sqlite3.Connection, rows: Sequence[UsageRow]) -> None:
     """As ``record`` for each, with the sums of all of them at once."""
-    fresh = [one for row in rows if (one := _insert(conn, usage_params(row))) is not None]
+    fresh = _not_charged(conn, [usage_params(row) for row in rows])
+    put_all(conn, sql.USAGE_PUT, list(map(_USAGE, fresh)))
     sums.add(conn, fresh)
     slots_: dict[tuple[int, str, str], list[int]] = {}
     for one in fresh:
@@ -110,6 +116,25 @@ def record_all(conn: sqlite3.Connection, rows: Sequence[UsageRow]) -> None:
         slots_.setdefault(key, []).append(one["cost_pico"])
     for (slot, project, key_id), costs in slots_.items():
         _track(conn, slot * SLOT_S, project, key_id, sum(costs), len(costs))
+
+
+def _not_charged(conn: sqlite3.Connection, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those whose attempt was not charged before, with what the request's others tell: only its
+    first attempt asks something, and only one of them is compared."""
+    attempts = {"names": json.dumps([row["attempt_id"] for row in rows])}
+    requests = {"names": json.dumps([row["request_id"] for row in rows])}
+    known = {name for (name,) in conn.execute(sql.USAGE_KNOWN, attempts)}
+    before = {name: (count, more) for name, count, more in conn.execute(sql.USAGE_BEFORE, requests)}
+    fresh = []
+    for row in rows:
+        if row["attempt_id"] in known:
+            continue
+        known.add(row["attempt_id"])
+        count, compared = before.get(row["request_id"], (0, 0))
+        premium = None if compared else row["premium_pico"]
+        before[row["request_id"]] = (count + 1, compared + (premium is not None))
+        fresh.append({**row, "asked": int(count == 0), "premium_pico": premium})
+    return fresh
 
 
 def _insert(conn: sqlite3.Connection, params: dict[str, Any]) -> dict[str, Any] | None:

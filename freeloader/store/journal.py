@@ -16,6 +16,7 @@ import orjson
 
 from freeloader.store import sql
 from freeloader.store.file import PAUSE_S, SLICE, DatabaseFile
+from freeloader.store.pieces import put_all
 from freeloader.store.rows import AttemptRow, DecisionRow
 
 DETAIL_BYTES_MAX = 16 * 1024
@@ -170,10 +171,10 @@ def _write_rows(conn: sqlite3.Connection, rows: Sequence[DecisionRow | AttemptRo
     """In the writer's thread: making JSON of them costs more than deciding did."""
     decisions = [_decision_params(row) for row in rows if isinstance(row, DecisionRow)]
     if decisions:
-        conn.executemany(sql.DECISION_PUT, decisions)
+        put_all(conn, sql.DECISION_PUT, decisions)
     attempts = [_attempt_params(row) for row in rows if isinstance(row, AttemptRow)]
     if attempts:
-        conn.executemany(sql.ATTEMPT_PUT, attempts)
+        put_all(conn, sql.ATTEMPT_PUT, attempts)
 
 
 _DECISION = attrgetter(*sql.DECISION_COLUMNS)

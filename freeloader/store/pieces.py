@@ -23,6 +23,20 @@ Many = Callable[[sqlite3.Connection, Sequence[Any]], object]
 BATCH_MAX = 256
 
 
+def put_all(
+    conn: sqlite3.Connection,
+    statements: Sequence[tuple[int, str]],
+    rows: Sequence[tuple[Any, ...]],
+) -> None:
+    """Writes rows with as few executions as there are statements for; the last is for one row."""
+    start = 0
+    for size, statement in statements:
+        while len(rows) - start >= size:
+            part = rows[start : start + size]
+            conn.execute(statement, [value for row in part for value in row])
+            start += size
+
+
 @dataclass(slots=True)
 class Item:
     """One queued piece. ``waiter`` is the loop and future to tell, until it has been told.

@@ -58,6 +58,15 @@ WHERE true
 ON CONFLICT(attempt_id) DO NOTHING
 RETURNING asked, premium_pico
 """
+#: Of these attempts (a JSON list) the ones that were charged before.
+USAGE_KNOWN = """
+SELECT attempt_id FROM usage WHERE attempt_id IN (SELECT value FROM json_each(:names))
+"""
+#: Of these requests: how many attempts there are, and how many of them were compared.
+USAGE_BEFORE = """
+SELECT request_id, count(*) AS attempts, count(premium_pico) AS premium
+FROM usage WHERE request_id IN (SELECT value FROM json_each(:names)) GROUP BY request_id
+"""
 USAGE_BY_REQUEST = "SELECT * FROM usage WHERE request_id = :request_id ORDER BY id"
 USAGE_OF_ATTEMPT = """
 SELECT cost_pico, at, provider, account, model, family, project, key_id, task, outcome,
@@ -280,6 +289,12 @@ ORDER BY id DESC LIMIT :limit
 
 # ── the journal ──────────────────────────────────────────────────────────────
 
+USAGE_COLUMNS = (
+    "attempt_id", "request_id", "at", "provider", "account", "model", "family", "project",
+    "key_id", "task", "requests", "input", "cache_read", "cache_write", "output", "images",
+    "seconds", "units", "usd", "cost_pico", "premium_pico", "basis", "latency_ms", "first_ms",
+    "outcome", "estimated", "unpriced", "asked",
+)  # fmt: skip
 DECISION_COLUMNS = (
     "id", "request_id", "at", "key_id", "operation", "requested", "strategy", "task", "provider",
     "model", "outcome", "attempts", "cost_pico", "latency_ms", "unpriced",
@@ -290,19 +305,34 @@ ATTEMPT_COLUMNS = (
 )  # fmt: skip
 
 
-def _put(table: str, columns: tuple[str, ...], fixed: int = 1) -> str:
-    """Written in full, or over what is there under the same id, but for the first ``fixed``
-    columns; parameters by their place, as there are very many of these rows."""
+#: Rows of one statement, the most first: each execution hands the interpreter's lock over and
+#: back, which is dear where an event loop needs it all the time.
+_SIZES = (32, 8, 1)
+Sized = tuple[tuple[int, str], ...]
+"""A statement for so many rows, by their number; parameters by their place."""
+
+
+def _insert(table: str, columns: tuple[str, ...], conflict: str) -> Sized:
+    row = f"({', '.join('?' * len(columns))})"
+    return tuple(
+        (
+            size,
+            f"INSERT INTO {table}({', '.join(columns)}) VALUES {', '.join([row] * size)} "  # noqa: S608 - of constants, once
+            f"ON CONFLICT({columns[0]}) DO {conflict}",
+        )
+        for size in _SIZES
+    )
+
+
+def _put(table: str, columns: tuple[str, ...], fixed: int = 1) -> Sized:
+    """Written in full, or over what is there under the same id, but for ``fixed`` columns."""
     grown = ", ".join(f"{name} = excluded.{name}" for name in columns[fixed:])
-    places = ", ".join("?" * len(columns))
-    return f"""
-INSERT INTO {table}({", ".join(columns)}) VALUES ({places})
-ON CONFLICT(id) DO UPDATE SET {grown}
-"""  # noqa: S608 - of constants, once, when this module is imported
+    return _insert(table, columns, f"UPDATE SET {grown}")
 
 
 DECISION_PUT = _put("decisions", (*DECISION_COLUMNS, "project", "reason", "detail"))
 ATTEMPT_PUT = _put("attempts", (*ATTEMPT_COLUMNS, "reason", "meters", "detail"), fixed=6)
+USAGE_PUT = _insert("usage", USAGE_COLUMNS, "NOTHING")
 PROMPT_PUT = """
 INSERT INTO prompts(decision_id, at, prompt, response, bytes)
 VALUES (:decision_id, :at, :prompt, :response, :bytes)

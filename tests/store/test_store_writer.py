@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from freeloader.errors import Conflict, Unavailable
+from freeloader.store.pieces import put_all
 from freeloader.store.writer import BATCH_MAX, Writer
 
 
@@ -244,7 +245,7 @@ def test_a_writer_outlives_its_waiters_event_loop(tmp_path: Path) -> None:
         assert asyncio.run(made.submit(put(1))) == 1
 
 
-def put_all(conn: sqlite3.Connection, rows: list[int]) -> None:
+def put_numbers(conn: sqlite3.Connection, rows: list[int]) -> None:
     conn.executemany("INSERT INTO t VALUES (?)", [(x,) for x in rows])
 
 
@@ -253,7 +254,7 @@ async def test_rows_of_one_kind_are_written_together_and_in_order(tmp_path: Path
 
     def counted(conn: sqlite3.Connection, rows: list[int]) -> None:
         seen.append(len(rows))
-        put_all(conn, rows)
+        put_numbers(conn, rows)
 
     with writer(tmp_path) as made:
         held = await behind(gate := Gate(), made)
@@ -273,7 +274,7 @@ async def test_a_bad_row_never_takes_those_gathered_with_it(tmp_path: Path) -> N
     with writer(tmp_path) as made:
         held = await behind(gate := Gate(), made)
         for n in (1, 2, 2, 3):
-            made.gather(put_all, n)
+            made.gather(put_numbers, n)
         gate.go.set()
         await held
         await made.flush()
@@ -284,7 +285,7 @@ async def test_a_bad_row_never_takes_those_gathered_with_it(tmp_path: Path) -> N
 async def test_gathered_rows_are_bounded_one_by_one(tmp_path: Path) -> None:
     with writer(tmp_path, queue_max=3, drop_oldest=True) as made:
         held = await behind(gate := Gate(), made)
-        assert all(made.gather(put_all, n) for n in range(5))
+        assert all(made.gather(put_numbers, n) for n in range(5))
         gate.go.set()
         await held
         await made.flush()
@@ -296,13 +297,26 @@ async def test_gathered_rows_outlive_a_fault(tmp_path: Path) -> None:
         await made.submit(put(0))
         other = connect(tmp_path / "t.db")
         other.execute("BEGIN IMMEDIATE")
-        made.gather(put_all, 1)
+        made.gather(put_numbers, 1)
         with pytest.raises(Unavailable):
             await made.submit(put(9))
-        made.gather(put_all, 2)
+        made.gather(put_numbers, 2)
         other.execute("ROLLBACK")
         other.close()
         while made.problem:
             await asyncio.sleep(0.005)
         await made.flush()
         assert rows(tmp_path) == [0, 1, 2]
+
+
+def test_many_rows_take_few_executions() -> None:
+    """Each hands the interpreter's lock over and back: 41 rows are 32, 8 and 1."""
+    conn = sqlite3.connect(":memory:")
+    conn.execute("CREATE TABLE t(a, b)")
+    ran: list[str] = []
+    conn.set_trace_callback(ran.append)
+    sized = [(n, f"INSERT INTO t VALUES {', '.join(['(?, ?)'] * n)}") for n in (32, 8, 1)]
+    put_all(conn, sized, [(n, -n) for n in range(41)])
+    assert len([one for one in ran if one.startswith("INSERT")]) == 3
+    assert list(conn.execute("SELECT * FROM t ORDER BY rowid")) == [(n, -n) for n in range(41)]
+    conn.close()
