@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ PACE = 25.0
 P99_TIMES, RSS_MB = 2.0, 50.0
 #: Seconds over which the slow clients come in.
 RAMP_S = 3.0
+KINDS = ("drip", "half", "sip")
 TALKERS = ("beta", "gamma")
 _LONG = "a long story sim:tokens=4000"
 
@@ -49,6 +50,8 @@ def main(argv: list[str]) -> int:
                         help=f"{QUICK_CLIENTS} clients for {QUICK_SECONDS:g} s")  # fmt: skip
     parser.add_argument("--clients", type=int, help=f"how many slow ones ({CLIENTS})")
     parser.add_argument("--seconds", type=float, help=f"how long ({SECONDS:g})")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS,
+                        help="which kinds of slow clients, in equal parts (all)")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     parser.add_argument("--attack", nargs=2, metavar=("PORT", "KEYFILE"), help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
@@ -57,10 +60,10 @@ def main(argv: list[str]) -> int:
     _raise_files()
     if options.attack:
         port, key = int(options.attack[0]), Path(options.attack[1]).read_text().strip()
-        print(json.dumps(asyncio.run(Slow(port, key).all(clients, seconds))))
+        print(json.dumps(asyncio.run(Slow(port, key).all(clients, seconds, options.kinds))))
         return 0
     with tempfile.TemporaryDirectory(prefix="fl-") as place:
-        found = _measure(Path(place), clients, seconds)
+        found = _measure(Path(place), clients, seconds, options.kinds)
     if options.json:
         print(json.dumps(found))
     else:
@@ -78,7 +81,9 @@ def _raise_files() -> None:
 # ── the measurement ──────────────────────────────────────────────────────────────
 
 
-def _measure(place: Path, clients: int, seconds: float) -> dict[str, Any]:
+def _measure(
+    place: Path, clients: int, seconds: float, kinds: Sequence[str]
+) -> dict[str, Any]:
     # Far faster than anybody there reads, and slow enough that the pretend provider, which the
     # good requests need too, is not what the run measures.
     spoken = {"firstMs": 20, "tokensPerSecond": 10}
@@ -102,12 +107,12 @@ def _measure(place: Path, clients: int, seconds: float) -> dict[str, Any]:
         for name in models:
             house.xswarm("account", "add", name, "-", "--tier", "free", stdin=f"key-{name}\n")
         with running(house):
-            return _both(house, clients, seconds)
+            return _both(house, clients, seconds, kinds)
     finally:
         simulator.stop()
 
 
-def _both(house: House, clients: int, seconds: float) -> dict[str, Any]:
+def _both(house: House, clients: int, seconds: float, kinds: Sequence[str]) -> dict[str, Any]:
     assert house.daemon is not None
     daemon = psutil.Process(house.daemon.pid)
     quiet = min(seconds, 20.0)
@@ -118,6 +123,7 @@ def _both(house: House, clients: int, seconds: float) -> dict[str, Any]:
     print(f"{seconds:g} s beside {clients} slow clients …", file=sys.stderr, flush=True)
     attack = subprocess.Popen(
         [sys.executable, __file__, "--clients", str(clients), "--seconds", str(seconds + RAMP_S),
+         "--kinds", *kinds,
          "--attack", str(house.port), str(house.home / "client.key")],
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -132,7 +138,7 @@ def _both(house: House, clients: int, seconds: float) -> dict[str, Any]:
     ratio = beside["p99"] / alone["p99"]
     kept = ratio < P99_TIMES and grown < RSS_MB and not beside["failed"]
     return {
-        "clients": clients, "seconds": seconds, "alone": alone, "beside": beside,
+        "clients": clients, "kinds": list(kinds), "seconds": seconds, "alone": alone, "beside": beside,
         "p99Ratio": round(ratio, 3), "rssGrownMb": round(grown, 1),
         "slow": json.loads(said), "kept": kept,
     }  # fmt: skip
@@ -209,12 +215,12 @@ class Slow:
         self._port, self._key = port, key
         self._counts: Counter[str] = Counter()
 
-    async def all(self, clients: int, seconds: float) -> dict[str, float]:
-        kinds = (self._drip, self._half, self._sip)
+    async def all(self, clients: int, seconds: float, kinds: Sequence[str]) -> dict[str, float]:
+        ways = [getattr(self, f"_{kind}") for kind in kinds]
         loop = asyncio.get_running_loop()
         self._end = loop.time() + seconds
         await asyncio.gather(
-            *(self._keep(kinds[i % 3], RAMP_S * i / clients) for i in range(clients))
+            *(self._keep(ways[i % len(ways)], RAMP_S * i / clients) for i in range(clients))
         )
         return {**self._counts, "cpu": time.process_time() / seconds}
 
