@@ -12,6 +12,7 @@ import os
 import secrets
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -81,7 +82,9 @@ class Worker:
         self._process = process
         assert process.stdin is not None
         given = {**orders, "parent": os.getpid(), "masterKey": self.master_key}
-        process.stdin.write(json.dumps(given).encode() + b"\n")
+        # uvloop raises where it has ended meanwhile: that is for ``wait`` to tell, like any end.
+        with suppress(RuntimeError, OSError):
+            process.stdin.write(json.dumps(given).encode() + b"\n")
         self._pump = asyncio.create_task(self._copy_output(process, log))
 
     async def wait(self) -> int:

@@ -209,7 +209,9 @@ class Front:
                         request[REQUEST_ID], error.code)  # fmt: skip
             return self._cut(request)
         extra = {**request.get(ERROR_HEADERS, {}), **(headers or {})}
-        return error_response(error, request.get(DECISION_ID), extra)
+        response = error_response(error, request.get(DECISION_ID), extra)
+        error.with_traceback(None)  # what was answered holds no frames, nor what is in them
+        return response
 
     def _cut(self, request: web.Request) -> web.StreamResponse:
         """End the connection, so that half an answer never looks like a whole one."""

@@ -31,7 +31,7 @@ READER_SECONDS = 60.0
 #: so it is seen whether anything is read.
 _UNSENT_BYTES = 64 * 1024
 #: The same for a stream, and what may wait here besides: then no more is read of its provider.
-_STREAM_BYTES = 4096
+_STREAM_BYTES = 2048
 _LOWAT = "TCP_NOTSENT_LOWAT"  # Linux and macOS
 
 

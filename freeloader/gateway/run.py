@@ -298,7 +298,8 @@ class Run:
         decision_id, began = self.decision_id, self._so_far.started.wall
         if error is not None:
             error.details.setdefault("decisionId", decision_id)
-        self._error = error
+        # Its frames know this run, and would hold all of it until the collector came.
+        self._error = error.with_traceback(None) if error is not None else None
         self._ready.set()
         tools, payload = self._tools, self._plan.profile.payload
         tools.journal.decision(self._telling.row(status, error))

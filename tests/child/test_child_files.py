@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
+import pytest
 
 from freeloader.child.environment import child_environ
 from freeloader.child.logfile import TAIL_LINES, LogFile
 from freeloader.child.places import Places
+from freeloader.child.process import Worker
 from freeloader.child.records import record_of, save, sweep
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -103,3 +107,26 @@ def test_a_key_that_the_child_prints_is_masked_however_it_is_cut(tmp_path: Path)
     log.close()
     assert path.read_text() == "error: *** is wrong\nnext ***"
     assert "planted" not in "".join(log.tail)
+
+
+async def test_s2_a_worker_that_ends_while_it_is_started_is_an_end_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pipe is closed before its orders are written, where the loop is uvloop's."""
+    start = asyncio.create_subprocess_exec
+
+    async def dies_at_once(*command: str, **options: Any) -> Any:
+        process = await start(*command, **options)
+        await process.wait()
+
+        def write(_: bytes) -> None:
+            raise RuntimeError("unable to perform operation; the handler is closed")
+
+        monkeypatch.setattr(process.stdin, "write", write)
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", dies_at_once)
+    worker = Worker(1, 0, tmp_path / "w.sock")
+    await worker.spawn((sys.executable, "-c", "raise SystemExit(3)"), {}, tmp_path, {}, len)
+    assert await worker.wait() == worker.exited == 3
+    await worker.close()

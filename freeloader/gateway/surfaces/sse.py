@@ -143,7 +143,9 @@ async def answer_stream(
         except FreeloaderError as error:
             if stream.response is None:
                 raise
-            await stream.write(frame({"error": error_object(error, run.decision_id)}))
+            said = frame({"error": error_object(error, run.decision_id)})
+            error.with_traceback(None)  # (its frames, and all they hold, may go)
+            await stream.write(said)
         finished = True
     except ConnectionResetError:
         pass  # the client went away: the run is abandoned below, and settled by the pipeline
