@@ -22,6 +22,8 @@ _READ_BYTES = 65536
 _PUMP_SECONDS = 1.0
 #: The child's header lines are under 8,190 bytes; no answer of it may ever break parsing.
 _LINE_BYTES = 64 * 1024
+#: aiohttp keeps up to twice as much of an answer that nobody reads on.
+_AHEAD_BYTES = 8 * 1024
 
 
 class Worker:
@@ -62,6 +64,7 @@ class Worker:
                 },
                 timeout=aiohttp.ClientTimeout(total=None, connect=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                read_bufsize=_AHEAD_BYTES,
                 max_line_size=_LINE_BYTES,
                 max_field_size=_LINE_BYTES,
             )

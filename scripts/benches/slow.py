@@ -81,9 +81,7 @@ def _raise_files() -> None:
 # ── the measurement ──────────────────────────────────────────────────────────────
 
 
-def _measure(
-    place: Path, clients: int, seconds: float, kinds: Sequence[str]
-) -> dict[str, Any]:
+def _measure(place: Path, clients: int, seconds: float, kinds: Sequence[str]) -> dict[str, Any]:
     # Far faster than anybody there reads, and slow enough that the pretend provider, which the
     # good requests need too, is not what the run measures.
     spoken = {"firstMs": 20, "tokensPerSecond": 10}
@@ -138,7 +136,8 @@ def _both(house: House, clients: int, seconds: float, kinds: Sequence[str]) -> d
     ratio = beside["p99"] / alone["p99"]
     kept = ratio < P99_TIMES and grown < RSS_MB and not beside["failed"]
     return {
-        "clients": clients, "kinds": list(kinds), "seconds": seconds, "alone": alone, "beside": beside,
+        "clients": clients, "kinds": list(kinds), "seconds": seconds,
+        "alone": alone, "beside": beside,
         "p99Ratio": round(ratio, 3), "rssGrownMb": round(grown, 1),
         "slow": json.loads(said), "kept": kept,
     }  # fmt: skip
