@@ -23,6 +23,7 @@ PARTS = {
     "faults": ("faults", "what goes wrong with the child and with providers, and what comes of it"),
     "slow": ("slow", "a thousand slow clients: what good ones notice, and memory"),
     "soak": ("soak", "half an hour at fifty requests a second: memory, descriptors, tasks, WAL"),
+    "many": ("many", "a hundred thousand requests: how much larger the daemon is then"),
     "lanes": ("lanes", "five ways to one provider: direct, relay, both of ours, stock LiteLLM"),
     "yield": ("yield_week", "free quotas used in a simulated week, of what was possible"),
     "store": ("store", "a million rows: analytics, start, budgets, holds, retention"),

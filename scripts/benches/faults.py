@@ -36,6 +36,7 @@ from faults_kit import (
     table,
     timed,
 )
+from faults_upgrade import upgrading
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "acceptance"))
 from farm import House, Simulator, until
@@ -301,5 +302,6 @@ PARTS: dict[str, Callable[..., list[Row]]] = {
     "killed": killed, "stopped": stopped, "looping": looping, "orphans": orphans,
     "taken": taken, "draining": draining, "descriptors": limits.descriptors,
     "memory": limits.memory,
+    "upgrading": upgrading,
     "overload": limits.overload, "twice": limits.twice, "broken": broken,
 }  # fmt: skip
