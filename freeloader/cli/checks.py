@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from freeloader.cli import ports
 from freeloader.cli.client import Client
 from freeloader.cli.database_checks import check_databases
-from freeloader.cli.patient import FAIL, OK, WARN, Finding, Patient, health_of
+from freeloader.cli.patient import FAIL, OK, WARN, Finding, Patient, ask, health_of
 from freeloader.cli.running_checks import (
     check_limits,
     check_load,
@@ -99,6 +99,7 @@ def check_keys(patient: Patient) -> Iterator[Finding]:
 
 def check_secrets(patient: Patient) -> Iterator[Finding]:
     from freeloader.secrets import SecretStore
+    from freeloader.secrets.file import SecretFile
     from freeloader.settings import Home
 
     if not patient.home.is_dir():
@@ -108,6 +109,12 @@ def check_secrets(patient: Patient) -> Iterator[Finding]:
         found = asyncio.run(SecretStore(Home(patient.home), backend).status())
     except FreeloaderError as error:
         yield Finding("secret store", FAIL, error.message, "xswarm config set secrets.backend file")
+        return
+    try:
+        SecretFile(Home(patient.home)).read()  # a key can be there, and not be the file's
+    except FreeloaderError as error:
+        remedy = "restore secrets.key and secrets.enc, or move both away and add the accounts again"
+        yield Finding("secret store", FAIL, error.message, remedy)
         return
     if found["serves"] == "keyring":
         yield Finding("secret store", OK, "the system's keyring")
@@ -120,6 +127,7 @@ def check_secrets(patient: Patient) -> Iterator[Finding]:
 def check_port(patient: Patient) -> Iterator[Finding]:
     if patient.record is not None and patient.record.address:
         status, _ = Client(patient.record.address, None).probe("/health")
+        patient.silent = status == 0
         if status == 200:
             yield Finding("port", OK, f"the daemon answers at {patient.record.address}")
         else:
@@ -180,12 +188,8 @@ def child_finding(child: Mapping[str, Any], needed: bool = True) -> Finding:
 
 def check_accounts(patient: Patient) -> Iterator[Finding]:
     """Several accounts at one provider, and quota warnings, as the running daemon sees them."""
-    if patient.record is None or not patient.record.address:
-        return
-    path = patient.home / "admin.key"
-    key = path.read_text(encoding="utf-8").strip() if path.is_file() else None
-    status, answer = Client(patient.record.address, key).probe("/v1/free-tiers")
-    if status != 200 or not isinstance(answer, Mapping):
+    answer = ask(patient, "/v1/free-tiers")
+    if not isinstance(answer, Mapping):
         return  # the checks of key and port say why
     found = False
     for warning in answer.get("warnings") or ():

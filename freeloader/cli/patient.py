@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from freeloader.settings import Settings
 
 OK, WARN, FAIL = "ok", "warn", "fail"
+#: How long a running daemon is waited for.
+ANSWER_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,9 @@ class Patient:
         self.home = home
         self.clock = clock
         self.record: Record | None = RunFiles(home).running()
+        #: A daemon that did not answer is not asked again: each time would be waited for.
+        self.silent = False
+        self.health: Mapping[str, Any] | None = None
         self.problem: ConfigError | None = None
         self.settings: Settings | None = None
         try:
@@ -45,10 +50,19 @@ class Patient:
 
 
 def health_of(patient: Patient) -> Mapping[str, Any] | None:
-    """`/v1/health` of a running daemon; None where nothing answers."""
-    if patient.record is None or not patient.record.address:
+    """`/v1/health` of a running daemon, asked once; None where nothing answers."""
+    if patient.health is None:
+        found = ask(patient, "/v1/health")
+        patient.health = found if isinstance(found, Mapping) else None
+    return patient.health
+
+
+def ask(patient: Patient, path: str) -> Any:
+    """What a running daemon answers to its owner's GET; None where nothing does, or refuses."""
+    if patient.record is None or not patient.record.address or patient.silent:
         return None
-    path = patient.home / "admin.key"
-    key = path.read_text(encoding="utf-8").strip() if path.is_file() else None
-    status, health = Client(patient.record.address, key).probe("/v1/health", 10.0)
-    return health if status == 200 and isinstance(health, Mapping) else None
+    file = patient.home / "admin.key"
+    key = file.read_text(encoding="utf-8").strip() if file.is_file() else None
+    status, answer = Client(patient.record.address, key).probe(path, ANSWER_SECONDS)
+    patient.silent = status == 0
+    return answer if status == 200 else None

@@ -39,7 +39,7 @@ from freeloader.gateway.settling import Settled, settle
 from freeloader.gateway.tools import Tools
 
 #: Chunks in flight between provider and client: enough to smooth, bounded for slow readers.
-_QUEUE = 16
+_QUEUE = 8
 
 _CLOSED = object()
 _INTERNAL = (

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 import pytest
 
 from freeloader.cli import checks, running_checks, supply_checks
 from freeloader.clock import Instant
+from freeloader.secrets import SecretStore
+from freeloader.settings import Home
 
 NOW = 1_795_000_000.0
 
@@ -89,6 +92,29 @@ def test_keys(home):
 def test_secret_store(home):
     [(state, what, _)] = found(home, checks.check_secrets)
     assert (state, "file" in what) == ("ok", True)
+
+
+def test_a_secrets_file_that_cannot_be_opened(home):
+    asyncio.run(SecretStore(Home(home), "file").put("alpha", {"api_key": "sk-one"}))
+    assert states(home, checks.check_secrets) == ["ok"]
+    (home / "secrets.key").write_text("junk")
+    [(state, what, remedy)] = found(home, checks.check_secrets)
+    assert (state, "secrets.key" in what, "restore" in remedy) == ("fail", True, True)
+    (home / "secrets.key").unlink()
+    assert states(home, checks.check_secrets) == ["fail"]
+
+
+def test_a_daemon_that_hangs_is_waited_for_once(home, daemon, monkeypatch):
+    asked = []
+
+    def hangs(client, path, seconds=2.0):
+        asked.append(path)
+        return 0, None
+
+    monkeypatch.setattr("freeloader.cli.client.Client.probe", hangs)
+    [port] = [one for one in checks.examine(home, Frozen(1.0)) if one.check == "port"]
+    assert (port.state, "does not answer" in port.found) == ("fail", True)
+    assert asked == ["/health"]
 
 
 def test_a_daemon_that_does_not_answer(home, daemon):

@@ -83,6 +83,7 @@ async def test_health_without_a_child_is_no_health(child: str, word: str, house:
     house.owner.child_state = child
     _, body, _ = await house.get("/v1/health", ADMIN)
     assert body["status"] == word
+    assert body["reason"] == (None if word == "healthy" else f"the LiteLLM child is {child}")
 
 
 async def test_health_is_not_whole_while_nothing_is_paid_for(house: House) -> None:
@@ -113,6 +114,8 @@ async def test_health_tells_spent_from_broken(house: House) -> None:
     }
     _, body, _ = await house.get("/v1/health")
     assert (body["providers"]["groq"], body["status"]) == ("error", "down")
+    assert body["reason"].startswith("left alone after failures")
+    assert "groq" in body["reason"]
 
 
 async def test_models_in_both_shapes(house: House) -> None:

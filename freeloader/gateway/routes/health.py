@@ -6,7 +6,7 @@ Reports what the books and the keeper say; it measures nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 
@@ -18,6 +18,10 @@ from freeloader.money import Meters
 
 _JOB = ("name", "lastRun", "lastResult", "nextDue", "running", "failures")
 _ONE = Meters(requests=1, input=1, output=1)
+_TROUBLES = {
+    "error": "left alone after failures, or without a usable model",
+    "quota_exceeded": "quota used up",
+}
 _QUOTA_CODES = frozenset({"quota_exhausted", "rate_limited", "budget_busy"})
 
 
@@ -56,11 +60,16 @@ class Health:
         daily = money.get("daily", {})
         status = _overall(state, str(child.get("state")), lane, providers.values())
         no_money = services.books.no_money
-        if status == "healthy" and no_money is not None:
-            status = "degraded"  # free models answer, and nothing that is paid for
+        reason = _why(state, str(child.get("state")), lane, providers)
+        if no_money is not None:
+            reason = f"nothing is paid for: {no_money}"
+            # Free models answer all the same.
+            status = "degraded" if status == "healthy" else status
+        elif status == "healthy":
+            reason = None
         body: Row = {
             "status": status,
-            "reason": None if no_money is None else f"nothing is paid for: {no_money}",
+            "reason": reason,
             "providers": providers,
             "uptime": round(now.mono - services.started.mono, 3),
             "requestsToday": daily.get("requests", 0),
@@ -122,6 +131,20 @@ def _overall(state: str, child: str, lane: Row, providers: Iterable[str]) -> str
     if state != "ready" or missed or not words or any(word == "error" for word in words):
         return "degraded"
     return "healthy"
+
+
+def _why(state: str, child: str, lane: Row, providers: Mapping[str, str]) -> str | None:
+    """What is not as it should be, for people."""
+    if state != "ready":
+        return f"the daemon is {state}"
+    parts = []
+    if lane.get("childNeeded", True) and child != "ready":
+        parts.append(f"the LiteLLM child is {child}")
+    for word, told in _TROUBLES.items():
+        names = [name for name, said in providers.items() if said == word]
+        if names:
+            parts.append(f"{told}: {', '.join(names)}")
+    return "; ".join(parts) or "no account yet"
 
 
 def _public_child(child: Row) -> Row:
