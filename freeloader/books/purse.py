@@ -22,6 +22,8 @@ from freeloader.money import LIST, UNKNOWN_PRICE, Meters, Surcharge
 HOLD_MAX = 10**18
 #: Requests whose earlier attempts are remembered for the limit per request.
 _REQUESTS_KEPT = 4096
+#: Pairs of project and key whose sums are remembered.
+_SUMS_KEPT = 256
 #: Wall seconds beyond every clock: the year 9999.
 _FAR = 253_000_000_000.0
 
@@ -45,6 +47,9 @@ class Purse:
         self.stop: actions.InForce | None = None
         self.balances = Balances(rules.timezone)
         self._requests: dict[str, Balance] = {}
+        #: Sums by project and key, as far as they were looked up in this day and month.
+        self._sums: dict[tuple[str | None, str], tuple[Balance, ...]] = {}
+        self._span = (0.0, 0.0)
         self._known_from = self._newest = float("-inf")
         self._later = False
 
@@ -119,11 +124,20 @@ class Purse:
         self, request_id: str, project: str | None, key_id: str, cost: int, now: float
     ) -> tuple[Balance, ...]:
         """Holds ``cost`` in every sum it touches; ``check`` was asked in the same breath."""
-        touched = [self._request(request_id)]
-        for scope in budget.scopes(project, key_id):
-            touched.extend(self.balances.both(scope, now))
-        found = tuple(touched)
+        found = (self._request(request_id), *self._touched(project, key_id, now))
         budget.hold(found, cost)
+        return found
+
+    def _touched(self, project: str | None, key_id: str, now: float) -> tuple[Balance, ...]:
+        """The sums that a request is charged to; looked up once in each day."""
+        span = (self.balances.days.at(now).start, self.balances.months.at(now).start)
+        if span != self._span or len(self._sums) >= _SUMS_KEPT:
+            self._span, self._sums = span, {}
+        found = self._sums.get((project, key_id))
+        if found is None:
+            scopes = budget.scopes(project, key_id)
+            found = tuple(one for scope in scopes for one in self.balances.both(scope, now))
+            self._sums[project, key_id] = found
         return found
 
     def knows(self, now: float) -> bool:

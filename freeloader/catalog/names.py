@@ -20,6 +20,8 @@ _POLICIES = ("similar", "error", "auto")
 _MOST_HOPS = 8
 _LONGEST = 300
 _MOST_NEAR = 4000
+#: Names whose meaning is remembered; all are forgotten when there are more.
+_KNOWN_MAX = 1024
 _Index = dict[str, set[str]]
 
 
@@ -44,6 +46,7 @@ class Names:
         self._raw: _Index = {}
         self._family: _Index = {}
         self._best: dict[frozenset[str], float] = {}
+        self._known: dict[tuple[str, frozenset[str]], Resolution] = {}
         some = tuple(deployments)
         for deployment in some:
             self._add(deployment)
@@ -65,6 +68,15 @@ class Names:
 
         Raises ModelNotFound, AmbiguousModel, or InvalidRequest (no name, aliases in a circle).
         """
+        known = self._known.get((wanted, needs))
+        if known is None:
+            known = self._resolved(wanted, needs)
+            if len(self._known) >= _KNOWN_MAX:
+                self._known.clear()
+            self._known[wanted, needs] = known
+        return known
+
+    def _resolved(self, wanted: str, needs: frozenset[str]) -> Resolution:
         name = wanted.strip()
         if not name or len(name) > _LONGEST:
             raise InvalidRequest(

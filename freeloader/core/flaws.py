@@ -46,7 +46,7 @@ def found(data: Mapping[str, Any], asked: Asked) -> str | None:
     """The first flaw of a whole answer (OpenAI's shape), in words; None: nothing was found."""
     listed = data.get("choices")
     every = listed if isinstance(listed, list) else ()
-    choices = [choice for choice in every if isinstance(choice, Mapping)]
+    choices = [choice for choice in every if isinstance(choice, dict)]
     if not choices:
         return "it is empty: no choices"
     output = _output(data)
@@ -60,7 +60,7 @@ def empty(finish_reason: str | None) -> str | None:
 
 def _of(choice: Mapping[str, Any], asked: Asked, output: int | None) -> str | None:
     part = choice.get("message") or choice.get("delta") or choice
-    if not isinstance(part, Mapping):
+    if not isinstance(part, dict):
         return "it is empty"
     finish = choice.get("finish_reason")
     text, calls = _text(part), list(_calls(part))
@@ -90,7 +90,7 @@ def _cut_off(asked: Asked, output: int | None) -> bool:
 
 def _output(data: Mapping[str, Any]) -> int | None:
     usage = data.get("usage")
-    told = usage.get("completion_tokens") if isinstance(usage, Mapping) else None
+    told = usage.get("completion_tokens") if isinstance(usage, dict) else None
     return told if isinstance(told, int) and not isinstance(told, bool) else None
 
 
@@ -99,7 +99,7 @@ def _text(part: Mapping[str, Any]) -> str:
     if isinstance(content, str):
         return content
     if isinstance(content, list):
-        pieces = (piece.get("text") for piece in content if isinstance(piece, Mapping))
+        pieces = (piece.get("text") for piece in content if isinstance(piece, dict))
         return "".join(piece for piece in pieces if isinstance(piece, str))
     return ""
 
@@ -107,7 +107,7 @@ def _text(part: Mapping[str, Any]) -> str:
 def _calls(part: Mapping[str, Any]) -> Iterator[Any]:
     calls = part.get("tool_calls")
     for call in calls if isinstance(calls, list) else ():
-        yield call.get("function") if isinstance(call, Mapping) else None
+        yield call.get("function") if isinstance(call, dict) else None
     if part.get("function_call") is not None:
         yield part["function_call"]
 

@@ -215,16 +215,17 @@ def terms(
     """The parts of ``score``, each with its share and the numbers behind it."""
     cost, speed, quality, local = shares(weights, prefer_local)
     rate = speed_blend(deployment, health)
-    fit = _fitness(intelligence(deployment, task, health), need, quality)
+    value = intelligence(deployment, task, health)
+    fit = _fitness(value, need, quality)
     short = "" if fit == 1 else f"; counted at {fit:.0%}, being short of the {need:g} needed"
     parts = [
         Term("cost", cost_value(deployment) * fit, cost, _cost_why(deployment) + short),
         Term("speed", _unit(rate / 10) * fit, speed, _speed_why(deployment, health, rate) + short),
         Term(
             "quality",
-            quality_value(deployment, task, need, health),
+            _quality(value, need),
             quality,
-            _quality_why(deployment, task, need, health),
+            _quality_why(deployment, task, need, health, value),
         ),
     ]
     if prefer_local:
@@ -256,8 +257,9 @@ def _speed_why(deployment: Deployment, health: Health, rate: float) -> str:
     return said
 
 
-def _quality_why(deployment: Deployment, task: str, need: float | None, health: Health) -> str:
-    value = intelligence(deployment, task, health)
+def _quality_why(
+    deployment: Deployment, task: str, need: float | None, health: Health, value: float | None
+) -> str:
     if value is None:
         return f"intelligence unknown, counted as {UNKNOWN_QUALITY:g}"
     known = _STRENGTHS.get(task, (task,))

@@ -46,10 +46,10 @@ class Gaps:
     def __init__(self) -> None:
         self._known: dict[str, frozenset[str]] = {}
 
-    def of(self, entry: str, payload: Mapping[str, Any]) -> frozenset[str]:
-        """The fields of ``payload`` that ``entry`` is known not to take."""
+    def of(self, entry: str, payload: Mapping[str, Any], *besides: str) -> frozenset[str]:
+        """The fields of ``payload``, and ``besides``, that ``entry`` is known not to take."""
         known = self._known.get(entry)
-        return known & payload.keys() if known else frozenset()
+        return known & {*payload, *besides} if known else frozenset()
 
     def learn(self, entry: str, names: frozenset[str]) -> None:
         if not names:

@@ -200,5 +200,7 @@ class Telling:
 
 def _header_safe(text: str) -> str:
     """One line of Latin-1 for a header, at most 300 characters."""
+    if text.isascii() and text.isprintable() and "  " not in text and len(text) <= 300:
+        return text.strip()
     line = " ".join(text.split())
     return line.encode("latin-1", "replace").decode("latin-1")[:300]

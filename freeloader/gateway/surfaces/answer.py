@@ -20,6 +20,7 @@ from freeloader.gateway.errors_http import dumps
 from freeloader.gateway.surfaces.fields import safe_name
 from freeloader.money import Meters
 
+_SAFE_CHARS = 1000
 RunEvent = Delta | Usage | End | Fault
 
 
@@ -106,7 +107,10 @@ def _usage_of(data: Mapping[str, Any]) -> Usage:
 
 def answer_headers(run: Run, dropped: tuple[str, ...]) -> dict[str, str]:
     """The decision headers of an answer, and what was dropped from its body."""
-    headers = {name: header_safe(value) for name, value in run.headers().items()}
+    headers = run.headers()
+    together = "".join(headers.values())
+    if not (together.isascii() and together.isprintable() and len(together) <= _SAFE_CHARS):
+        headers = {name: header_safe(value) for name, value in headers.items()}
     headers.setdefault("X-Freeloader-Decision-Id", header_safe(run.decision_id))
     # What the provider's adapter does not take is named by the run itself.
     also = headers.pop("X-Freeloader-Dropped", "")
@@ -125,10 +129,10 @@ def dropped_header(dropped: tuple[str, ...]) -> dict[str, str]:
 
 def header_safe(value: str) -> str:
     """Text fit for a header: one line of printable ASCII, at most 1,000 characters."""
-    if value.isascii() and value.isprintable() and len(value) <= 1000:
+    if value.isascii() and value.isprintable() and len(value) <= _SAFE_CHARS:
         return value
     plain = value.replace("–", "-").replace("—", "-").replace("’", "'")
-    return "".join(c if " " <= c <= "~" else "?" for c in plain[:1000])
+    return "".join(c if " " <= c <= "~" else "?" for c in plain[:_SAFE_CHARS])
 
 
 def fault_error(fault: Fault) -> FreeloaderError:

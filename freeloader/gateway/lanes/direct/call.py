@@ -18,7 +18,7 @@ from freeloader.core.events import Answer, Event, Fault, Headers
 from freeloader.core.model import Attempt
 from freeloader.gateway.lanes.direct import answers
 from freeloader.gateway.lanes.direct.address import headers_of
-from freeloader.gateway.lanes.direct.body import body_of, fields_refused, told
+from freeloader.gateway.lanes.direct.body import STREAM_OPTIONS, body_of, fields_refused, told
 from freeloader.gateway.lanes.direct.inflate import Inflate, Unreadable
 from freeloader.gateway.lanes.direct.pool import Way
 from freeloader.gateway.lanes.direct.telling import Telling
@@ -62,7 +62,7 @@ class Call:
         self._url = base + path
         self._gaps = gaps
         self._entry = attempt.deployment.entry
-        self._left_out = gaps.of(self._entry, {**self._payload, "stream_options": None})
+        self._left_out = gaps.of(self._entry, self._payload, STREAM_OPTIONS)
         self._headers: dict[str, str] = {}
         self._response: Response | None = None
         self._began = self._over = False
