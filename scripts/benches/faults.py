@@ -23,6 +23,7 @@ from pathlib import Path
 import catalogue
 import faults_limits as limits
 import psutil
+from faults_group import group
 from faults_kit import (
     LANE,
     Row,
@@ -301,7 +302,7 @@ async def _steady(house: House, seconds: float) -> tuple[Seen, int]:
 PARTS: dict[str, Callable[..., list[Row]]] = {
     "killed": killed, "stopped": stopped, "looping": looping, "orphans": orphans,
     "taken": taken, "draining": draining, "descriptors": limits.descriptors,
-    "memory": limits.memory,
+    "memory": limits.memory, "group": group,
     "upgrading": upgrading,
     "overload": limits.overload, "twice": limits.twice, "broken": broken,
 }  # fmt: skip

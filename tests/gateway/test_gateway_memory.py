@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from freeloader.errors import Unavailable
 from freeloader.gateway.guards import memory
+from freeloader.gateway.guards.control_groups import limiting
 from freeloader.gateway.guards.memory import MEGABYTE, RESERVE, SWELL, BodyRoom
 
 SIZES = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 5 * MEGABYTE)), max_size=40)
@@ -68,15 +69,38 @@ def test_s7_small_ones_are_refused_too_while_it_is_tight_and_not_after() -> None
 
 
 def test_s7_the_group_of_a_container_is_a_limit_whose_cache_gives_way(tmp_path) -> None:
-    (tmp_path / "memory.current").write_text("900\n")
-    (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 300\nactive_file 50\nslab 7\n")
-    (tmp_path / "memory.max").write_text("max\n")
-    assert memory._group_left(tmp_path) is None
-    (tmp_path / "memory.max").write_text("1000\n")
-    assert memory._group_left(tmp_path) == 450
-    (tmp_path / "memory.stat").unlink()
-    assert memory._group_left(tmp_path) is None  # it cannot be told
+    own, root = tmp_path / "own", tmp_path / "groups"
+    group = root / "a" / "b"
+    group.mkdir(parents=True)
+    own.write_text("0::/a/b\n")
+    assert limiting(own, root) == ()
+    (group / "memory.current").write_text("900\n")
+    (group / "memory.stat").write_text("anon 1\ninactive_file 300\nactive_file 50\nslab 7\n")
+    (group / "memory.max").write_text("max\n")
+    [found] = limiting(own, root)
+    assert found.left() is None
+    (group / "memory.max").write_text("1000\n")  # also one that is set later
+    assert found.left() == 450
+    (group / "memory.stat").unlink()
+    assert found.left() is None  # it cannot be told
     assert memory.memory_left()() is None or memory.memory_left()() > 0
+
+
+def test_s7_a_group_above_is_a_limit_too_and_so_is_one_of_the_first_version(tmp_path) -> None:
+    own, root = tmp_path / "own", tmp_path / "groups"
+    for place, limit in ((root / "memory" / "a" / "b", 2**63 - 4096), (root / "memory" / "a", 500)):
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "memory.limit_in_bytes").write_text(f"{limit}\n")
+        (place / "memory.usage_in_bytes").write_text("400\n")
+        (place / "memory.stat").write_text("inactive_file 9\ntotal_inactive_file 30\n")
+    own.write_text("5:cpu,cpuacct:/\n4:memory:/a/b\n0::/\n")
+    assert [group.left() for group in limiting(own, root)] == [None, 130]
+    own.write_text("4:memory:/docker/1f\n")  # seen from inside, the container's group is the root
+    (root / "memory" / "memory.limit_in_bytes").write_text("100\n")
+    (root / "memory" / "memory.usage_in_bytes").write_text("90\n")
+    (root / "memory" / "memory.stat").write_text("rss 1\n")
+    assert [group.left() for group in limiting(own, root)] == [10]
+    assert limiting(tmp_path / "none", root) == ()
 
 
 async def test_s7_without_memory_the_front_sheds_and_the_owner_still_gets_in(

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from freeloader.errors import Unavailable
+from freeloader.gateway.guards.control_groups import limiting
 
 MEGABYTE = 2**20
 #: Bytes of all bodies that are held at a time.
@@ -90,11 +91,11 @@ class Claim:
 
 def memory_left() -> Left:
     """What the system still gives this process: the least of its limits, None where none is."""
-    group = _group()
+    groups = limiting()
 
     def left() -> int | None:
-        found = [n for n in (_address_space_left(), _group_left(group)) if n is not None]
-        return min(found) if found else None
+        found = [_address_space_left(), *(group.left() for group in groups)]
+        return min((n for n in found if n is not None), default=None)
 
     return left
 
@@ -105,36 +106,6 @@ def _address_space_left() -> int | None:
         return None
     pages = Path("/proc/self/statm").read_bytes().split(maxsplit=1)[0]
     return limit - int(pages) * resource.getpagesize()
-
-
-def _group() -> Path | None:
-    """The control group (version 2) that this process is in; None where there is none."""
-    try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        if line.startswith("0::"):
-            group = Path("/sys/fs/cgroup") / line[3:].lstrip("/")
-            return group if (group / "memory.max").is_file() else None
-    return None
-
-
-def _group_left(group: Path | None) -> int | None:
-    """What the group may still take; the cache of files gives way when it must."""
-    if group is None:
-        return None
-    try:
-        limit = (group / "memory.max").read_text().strip()
-        if limit == "max":
-            return None
-        used = int((group / "memory.current").read_text())
-        lines = (group / "memory.stat").read_text().splitlines()
-    except (OSError, ValueError):
-        return None
-    cache = sum(int(n) for name, n in (line.split() for line in lines)
-                if name in ("inactive_file", "active_file"))  # fmt: skip
-    return int(limit) - used + cache
 
 
 def _overloaded(why: str) -> Unavailable:
