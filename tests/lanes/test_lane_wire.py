@@ -109,3 +109,38 @@ async def test_nobody_there_and_nonsense_are_errors_of_aiohttp() -> None:
             await wire.post(seen.url, {}, b"{}", LIMITS)
         with pytest.raises(aiohttp.ClientConnectorError):
             await wire.post("http://127.0.0.1:9/v1", {}, b"{}", LIMITS)
+
+
+async def test_what_was_given_up_is_not_sent_on() -> None:
+    """A provider that reads late gets no more of the body than was under way already."""
+    size, got, go = 60_000_000, 0, asyncio.Event()
+    there, over = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal got
+        there.set()
+        await go.wait()
+        try:
+            while piece := await reader.read(1 << 20):
+                got += len(piece)
+        except OSError:
+            pass
+        writer.close()
+        over.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    connector = aiohttp.TCPConnector(limit=0)
+    call = asyncio.create_task(Wire(connector).post(url, {}, b"x" * size, LIMITS))
+    await there.wait()
+    for _ in range(50):
+        await asyncio.sleep(0)  # connected, and written as far as it goes
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    go.set()
+    async with asyncio.timeout(10):
+        await over.wait()
+    assert got < size
+    await connector.close()
+    server.close()

@@ -70,7 +70,7 @@ class Wire:
         try:
             return await _exchange(connection, head, body, target.request)
         except BaseException:
-            connection.close()
+            _give_up(connection)
             raise
 
     def _target(self, url: str) -> _Target:
@@ -146,7 +146,7 @@ class _Answer:
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
+            _give_up(connection)
 
     def _ended(self) -> None:
         connection, self._connection = self._connection, None
@@ -156,3 +156,11 @@ class _Answer:
         if protocol is not None and transport is not None and transport.get_write_buffer_size():
             protocol.force_close()  # it answered before it had heard all
         connection.release()
+
+
+def _give_up(connection: Connection) -> None:
+    """Closes it, and sends no more of a request that nobody waits for."""
+    transport = connection.transport
+    if transport is not None and transport.get_write_buffer_size():
+        transport.abort()
+    connection.close()
