@@ -17,52 +17,19 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-import orjson
-import psutil
-from stats import percentile
-
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "acceptance"))
 from farm import House, call, free_port, model, provider, until
+from lanes_load import Way, measure
 
 HERE = Path(__file__).parent
-SIZES_KB = (1, 50, 500)
-WORKERS = (1, 32)
 DEPLOYMENTS = 145
 SECONDS = 5.0
 #: The issue's goals, as ratios.
 P50_OF_RELAY, TIMES_LITELLM = 2.0, 15.0
 FIRST_ANSWER_S, IDLE_MB = 1.0, 80.0
-
-
-@dataclass
-class Way:
-    """One way to the provider: where, with which key and name; what it cost."""
-
-    name: str
-    url: str
-    key: str
-    model: str
-    pids: tuple[int, ...] = ()
-    first_s: float | None = None
-    rows: dict[tuple[int, int], Row] = field(default_factory=dict)
-
-    def rss_mb(self) -> float:
-        sizes = [psutil.Process(pid).memory_info().rss for pid in self.pids]
-        return sum(sizes) / 1e6
-
-
-@dataclass
-class Row:
-    """Milliseconds, and answers a second."""
-
-    p50: float
-    p99: float
-    rate: float
 
 
 def main(argv: list[str]) -> int:
@@ -76,7 +43,7 @@ def main(argv: list[str]) -> int:
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fl-")))
         ways = list(_ways(stack, place, litellm=not options.no_litellm))
-        asyncio.run(_measure(ways, seconds))
+        asyncio.run(measure(ways, seconds))
         memory = {way.name: way.rss_mb() for way in ways if way.pids}
     report = _report(ways, memory)
     print(json.dumps(report) if options.json else _table(report))
@@ -188,47 +155,20 @@ def _speaks(way: Way) -> bool:
         return False
 
 
-async def _measure(ways: list[Way], seconds: float) -> None:
-    """All ways in turn for each size and concurrency: drift falls on all of them alike."""
-    for size in SIZES_KB:
-        for workers in WORKERS:
-            for way in ways:
-                await _run(way, size, workers, min(0.3, seconds))
-            for way in ways:
-                way.rows[size, workers] = await _run(way, size, workers, seconds)
-
-
-async def _run(way: Way, size_kb: int, workers: int, seconds: float) -> Row:
-    """With connections of its own: a server may have closed those that waited for their turn."""
-    text = "word " * (size_kb * 1024 // 5)
-    data = orjson.dumps({"model": way.model, "messages": [{"role": "user", "content": text}]})
-    headers = {"Authorization": f"Bearer {way.key}", "Content-Type": "application/json"}
-    took: list[float] = []
-    began = time.perf_counter()
-
-    async def work() -> None:
-        while time.perf_counter() - began < seconds or not took:
-            start = time.perf_counter()
-            url = f"{way.url}/chat/completions"
-            async with session.post(url, data=data, headers=headers) as answer:
-                raw = await answer.read()
-                if answer.status != 200:
-                    raise RuntimeError(f"{way.name}: {answer.status} {raw[:300]!r}")
-            took.append(time.perf_counter() - start)
-
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        await asyncio.gather(*(work() for _ in range(workers)))
-    spent = time.perf_counter() - began
-    return Row(percentile(took, 0.5) * 1e3, percentile(took, 0.99) * 1e3, len(took) / spent)
-
-
 def _report(ways: list[Way], memory: dict[str, float]) -> dict[str, Any]:
     found: dict[str, Any] = {
         way.name: {
             "firstAnswerSeconds": way.first_s,
             "rssMb": memory.get(way.name),
             "rows": [
-                {"kb": kb, "concurrency": n, "p50Ms": r.p50, "p99Ms": r.p99, "perSecond": r.rate}
+                {
+                    "kb": kb,
+                    "concurrency": n,
+                    "p50Ms": r.p50,
+                    "p99Ms": r.p99,
+                    "perSecond": r.rate,
+                    "cpuUs": r.cpu_us,
+                }
                 for (kb, n), r in way.rows.items()
             ],
         }
@@ -247,6 +187,7 @@ def _ratios(ways: dict[str, Way]) -> list[dict[str, Any]]:
             "concurrency": key[1],
             "directP50OfRelay": row.p50 / relay.rows[key].p50,
             "directRateOfRelay": row.rate / relay.rows[key].rate,
+            "directCpuOfRelay": row.cpu_us / max(1.0, relay.rows[key].cpu_us),
         }
         if stock is not None and through is not None:
             one["directTimesStock"] = row.rate / stock.rows[key].rate
@@ -257,12 +198,14 @@ def _ratios(ways: dict[str, Way]) -> list[dict[str, Any]]:
 
 def _table(report: dict[str, Any]) -> str:
     lines = [f"\n## lanes: {DEPLOYMENTS} deployments, default features", ""]
-    head = f"{'way':16s} {'KB':>4s} {'at once':>7s} {'p50 ms':>9s} {'p99 ms':>9s} {'a second':>9s}"
+    titles = ("p50 ms", "p99 ms", "a second")
+    head = f"{'way':16s} {'KB':>4s} {'at once':>7s}" + "".join(f" {t:>9s}" for t in titles)
+    head += f" {'cpu µs':>7s}"
     lines += [head, "-" * len(head)]
     for name, way in report["ways"].items():
         lines += [
             f"{name:16s} {r['kb']:4d} {r['concurrency']:7d} {r['p50Ms']:9.2f} "
-            f"{r['p99Ms']:9.2f} {r['perSecond']:9.0f}"
+            f"{r['p99Ms']:9.2f} {r['perSecond']:9.0f} {r['cpuUs']:7.0f}"
             for r in way["rows"]
         ]
     lines.append("")
@@ -277,7 +220,8 @@ def _table(report: dict[str, Any]) -> str:
     for one in report["ratios"]:
         told = (
             f"{one['kb']:4d} KB, {one['concurrency']:2d} at once: direct p50 "
-            f"{one['directP50OfRelay']:.2f} × relay, throughput {one['directRateOfRelay']:.2f} ×"
+            f"{one['directP50OfRelay']:.2f} × relay, throughput {one['directRateOfRelay']:.2f} ×, "
+            f"processor time {one['directCpuOfRelay']:.1f} ×"
         )
         if "directTimesStock" in one:
             told += (
