@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from freeloader.books.books import Books
 from freeloader.books.ports import Hold
+from freeloader.books.windows.learner import Learner
 from freeloader.core.budget import BudgetRules
 from freeloader.core.headers import Observation, reported
 from freeloader.core.model import Deployment, Limit, Policy, QuotaReport
 from freeloader.core.outcome import Outcome
+from freeloader.core.windows import Rolling
+from freeloader.money import Meters
 from freeloader.workers.loop import Progress
 from freeloader.workers.quotas import quota_reports
 
@@ -192,3 +195,33 @@ async def test_a_report_raises_at_once_and_lowers_only_what_was_long_idle() -> N
     told["used"] = 0
     assert await read() == (1000, 5)  # one is still on its way
     await books.release(hold, clock.now(), sent=False)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0.0, 0.1, 0.4, 0.6, 1.0, 7.3, 61.0, 4000.0, -0.2, -5.0]),
+            st.integers(1, 900),
+            st.booleans(),
+        ),
+        max_size=30,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_what_passes_in_one_second_is_counted_as_each_call_would_be(
+    calls: list[tuple[float, int, bool]],
+) -> None:
+    found, learner, now = deployment(limits=()), Learner(), 1_000_000.5
+    each = {"requests": (Rolling(60.0), []), "tokens": (Rolling(60.0), [])}
+    for later, tokens, looked_at in calls:
+        now += later
+        assert not learner.passed(found, Meters(requests=1, input=tokens), now)
+        for metric, amount in (("requests", 1), ("tokens", tokens)):
+            count, seen = each[metric]
+            count.add(float(amount), now, now)
+            seen.append(int(count.used(now)))
+        if looked_at:
+            learner.shown(found)
+    told = {(row["metric"], row["window"]): row["atLeast"] for row in learner.shown(found)}
+    for metric, (_, seen) in each.items():
+        assert told.get((metric, "1m"), 0) == max(seen, default=0)

@@ -48,6 +48,31 @@ class _Track:
     owner: str
     scope: str
     spans: dict[_Span, _Watched] = field(default_factory=dict)
+    #: True once a refusal named a span here: then each call may change a limit.
+    taught: bool = False
+    #: Requests and tokens that passed, when the first and the last did: not yet in the spans.
+    fresh: tuple[int, int, float, float] | None = None
+
+    def note(self, requests: int, tokens: int, now: float) -> None:
+        """What passed where nothing was refused yet: those of one second are counted together.
+
+        No slice of a watched span is shorter, so that the counts are the same.
+        """
+        before = self.fresh
+        if before is not None and before[3] <= now and int(before[3]) == int(now):
+            self.fresh = (before[0] + requests, before[1] + tokens, before[2], now)
+        else:
+            self.fold()
+            self.fresh = (requests, tokens, now, now)
+
+    def fold(self) -> None:
+        """What waits goes into the spans. No limit changes by it."""
+        if self.fresh is None:
+            return
+        (requests, tokens, first, last), self.fresh = self.fresh, None
+        for span, one in self.spans.items():
+            one.count.add(requests if span[0] == "requests" else tokens, last, first)
+            learning.passed(one.lesson, int(one.count.used(last)), one.seconds, last)
 
     def at(self, span: _Span) -> _Watched:
         found = self.spans.get(span)
@@ -76,6 +101,9 @@ class Learner:
         changed = False
         asked, tokens = max(1, used.requests), used.tokens()
         for track in tracks if watched else ():
+            if not track.taught:
+                track.note(asked, tokens, now)
+                continue
             for span, one in track.spans.items():
                 amount = asked if span[0] == "requests" else tokens
                 consumed = int(one.count.passed(amount, now))
@@ -94,6 +122,8 @@ class Learner:
         scope = "account" if outcome.scope == "account" else "model"
         _, tracks = self._plans.get(deployment.id) or self._plan(deployment)
         track = next(one for one in tracks if one.scope == scope)
+        track.fold()
+        track.taught = True
         one = track.at(span)
         self.dirty.add(PREFIX + track.owner)
         return learning.refused(one.lesson, int(one.count.used(now)), now)
@@ -152,6 +182,7 @@ class Learner:
     def dump(self, row: str) -> Mapping[str, Any]:
         """One owner's lessons as JSON-ready data."""
         track = self._tracks[row.removeprefix(PREFIX)]
+        track.fold()
         return {
             "scope": track.scope,
             "spans": [
@@ -169,6 +200,7 @@ class Learner:
                 one = track.at((str(metric), str(window)))
                 one.lesson = learning.load(lesson)
                 one.count.load(count)
+                track.taught |= (metric, window) not in _WATCHED or one.lesson.upper is not None
         except (KeyError, TypeError, ValueError, AttributeError):
             return
         self._tracks[owner] = track
@@ -182,6 +214,7 @@ class Learner:
         for scope in ("account", "model"):
             track = self._tracks.get(owner_of(scope, deployment))
             if track is not None:
+                track.fold()
                 yield track
 
     def _plan(self, deployment: Deployment) -> tuple[tuple[_Span, ...], tuple[_Track, ...]]:

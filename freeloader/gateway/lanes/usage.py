@@ -54,6 +54,8 @@ def _count(source: Mapping[str, Any], name: str) -> int | None:
     value = source.get(name)
     if value is None:
         return 0
+    if type(value) is int:
+        return value if 0 <= value <= ABSURD else None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     if not 0 <= value <= ABSURD or value != int(value):  # NaN fails the first test
