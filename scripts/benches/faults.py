@@ -23,6 +23,7 @@ from pathlib import Path
 import catalogue
 import faults_limits as limits
 import psutil
+from faults_goodput import goodput
 from faults_group import group
 from faults_kit import (
     LANE,
@@ -304,5 +305,5 @@ PARTS: dict[str, Callable[..., list[Row]]] = {
     "taken": taken, "draining": draining, "descriptors": limits.descriptors,
     "memory": limits.memory, "group": group,
     "upgrading": upgrading,
-    "overload": limits.overload, "twice": limits.twice, "broken": broken,
+    "overload": limits.overload, "goodput": goodput, "twice": limits.twice, "broken": broken,
 }  # fmt: skip
