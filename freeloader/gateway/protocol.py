@@ -32,6 +32,8 @@ READER_SECONDS = 60.0
 _UNSENT_BYTES = 64 * 1024
 #: The same for a stream, and what may wait here besides: then no more is read of its provider.
 _STREAM_BYTES = 2048
+#: So many chunks of a body in what is read at once, of less than some bytes each, are no chunks.
+_MANY_PIECES, _CRUMB = 4096, 6
 _LOWAT = "TCP_NOTSENT_LOWAT"  # Linux and macOS
 
 
@@ -81,6 +83,11 @@ class Protocol(RequestHandler):
     def data_received(self, data: bytes) -> None:
         before = self._request_count
         in_a_body = self._in_a_body()  # asked first: what ends a body begins no head
+        if in_a_body and len(data) > _MANY_PIECES and self._crumbles(data):
+            log.debug("a body in chunks of a few bytes was cut off")
+            if self.transport is not None:
+                self.transport.abort()
+            return
         super().data_received(data)
         if self._request_count > before:
             self._head_came()
@@ -93,6 +100,14 @@ class Protocol(RequestHandler):
             return True
         request = self._current_request
         return request is not None and not request.content.is_eof()
+
+    def _crumbles(self, data: bytes) -> bool:
+        """Whether it is a chunked body in pieces of a few bytes, which cost more than a microsecond
+        each: what comes in one read would stop everybody for a tenth of a second."""
+        request, ends = self._current_request, data.count(b"\r\n")
+        if ends < _MANY_PIECES or ends * _CRUMB < len(data) or request is None:
+            return False
+        return "Transfer-Encoding" in request.headers
 
     def _await_head(self) -> None:
         self._head_timer = self._loop.call_later(self.head_seconds, self._head_is_late)

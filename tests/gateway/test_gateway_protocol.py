@@ -175,3 +175,34 @@ async def test_h1_a_whole_answer_that_nobody_reads_is_not_kept(reading: socket.s
 
 async def test_h1_a_whole_answer_that_is_read_slowly_is_given(reading: socket.socket) -> None:
     assert await read_on(reading, pause=0.02) >= LONG
+
+
+CHUNKED = GOOD.replace(b"GET /v1/models", b"POST /v1/chat/completions") + (
+    b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("key", [CLIENT, "wrong"])
+async def test_h2_a_body_in_crumbs_is_cut_off(hasty: Running, key: str) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", hasty.port)
+    writer.write(CHUNKED.replace(CLIENT.encode(), key.encode()))
+    await asyncio.sleep(0.05)
+    sent = 0
+    try:
+        while sent < 200:  # of which each would be a tenth of a second of everybody's time
+            writer.write(b"1\r\nx\r\n" * 50_000)
+            await asyncio.wait_for(writer.drain(), 10)
+            sent += 1
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+    assert sent < 100
+
+
+async def test_h2_small_chunks_of_a_whole_request_are_taken(hasty: Running) -> None:
+    body = b'{"model": "auto", "messages": [{"role": "user", "content": "%s"}]}' % (b"x" * 50_000)
+    pieces = [body[at : at + 40] for at in range(0, len(body), 40)]
+    raw = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+    close = CHUNKED.replace(b"Host:", b"Connection: close\r\nHost:")
+    assert b" 200 " in (await talk(hasty.port, close, raw, pause=0.05)).split(b"\r\n")[0]
