@@ -240,6 +240,8 @@ class Daemon:
     def _log_overlays(self) -> None:
         for bad in self.world.catalog.problems:
             _log.error("registry overlay skipped: %s", bad)
+        for slip in self.world.slips(self.settings):
+            _log.warning("settings: %s", slip)
 
     @property
     def state(self) -> str:

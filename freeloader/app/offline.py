@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from freeloader import catalog as catalogs
+from freeloader.app.misspelt import slips
+from freeloader.catalog.stated import Stated
 from freeloader.clock import SystemClock
 from freeloader.manage.accounts import Accounts
 from freeloader.manage.config import Config
@@ -44,7 +46,15 @@ async def offline(home: Home) -> AsyncIterator[Offline]:
         accounts = Accounts(store.ledger, secrets, lambda: catalog, fetch_models, clock)
         keys = AppKeys(store.ledger, clock)
         await keys.load()
-        config = Config(home, os.environ, store.ledger, clock, accounts=accounts)
+        stated = Stated(catalog, ())
+        config = Config(
+            home,
+            os.environ,
+            store.ledger,
+            clock,
+            accounts=accounts,
+            slips=lambda found: slips(found, stated),
+        )
         yield Offline(accounts, keys, config)
     finally:
         await store.close()

@@ -72,6 +72,7 @@ class Owner:
             accounts=self.accounts,
             changed=reload,
             in_force=given.in_force,
+            slips=world.slips,
         )
         self.channels = Channels(secrets, ledger, self.config, clock)
         self.feedback = Feedback(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from freeloader.app import existing
+from freeloader.app.misspelt import slips
 from freeloader.app.publishing import Published
 from freeloader.app.simulation import Simulation
 from freeloader.benchmarks.results import Rating
@@ -21,6 +22,7 @@ from freeloader.books.books import Books
 from freeloader.catalog import Catalog
 from freeloader.catalog.names import Names
 from freeloader.catalog.premium import Premium, premium_of
+from freeloader.catalog.stated import Stated
 from freeloader.child.config import WARM, Entry, entries_of
 from freeloader.child.keeper import Keeper
 from freeloader.clock import Clock
@@ -137,14 +139,19 @@ class World:
         return None if self.premium is None else self.premium.name
 
     def problems(self) -> list[str]:
-        """A line for each overlay that was skipped, and where no savings can be shown because
-        the owner's choice names no model that has a price."""
+        """A line for each overlay that was skipped, each misspelt name, and where no savings can
+        be shown because the owner's choice names no model that has a price."""
         skipped = [f"overlay skipped: {bad}" for bad in self.catalog.problems]
+        skipped += self.slips(self._settings)
         wanted = self._settings.models.premium
         if wanted is None or self.premium is not None:
             return skipped
         unknown = f"models.premium {wanted!r} is no model with a price: no savings are shown"
         return [*skipped, unknown]
+
+    def slips(self, settings: Settings) -> tuple[str, ...]:
+        """Names in ``settings`` that must be misspelt, a line each."""
+        return slips(settings, Stated(self.catalog, self.deployments))
 
     async def credentials(self, deployment: Deployment) -> Mapping[str, str]:
         """The secret fields of a deployment's account; empty for keyless ones."""

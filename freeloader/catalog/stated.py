@@ -1,4 +1,4 @@
-"""Do the names that gates state mean anything? A wall with a misspelt name is no wall.
+"""Do the names that gates, rules and aliases state mean anything? A misspelt wall is no wall.
 
 A capability that no model has is refused, and so is a provider that looks like a misspelt
 one. A provider that is merely not here (yet) may be named: nothing of it can serve anyway.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 
 from freeloader.catalog.registry import Catalog
 from freeloader.core.model import CAPABILITIES, Deployment, Gates
@@ -45,6 +46,26 @@ class Stated:
                 raise _unknown(
                     "requiredCapabilities", "capability", name, hint or f"did you mean '{close}'?"
                 )
+
+    def provider_slip(self, name: str) -> str | None:
+        """The provider that is meant, where ``name`` is none and must be a slip."""
+        return None if name in self.providers else _nearest(name, self.providers)
+
+    def model_slip(self, pattern: str) -> str | None:
+        """The same for the provider in ``provider/model``, ``provider@idx/model`` or a pattern of
+        them; a raw id that contains slashes is none."""
+        head, slash, _ = pattern.strip().partition("/")
+        head = head.partition("@")[0]
+        if not slash or any(c in head for c in "*?["):
+            return None
+        slip = self.provider_slip(head.casefold())
+        if slip is None or any(fnmatchcase(name, pattern.casefold()) for name in self._ids()):
+            return None
+        return slip
+
+    def _ids(self) -> Iterable[str]:
+        models = (*self._catalog.models.values(), *(d.model for d in self._deployments))
+        return (name.casefold() for model in models for name in (model.id, model.family))
 
     @property
     def providers(self) -> frozenset[str]:

@@ -7,7 +7,7 @@ and the rule that nothing is written that could not be loaded.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from freeloader import settings as files
@@ -58,6 +58,7 @@ class Config:
     """The settings of one home. ``environ`` is the environment the daemon was started with.
 
     ``in_force`` gives a running daemon's own settings; without it the file's count.
+    ``slips`` names what must be misspelt in settings: a change may not add any.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Config:
         accounts: Accounts | None = None,
         changed: Changed = unchanged,
         in_force: Callable[[], Settings] | None = None,
+        slips: Callable[[Settings], Sequence[str]] = lambda _: (),
     ) -> None:
         self._home = home
         self._environ = environ
@@ -78,6 +80,7 @@ class Config:
         self._accounts = accounts
         self._changed = changed
         self._in_force = in_force
+        self._slips = slips
         self._turn = asyncio.Lock()
 
     async def show_config(self) -> Row:
@@ -167,11 +170,14 @@ class Config:
         before = await asyncio.to_thread(file_values, self._home)
         if not await self._ledger.history(1):
             await self._remember(before, "init", "before the first change")
+        known = await self._known_slips()
         await asyncio.to_thread(act)
         try:
             found = await asyncio.to_thread(files.load, self._home, self._environ)
+            if added := [slip for slip in self._slips(found) if slip not in known]:
+                raise ConfigError(added[0])
         except ConfigError:
-            # Good by itself, but not together with the environment.
+            # Good by itself, but not together with the environment, or with what exists.
             await asyncio.to_thread(files.replace, self._home, before)
             raise
         after = await asyncio.to_thread(file_values, self._home)
@@ -192,6 +198,13 @@ class Config:
             "restartNeeded": [key for key in keys if key in _NEEDS_RESTART],
             "warnings": warnings,
         }
+
+    async def _known_slips(self) -> Sequence[str]:
+        """Those that the file has already, which hinder no other change."""
+        try:
+            return self._slips(await asyncio.to_thread(files.load, self._home, self._environ))
+        except ConfigError:
+            return ()
 
     async def _remember(self, values: Mapping[str, Any], actor: str, what: str) -> int:
         # What is in the file went through ``Settings``, which knows no key for a secret.
