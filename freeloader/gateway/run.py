@@ -32,6 +32,7 @@ from freeloader.gateway.lowering import for_attempt
 from freeloader.gateway.plan import Plan
 from freeloader.gateway.ports import Hold
 from freeloader.gateway.running.again import Again
+from freeloader.gateway.running.channel import Channel
 from freeloader.gateway.running.seeking import Seeker
 from freeloader.gateway.running.so_far import SoFar
 from freeloader.gateway.running.telling import Telling
@@ -68,7 +69,7 @@ class Run:
         self._seeker = Seeker(self._so_far, tools)
         self._again = Again(plan, tools)
         self._telling = Telling(self._so_far, tools)
-        self._queue: asyncio.Queue[Any] = asyncio.Queue(_QUEUE)
+        self._queue = Channel(_QUEUE)
         self._ready = asyncio.Event()
         self._error: FreeloaderError | None = None
         self._left = False

@@ -1,0 +1,61 @@
+"""Events from whoever drives a run to the one who answers with them: in order, and bounded.
+
+What ``asyncio.Queue`` would be for one reader: where nobody has to wait, a look at a deque.
+Each request is told at least four things through it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any
+
+
+class Channel:
+    """``most`` items at a time; several may put, one gets."""
+
+    __slots__ = ("_items", "_most", "_reader", "_writers")
+
+    def __init__(self, most: int) -> None:
+        self._items: deque[Any] = deque()
+        self._most = most
+        self._reader: asyncio.Future[None] | None = None
+        self._writers: deque[asyncio.Future[None]] = deque()
+
+    async def put(self, item: Any) -> None:
+        """Waits while it is full."""
+        while len(self._items) >= self._most:
+            await self._turn()
+        self._items.append(item)
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    async def get(self) -> Any:
+        """The next one; waits for it."""
+        while not self._items:
+            self._reader = asyncio.get_running_loop().create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+        item = self._items.popleft()
+        if self._writers:
+            self._next_writer()
+        return item
+
+    async def _turn(self) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._writers.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():
+                self._next_writer()  # its turn had come, and is somebody else's now
+            raise
+
+    def _next_writer(self) -> None:
+        while self._writers:
+            turn = self._writers.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
