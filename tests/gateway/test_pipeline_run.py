@@ -642,6 +642,16 @@ async def test_a_refusal_for_its_rate_is_waited_out_and_tried_again() -> None:
     assert SystemClock().now().mono - started.mono < 4
 
 
+async def test_patience_is_for_all_waits_of_a_request_together() -> None:
+    """Refused whenever its turn comes, it does not wait as long again for the next one."""
+    refused = [fault(429, body="tokens per minute (TPM): try again in 0.3s")]
+    wait = Level("settings", max_wait_ms=700)
+    house = world({FIRST.id: [refused] * 4}, FIRST, level=wait)
+    with pytest.raises(QuotaExhausted):
+        await house.begin().first(10)
+    assert len(house.lane.sent) in (2, 3)
+
+
 async def test_patience_that_ends_says_how_it_is_then() -> None:
     """Held by others all the time: the refusal after the wait is of that moment."""
     wait = Level("settings", max_wait_ms=60)

@@ -45,8 +45,9 @@ class Seeker:
     def turn(self) -> Turn:
         """A place among those who wait, as long as the policy has patience; to be ended."""
         plan, room = self._so_far.plan, self._tools.room
-        patience = room.patience_s(plan.policy.max_wait_ms / 1000)
-        until = self._tools.clock.now().mono + patience
+        # All of a request's waits together: what it waited before an attempt is gone.
+        patience = room.patience_s(plan.policy.max_wait_ms / 1000) - self._so_far.waited_s
+        until = self._tools.clock.now().mono + max(0.0, patience)
         profile, policy = plan.profile, plan.policy
         kind = (plan.resolution, policy.gates, profile.needs, profile.bounded, plan.tried)
         money = (plan.project, plan.caller.key_id, policy.max_cost, plan.spent_pico)
