@@ -147,7 +147,7 @@ def _serve(socket_path: str) -> int:
     lighter.install(app)
     os.umask(0o077)  # uvicorn makes the socket 0666 all the same: its directory is what is private
     config = uvicorn.Config(
-        Door(app),
+        Door(app, os.environ["LITELLM_MASTER_KEY"]),
         uds=socket_path,
         # Not uvloop: LiteLLM leaves connectors to the garbage collector, and closing their
         # sockets from there is where the process was seen to die (SIGSEGV) under uvloop.

@@ -11,7 +11,13 @@ import pytest
 from freeloader.child.inside.door import META_HEADER, Door
 from freeloader.child.inside.tap import current
 
-SCOPE = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": []}
+KEY = "sk-of-this-start"
+SCOPE = {
+    "type": "http",
+    "method": "POST",
+    "path": "/v1/chat/completions",
+    "headers": [(b"authorization", f"Bearer {KEY}".encode())],
+}
 
 
 async def _nothing() -> dict[str, Any]:
@@ -34,7 +40,7 @@ async def test_an_answer_that_litellm_cannot_write_is_no_call_that_was_never_sen
         sent.append(dict(message))
 
     with pytest.raises(UnicodeEncodeError):
-        await Door(app)(dict(SCOPE), _nothing, send)
+        await Door(app, KEY)(dict(SCOPE), _nothing, send)
     head = sent[0]
     assert head["status"] == 500
     told = orjson.loads(b64decode(dict(head["headers"])[META_HEADER]))
@@ -53,5 +59,33 @@ async def test_an_answer_that_has_begun_is_not_begun_again() -> None:
         sent.append(dict(message))
 
     with pytest.raises(RuntimeError):
-        await Door(app)(dict(SCOPE), _nothing, send)
+        await Door(app, KEY)(dict(SCOPE), _nothing, send)
     assert [message["type"] for message in sent] == ["http.response.start"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [(b"authorization", b"Bearer sk-1234")],
+        [(b"authorization", b"")],
+        [(b"x-api-key", KEY.encode())],
+        [(b"authorization", f"Bearer {KEY}".encode())] * 2,
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/health/liveliness", "/key/generate"])
+async def test_h6_nobody_gets_in_without_the_key_of_this_start(
+    headers: list[Any], path: str
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("LiteLLM was asked")
+
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(dict(message))
+
+    for method in ("GET", "POST"):
+        scope = {**SCOPE, "method": method, "path": path, "headers": headers}
+        await Door(app, KEY)(scope, _nothing, send)
+    assert [message["status"] for message in sent[::2]] == [401, 401]

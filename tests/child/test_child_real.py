@@ -241,7 +241,7 @@ async def test_only_the_needed_routes_can_be_reached(keeper: Keeper) -> None:
         wrong = {"Authorization": "Bearer sk-wrong"}
         body = {"model": "sim/ok", "messages": []}
         async with lease.session.post("/v1/chat/completions", json=body, headers=wrong) as answer:
-            assert answer.status >= 400
+            assert answer.status == 401
 
 
 async def test_no_secret_can_be_seen_from_outside(keeper: Keeper, home_of: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, MutableMapping
+from secrets import compare_digest
 from typing import Any
 
 import orjson
@@ -36,14 +37,19 @@ _LINE = 8000
 
 
 class Door:
-    """Wraps LiteLLM's app; see the module's docstring."""
+    """Wraps LiteLLM's app; see the module's docstring. ``key``: this start's own, which only the
+    daemon knows; LiteLLM itself, without a database, answers a wrong one with a 500."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, key: str) -> None:
         self._app = app
+        self._authorized = f"Bearer {key}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
+            return
+        if not self._knows(scope):
+            await _refuse(scope, send, 401, "the daemon's key is wanted")
             return
         method, path = scope.get("method"), scope.get("path")
         if scope["type"] == "http" and method == "GET" and path in _LOOKS:
@@ -58,7 +64,11 @@ class Door:
                 await answer.failed(error)
                 raise
         else:
-            await _refuse(scope, send)
+            await _refuse(scope, send, 404, "no such route")
+
+    def _knows(self, scope: Scope) -> bool:
+        given = [v for name, v in scope.get("headers", ()) if name.lower() == b"authorization"]
+        return len(given) == 1 and compare_digest(bytes(given[0]), self._authorized)
 
 
 def _connect_seconds(scope: Scope) -> float | None:
@@ -72,13 +82,14 @@ def _connect_seconds(scope: Scope) -> float | None:
     return None
 
 
-async def _refuse(scope: Scope, send: Send) -> None:
+async def _refuse(scope: Scope, send: Send, status: int, why: str) -> None:
     if scope["type"] != "http":
         await send({"type": "websocket.close", "code": 1008})
         return
-    body = b'{"error":{"message":"no such route","type":"invalid_request_error","code":"404"}}'
+    error = {"message": why, "type": "invalid_request_error", "code": str(status)}
+    body = orjson.dumps({"error": error})
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
