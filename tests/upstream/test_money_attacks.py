@@ -1,0 +1,255 @@
+"""As an attacker on money: whatever a client writes and a provider tells, the limit holds.
+
+The fake provider is as dear as it can be: it produces every token that the request it got
+lets it produce, for each of the answers asked for, and bills them at list price. What it
+tells of that is another matter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from house_kit import Fake, Live, piece, street, whole
+
+from freeloader.settings import Home
+
+IN, OUT = 1.0, 2.0
+#: Dollars a day; and what a model that nobody bounds may produce.
+LIMIT, UNBOUNDED = 0.01, 8192
+
+
+class Bank:
+    """Bills what it was asked for; ``tell`` makes of the true usage what it says of it."""
+
+    def __init__(self, fake: Fake) -> None:
+        self.fake, self.dollars = fake, 0.0
+        self.tell: Any = lambda usage: usage
+        fake.handler = self.serve
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        body = json.loads(await request.read())
+        asked = [body[name] for name in ("max_tokens", "max_completion_tokens") if name in body]
+        most = max(asked, default=UNBOUNDED)
+        counted = len(json.dumps([body["messages"], body.get("tools")])) // 4
+        out, factor = most * body.get("n", 1), 3 if body.get("service_tier") == "priority" else 1
+        self.dollars += factor * (counted * IN + out * OUT) / 1e6
+        usage = {"prompt_tokens": counted, "completion_tokens": out, "total_tokens": counted + out}
+        told = self.tell(usage)
+        if not body.get("stream"):
+            return web.json_response(whole("word " * min(out, 9000), usage=told))
+        answer = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await answer.prepare(request)
+        for _ in range(out // 100):
+            await answer.write(piece("word " * 100))
+        await answer.write(piece(None, "stop"))
+        last = b"data: " + json.dumps({"choices": [], "usage": told}).encode() + b"\n\n"
+        await answer.write(last + b"data: [DONE]\n\n")
+        return answer
+
+
+class Town:
+    def __init__(self, live: Live, place: Path, bank: Bank) -> None:
+        self.live, self.bank, self._place = live, bank, place
+
+    async def admin(self, method: str, path: str, body: Any = None) -> Any:
+        headers = {"Authorization": f"Bearer {Home(self._place).admin_key.read_text().strip()}"}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, self.live.url + path, json=body, headers=headers) as answer,
+        ):
+            return await answer.json()
+
+    async def day(self) -> tuple[float, float]:
+        async with asyncio.timeout(10):
+            while self.live.daemon.books.open_holds:
+                await asyncio.sleep(0.01)
+        day = (await self.admin("GET", "/v1/budget"))["daily"]
+        return day["spent"], day["held"]
+
+    async def attack(self, body: dict[str, Any], times: int = 12, side: int = 4) -> list[int]:
+        """The same request again and again, ``side`` at once."""
+        found: list[int] = []
+        for _ in range(times // side):
+            asked = {"model": "alpha/m", "maxWait": 0, **body}
+            some = await asyncio.gather(*(self.live.post(asked) for _ in range(side)))
+            found += [status for status, _, _ in some]
+        return found
+
+
+@asynccontextmanager
+async def town(place: Path, limit: float = LIMIT, **environ: str) -> AsyncIterator[Town]:
+    home = Home(place).create()
+    prices = {"pricing": {"input": IN, "output": OUT}, "maxOutput": UNBOUNDED}
+    overlay = {"version": "2026.11.20", "providers": {"alpha": {"models": {"m": prices}}}}
+    (home.registry / "prices.json").write_text(json.dumps(overlay))
+    home.config.write_text(f"[budget.hard]\ndaily = {limit}\n")
+    async with street(place, "alpha", **environ) as (live, alpha):
+        await live.daemon.owner.accounts.change_account("alpha", 1, {"tier": "paid"}, "test")
+        yield Town(live, place, Bank(alpha))
+
+
+TRICKS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "many answers": {"n": 100, "max_tokens": 40},
+    "best of": {"n": 1, "best_of": 100, "max_tokens": 40},
+    "huge bound": {"max_tokens": 100_000},
+    "absurd bound": {"max_tokens": 10**9},
+    "the larger of two bounds": {"max_tokens": 1, "max_completion_tokens": 8000},
+    "the smaller of two bounds": {"max_tokens": 8000, "max_completion_tokens": 1},
+    "a dearer tier": {"service_tier": "priority", "max_tokens": 500},
+    "flex": {"service_tier": "flex", "max_tokens": 500},
+    "tools": {"max_tokens": 500, "tools": [{"type": "function", "function": {
+        "name": f"f{n}", "description": "word " * 200, "parameters": {"type": "object"}}}
+        for n in range(8)]},
+    "a stream without usage": {"stream": True, "max_tokens": 500},
+    "a stream with usage off": {"stream": True, "max_tokens": 500,
+                                "stream_options": {"include_usage": False}},
+    "a limit of its own far above": {"max_cost": 1000, "budget": {"perRequest": 1000}},
+    "small ones at the edge": {"max_tokens": 1},
+}  # fmt: skip
+
+
+#: No request at all, whatever the limit is.
+REFUSED = ("absurd bound", "the larger of two bounds", "the smaller of two bounds")
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+async def test_no_request_gets_more_than_the_limit(tmp_path: Path, trick: str) -> None:
+    async with town(tmp_path) as found:
+        statuses = await found.attack(TRICKS[trick])
+        spent, held = await found.day()
+    assert held == 0
+    if trick in REFUSED:
+        assert set(statuses) == {400}
+    else:
+        assert 200 in statuses
+        assert set(statuses) <= {200, 402, 429}, statuses
+    assert found.bank.dollars <= spent + 1e-9, "everything billed is in the ledger"
+    assert spent <= LIMIT
+
+
+LIES: dict[str, Any] = {
+    "negative": lambda u: {**u, "prompt_tokens": -(10**6), "completion_tokens": -(10**6)},
+    "fractions": lambda u: {"prompt_tokens": 0.5, "completion_tokens": 0.5, "total_tokens": 1.0},
+    "nothing": lambda u: None,
+    "zeros": lambda u: {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+    "words": lambda u: {"prompt_tokens": "1", "completion_tokens": "1"},
+    "all of it cached": lambda u: {**u, "prompt_tokens_details": {"cached_tokens": 10**9}},
+    "negative cached": lambda u: {**u, "prompt_tokens_details": {"cached_tokens": -(10**9)}},
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+async def test_no_lie_of_a_provider_makes_a_call_free(tmp_path: Path, lie: str) -> None:
+    async with town(tmp_path) as found:
+        found.bank.tell = LIES[lie]
+        last = 0.0
+        for stream in (False, True):
+            await found.attack({"max_tokens": 500, "stream": stream}, times=4)
+            spent, held = await found.day()
+            assert held == 0
+            assert last < spent <= LIMIT
+            assert found.bank.dollars <= spent + 1e-9
+            last = spent
+        await found.attack({"max_tokens": 500}, times=12)
+        assert (await found.day())[0] <= LIMIT
+
+
+async def test_no_number_of_its_own_opens_a_request_to_more(tmp_path: Path) -> None:
+    """A limit that is none is refused; none of them is read as no limit."""
+    numbers = ("-1", "-0.0", "0", "1e-30", "NaN", "Infinity", "1e400", "true", '"much"', "[]")
+    async with town(tmp_path) as found:
+        key = Home(tmp_path).client_key.read_text().strip()
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        address = f"{found.live.url}/v1/chat/completions"
+        hi = '{"model":"alpha/m","messages":[{"role":"user","content":"hi"}]'
+        async with aiohttp.ClientSession(headers=headers) as session:
+            for number in numbers:
+                for more, header in (
+                    (f',"max_cost":{number}', None),
+                    (f',"budget":{{"perRequest":{number}}}', None),
+                    (f',"freeloader":{{"maxCost":{number}}}', None),
+                    ("", {"X-Freeloader-Max-Cost": number}),
+                ):
+                    said = hi + more + "}"
+                    async with session.post(address, data=said, headers=header) as answer:
+                        assert answer.status in (400, 402), (said, await answer.text())
+    assert found.bank.fake.calls == []
+
+
+@pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens", "n"])
+async def test_no_bound_that_is_none_is_sent(tmp_path: Path, field: str) -> None:
+    async with town(tmp_path) as found:
+        for value in (0, -5, 1.5, "100", True, [], -(10**30)):
+            status, _, body = await found.live.post({"model": "alpha/m", field: value})
+            assert status == 400, (value, body)
+        assert found.bank.fake.calls == []
+        await found.live.post({"model": "alpha/m", field: 10**30})
+        spent, _ = await found.day()
+    assert found.bank.dollars <= spent <= LIMIT
+
+
+async def test_a_key_of_its_own_does_not_make_a_second_answer_or_a_free_one(
+    tmp_path: Path,
+) -> None:
+    async with town(tmp_path) as found:
+        headers = {"Idempotency-Key": "again"}
+        asked = {"model": "alpha/m", "max_tokens": 300}
+        some = await asyncio.gather(*(found.live.post(asked, headers=headers) for _ in range(6)))
+        some += [await found.live.post(asked, headers=headers) for _ in range(3)]
+        spent, _ = await found.day()
+    assert {status for status, _, _ in some} <= {200, 409}
+    assert len(found.bank.fake.calls) == 1
+    assert found.bank.dollars == pytest.approx(spent)
+
+
+async def test_leaving_in_the_middle_costs_what_was_used(tmp_path: Path) -> None:
+    async with town(tmp_path) as found:
+        key = Home(tmp_path).client_key.read_text().strip()
+        body = {"model": "alpha/m", "stream": True, "max_tokens": 400,
+                "messages": [{"role": "user", "content": "hi"}]}  # fmt: skip
+
+        async def leaves() -> None:
+            headers = {"Authorization": f"Bearer {key}"}
+            async with (
+                aiohttp.ClientSession() as session,
+                session.post(
+                    f"{found.live.url}/v1/chat/completions", json=body, headers=headers
+                ) as answer,
+            ):
+                await answer.content.readline()
+                answer.close()
+
+        for _ in range(8):
+            await asyncio.gather(*(leaves() for _ in range(4)))
+        spent, held = await found.day()
+    assert held == 0
+    assert found.bank.dollars <= spent + 1e-9
+    assert spent <= LIMIT
+
+
+async def test_limits_that_change_under_a_rush_hold_from_the_next_request_on(
+    tmp_path: Path,
+) -> None:
+    async with town(tmp_path) as found:
+
+        async def change() -> None:
+            for number in range(8):
+                daily = (0.002, LIMIT)[number % 2]
+                await found.admin("POST", "/v1/config", {"budget": {"hard": {"daily": daily}}})
+
+        rush = [found.attack({"max_tokens": 100}, times=20) for _ in range(3)]
+        await asyncio.gather(change(), *rush)
+        spent, held = await found.day()
+        assert (held, spent <= LIMIT) == (0, True)
+        assert found.bank.dollars <= spent + 1e-9
+        await found.admin("POST", "/v1/config", {"budget": {"hard": {"daily": spent / 2}}})
+        assert set(await found.attack({"max_tokens": 1})) == {402}
