@@ -100,7 +100,7 @@ TRICKS: dict[str, dict[str, Any]] = {
     "plain": {},
     "many answers": {"n": 100, "max_tokens": 40},
     "best of": {"n": 1, "best_of": 100, "max_tokens": 40},
-    "huge bound": {"max_tokens": 100_000},
+    "huge bound": {"max_tokens": 30_000},
     "absurd bound": {"max_tokens": 10**9},
     "the larger of two bounds": {"max_tokens": 1, "max_completion_tokens": 8000},
     "the smaller of two bounds": {"max_tokens": 8000, "max_completion_tokens": 1},
