@@ -18,12 +18,12 @@ from typing import Any
 
 from freeloader.errors import Conflict, NotFound
 from freeloader.money import METERS, Meters
-from freeloader.store import sql
 from freeloader.store.pieces import put_all
 from freeloader.store.reports import sums
 from freeloader.store.rows import MAX_PICO, HoldRow, Settled, UsageRow, check_meters, check_pico
+from freeloader.store.sql import money
 
-_USAGE = itemgetter(*sql.USAGE_COLUMNS)
+_USAGE = itemgetter(*money.USAGE_COLUMNS)
 
 SLOT_S = 900
 """Seconds of one running sum: calendar periods of every time zone are made of whole ones."""
@@ -50,7 +50,7 @@ def days_and_slots(since: float, until: float) -> dict[str, int]:
 def place(conn: sqlite3.Connection, rows: Sequence[HoldRow], epoch: int) -> None:
     """Place all holds or none. Raises Conflict if one of them exists."""
     try:
-        conn.executemany(sql.HOLD_INSERT, [_hold_params(row, epoch) for row in rows])
+        conn.executemany(money.HOLD_INSERT, [_hold_params(row, epoch) for row in rows])
     except sqlite3.IntegrityError as error:
         raise Conflict("One of these holds, or a hold of one of these attempts, exists.") from error
 
@@ -62,7 +62,7 @@ def settle(
     usage = replace(
         usage, cost_pico=amount, basis=basis, estimated=usage.estimated or basis != "reported"
     )
-    hold = conn.execute(sql.HOLD_GET, {"hold_id": hold_id}).fetchone()
+    hold = conn.execute(money.HOLD_GET, {"hold_id": hold_id}).fetchone()
     if hold is None:
         return record(conn, usage)
     state = str(hold["state"])
@@ -77,20 +77,20 @@ def settle(
         "charged_pico": done.charged_pico,
         "now": now,
     }
-    conn.execute(sql.HOLD_CLOSE, close)
+    conn.execute(money.HOLD_CLOSE, close)
     return Settled("settled" if state == "held" else "late", done.charged_pico)
 
 
 def release(conn: sqlite3.Connection, hold_id: str, now: float) -> Settled:
     """Drop the hold without a charge, if it is still held."""
-    hold = conn.execute(sql.HOLD_GET, {"hold_id": hold_id}).fetchone()
+    hold = conn.execute(money.HOLD_GET, {"hold_id": hold_id}).fetchone()
     if hold is None:
         return Settled("released", 0)
     if hold["state"] != "held":
         state = str(hold["state"])
         return Settled("already" if state != "expired" else state, int(hold["charged_pico"] or 0))
     close = {"hold_id": hold_id, "state": "released", "charged_pico": 0, "now": now}
-    conn.execute(sql.HOLD_CLOSE, close)
+    conn.execute(money.HOLD_CLOSE, close)
     return Settled("released", 0)
 
 
@@ -108,7 +108,7 @@ def record(conn: sqlite3.Connection, usage: UsageRow) -> Settled:
 def record_all(conn: sqlite3.Connection, rows: Sequence[UsageRow]) -> None:
     """As ``record`` for each, with the sums of all of them at once."""
     fresh = _not_charged(conn, [usage_params(row) for row in rows])
-    put_all(conn, sql.USAGE_PUT, list(map(_USAGE, fresh)))
+    put_all(conn, money.USAGE_PUT, list(map(_USAGE, fresh)))
     sums.add(conn, fresh)
     slots_: dict[tuple[int, str, str], list[int]] = {}
     for one in fresh:
@@ -123,8 +123,10 @@ def _not_charged(conn: sqlite3.Connection, rows: Sequence[dict[str, Any]]) -> li
     first attempt asks something, and only one of them is compared."""
     attempts = {"names": json.dumps([row["attempt_id"] for row in rows])}
     requests = {"names": json.dumps([row["request_id"] for row in rows])}
-    known = {name for (name,) in conn.execute(sql.USAGE_KNOWN, attempts)}
-    before = {name: (count, more) for name, count, more in conn.execute(sql.USAGE_BEFORE, requests)}
+    known = {name for (name,) in conn.execute(money.USAGE_KNOWN, attempts)}
+    before = {
+        name: (count, more) for name, count, more in conn.execute(money.USAGE_BEFORE, requests)
+    }
     fresh = []
     for row in rows:
         if row["attempt_id"] in known:
@@ -140,7 +142,7 @@ def _not_charged(conn: sqlite3.Connection, rows: Sequence[dict[str, Any]]) -> li
 def _insert(conn: sqlite3.Connection, params: dict[str, Any]) -> dict[str, Any] | None:
     """The row with what only the table knows; None where the attempt was charged before."""
     # All of it is read: a statement that is left unfinished would go on into the commit.
-    found = conn.execute(sql.USAGE_INSERT, params).fetchall()
+    found = conn.execute(money.USAGE_INSERT, params).fetchall()
     return params | dict(found[0]) if found else None
 
 
@@ -154,7 +156,7 @@ def adjust(
     before = charged(conn, attempt_id)
     if not 0 <= before + amount <= MAX_PICO:
         raise ValueError(f"an adjustment of {amount} picodollars does not fit a charge of {before}")
-    row = conn.execute(sql.USAGE_OF_ATTEMPT, {"attempt_id": attempt_id}).fetchone()
+    row = conn.execute(money.USAGE_OF_ATTEMPT, {"attempt_id": attempt_id}).fetchone()
     if row is None:
         raise NotFound(f"No usage of attempt {attempt_id} is recorded.")
     entry = {
@@ -166,7 +168,7 @@ def adjust(
         "project": row["project"],
         "key_id": row["key_id"],
     }
-    conn.execute(sql.ADJUST_INSERT, entry)
+    conn.execute(money.ADJUST_INSERT, entry)
     _track(conn, row["at"], row["project"], row["key_id"], amount, 0)
     sums.change(conn, row, amount)
     return Settled("recorded", before + amount)
@@ -174,7 +176,7 @@ def adjust(
 
 def bury(conn: sqlite3.Connection, epoch: int, now: float) -> list[HoldRow]:
     """Charge the holds of epochs before ``epoch`` in full: nobody is left who knows better."""
-    dead = [hold_from(row) for row in conn.execute(sql.HOLDS_DEAD, {"epoch": epoch})]
+    dead = [hold_from(row) for row in conn.execute(money.HOLDS_DEAD, {"epoch": epoch})]
     for hold in dead:
         usage = UsageRow(
             hold.request_id,
@@ -203,7 +205,7 @@ def bury(conn: sqlite3.Connection, epoch: int, now: float) -> list[HoldRow]:
             "charged_pico": done.charged_pico,
             "now": now,
         }
-        conn.execute(sql.HOLD_CLOSE, close)
+        conn.execute(money.HOLD_CLOSE, close)
     return [
         replace(hold, state="expired", charged_pico=hold.amount_pico, settled_at=now)
         for hold in dead
@@ -213,8 +215,8 @@ def bury(conn: sqlite3.Connection, epoch: int, now: float) -> list[HoldRow]:
 def charged(conn: sqlite3.Connection, attempt_id: str) -> int:
     """What an attempt has been charged in all, adjustments included."""
     key = {"attempt_id": attempt_id}
-    row = conn.execute(sql.USAGE_OF_ATTEMPT, key).fetchone()
-    return (row["cost_pico"] if row else 0) + int(conn.execute(sql.ADJUSTED, key).fetchone()[0])
+    row = conn.execute(money.USAGE_OF_ATTEMPT, key).fetchone()
+    return (row["cost_pico"] if row else 0) + int(conn.execute(money.ADJUSTED, key).fetchone()[0])
 
 
 def hold_from(row: sqlite3.Row) -> HoldRow:
@@ -258,8 +260,8 @@ def _track(
         "cost_pico": pico,
         "requests": requests,
     }
-    conn.execute(sql.SLOT_ADD, entry)
-    conn.execute(sql.BUDGET_DAY_ADD, entry)
+    conn.execute(money.SLOT_ADD, entry)
+    conn.execute(money.BUDGET_DAY_ADD, entry)
 
 
 _COMMON = (

@@ -9,9 +9,9 @@ import sqlite3
 from dataclasses import asdict
 from typing import Any
 
-from freeloader.store import sql
 from freeloader.store.file import DatabaseFile
 from freeloader.store.rows import VoteRow
+from freeloader.store.sql import owner
 
 #: Votes kept; the oldest go. So many move no average noticeably any more.
 VOTES_MAX = 20_000
@@ -27,8 +27,8 @@ class Feedback:
         """A vote; one on the same decision is written over."""
 
         def piece(conn: sqlite3.Connection) -> None:
-            conn.execute(sql.VOTE_PUT, asdict(row))
-            conn.execute(sql.VOTES_TRIM, {"kept": VOTES_MAX})
+            conn.execute(owner.VOTE_PUT, asdict(row))
+            conn.execute(owner.VOTES_TRIM, {"kept": VOTES_MAX})
 
         await self._file.submit(piece)
 
@@ -36,7 +36,7 @@ class Feedback:
         """(model, task) → (votes, sum of scores)."""
 
         def query(conn: sqlite3.Connection) -> dict[tuple[str, str], tuple[int, float]]:
-            rows = conn.execute(sql.VOTE_SUMS)
+            rows = conn.execute(owner.VOTE_SUMS)
             return {(r["model"], r["task"]): (int(r["votes"]), float(r["total"])) for r in rows}
 
         return await self._file.read(query)
@@ -45,5 +45,5 @@ class Feedback:
         """Takes out the votes on a model, a task, both, or all; how many that were."""
         params: dict[str, Any] = {"model": model, "task": task}
         return await self._file.submit(
-            lambda conn: int(conn.execute(sql.VOTES_FORGET, params).rowcount)
+            lambda conn: int(conn.execute(owner.VOTES_FORGET, params).rowcount)
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeloader.store import sql
 from freeloader.store.faults import FILE_ERRORS, file_fault
 from freeloader.store.opening import connection, damage
 from freeloader.store.schema import JOURNAL, LEDGER, Schema
+from freeloader.store.sql import meta
 
 
 def ledger_integrity(path: Path) -> str | None:
@@ -24,7 +24,7 @@ def ledger_doubt(path: Path) -> str | None:
     """Why paid calls wait for a word of the owner after a repair; None: they do not."""
     try:
         with connection(path, LEDGER, writable=False) as conn:
-            row = conn.execute(sql.META_GET, {"key": "doubt"}).fetchone()
+            row = conn.execute(meta.META_GET, {"key": "doubt"}).fetchone()
             return None if row is None else str(row["value"])
     except FILE_ERRORS:
         return None

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from freeloader.errors import Unavailable
 from freeloader.money import usd_from_pico
-from freeloader.store import charges, registry, sql
+from freeloader.store import charges, registry
 from freeloader.store.faults import unavailable
 from freeloader.store.file import DatabaseFile
 from freeloader.store.memory import Memory
@@ -23,6 +23,7 @@ from freeloader.store.records import Records
 from freeloader.store.reports import analytics
 from freeloader.store.reports import sql as reports
 from freeloader.store.rows import HoldRow, Settled, UsageRow, WindowRow, check_pico
+from freeloader.store.sql import meta, money, owner
 
 SLOTS_KEPT_S = 400 * 86_400.0
 """Sums per quarter of an hour stay for more than a year beyond their rows."""
@@ -67,10 +68,10 @@ class Ledger(Records):
         """
 
         def piece(conn: sqlite3.Connection) -> tuple[int, str | None]:
-            epoch = int(conn.execute(sql.META_NEXT, {"key": "epoch"}).fetchone()[0])
+            epoch = int(conn.execute(meta.META_NEXT, {"key": "epoch"}).fetchone()[0])
             if dead := charges.bury(conn, epoch, now):
-                conn.execute(sql.AUDIT_INSERT, _recovered(dead, now))
-            doubt = conn.execute(sql.META_GET, {"key": "doubt"}).fetchone()
+                conn.execute(owner.AUDIT_INSERT, _recovered(dead, now))
+            doubt = conn.execute(meta.META_GET, {"key": "doubt"}).fetchone()
             return epoch, None if doubt is None else str(doubt["value"])
 
         epoch, self._doubt = await self._file.submit(piece)
@@ -135,7 +136,7 @@ class Ledger(Records):
         """What is held now, oldest first."""
 
         def query(conn: sqlite3.Connection) -> list[HoldRow]:
-            return [charges.hold_from(row) for row in conn.execute(sql.HOLDS_OPEN)]
+            return [charges.hold_from(row) for row in conn.execute(money.HOLDS_OPEN)]
 
         return await self._file.read(query)
 
@@ -144,7 +145,7 @@ class Ledger(Records):
         params = {"since": since, "limit": limit}
 
         def query(conn: sqlite3.Connection) -> list[HoldRow]:
-            return [charges.hold_from(row) for row in conn.execute(sql.HOLDS_EXPIRED, params)]
+            return [charges.hold_from(row) for row in conn.execute(money.HOLDS_EXPIRED, params)]
 
         return await self._file.read(query)
 
@@ -179,33 +180,33 @@ class Ledger(Records):
                     row["micro"] * 1_000_000 + row["pico"],
                     int(row["requests"]),
                 )
-                for row in conn.execute(sql.SPENT_SUMS, params)
+                for row in conn.execute(money.SPENT_SUMS, params)
             }
 
         return await self._file.read(query)
 
     async def spent_by_project(self, since: float, until: float) -> dict[str, int]:
         """Picodollars per project (``""``: none)."""
-        return await self._sums(sql.SPENT_BY_PROJECT, since, until)
+        return await self._sums(money.SPENT_BY_PROJECT, since, until)
 
     async def requests_by_project(self, since: float, until: float) -> dict[str, int]:
         """How many attempts were recorded per project (``""``: none)."""
 
         def query(conn: sqlite3.Connection) -> dict[str, int]:
-            rows = conn.execute(sql.REQUESTS_BY_PROJECT, charges.slots(since, until))
+            rows = conn.execute(money.REQUESTS_BY_PROJECT, charges.slots(since, until))
             return {row["name"]: int(row["requests"]) for row in rows}
 
         return await self._file.read(query)
 
     async def spent_by_key(self, since: float, until: float) -> dict[str, int]:
         """Picodollars per app key."""
-        return await self._sums(sql.SPENT_BY_KEY, since, until)
+        return await self._sums(money.SPENT_BY_KEY, since, until)
 
     async def spent_by_slot(self, since: float, until: float) -> dict[int, int]:
         """Picodollars by quarter hour (Unix seconds / 900); those without any are left out."""
 
         def query(conn: sqlite3.Connection) -> dict[int, int]:
-            rows = conn.execute(sql.SPENT_BY_SLOT, charges.slots(since, until))
+            rows = conn.execute(money.SPENT_BY_SLOT, charges.slots(since, until))
             return {row["slot"]: row["micro"] * 1_000_000 + row["pico"] for row in rows}
 
         return await self._file.read(query)
@@ -215,7 +216,7 @@ class Ledger(Records):
         params = {"request_id": request_id}
 
         def query(conn: sqlite3.Connection) -> list[UsageRow]:
-            return [charges.usage_from(row) for row in conn.execute(sql.USAGE_BY_REQUEST, params)]
+            return [charges.usage_from(row) for row in conn.execute(money.USAGE_BY_REQUEST, params)]
 
         return await self._file.read(query)
 
@@ -225,7 +226,7 @@ class Ledger(Records):
         params = {**charges.slots(since, until), "project": project, "key_id": key}
 
         def query(conn: sqlite3.Connection) -> tuple[int, int]:
-            row = conn.execute(sql.SPENT, params).fetchone()
+            row = conn.execute(money.SPENT, params).fetchone()
             return row["micro"] * 1_000_000 + row["pico"], int(row["requests"])
 
         return await self._file.read(query)
@@ -252,7 +253,7 @@ class Ledger(Records):
         ]
 
         def piece(conn: sqlite3.Connection) -> None:
-            conn.executemany(sql.WINDOW_PUT, params)
+            conn.executemany(money.WINDOW_PUT, params)
 
         if durable:
             await self._file.submit(piece)
@@ -263,7 +264,7 @@ class Ledger(Records):
         """All windows as last saved."""
 
         def query(conn: sqlite3.Connection) -> list[WindowRow]:
-            rows = conn.execute(sql.WINDOWS)
+            rows = conn.execute(money.WINDOWS)
             return [WindowRow(**{**dict(r), "state": json.loads(r["state"])}) for r in rows]
 
         return await self._file.read(query)
@@ -272,14 +273,14 @@ class Ledger(Records):
         """Forget windows by key; unknown ones are no error."""
 
         def piece(conn: sqlite3.Connection) -> None:
-            conn.executemany(sql.WINDOW_DELETE, [{"key": key} for key in keys])
+            conn.executemany(money.WINDOW_DELETE, [{"key": key} for key in keys])
 
         await self._file.submit(piece)
 
     async def drop_expired_windows(self, now: float) -> int:
         """Forget windows whose ``expires_at`` has passed; how many."""
         return await self._file.submit(
-            lambda conn: conn.execute(sql.WINDOWS_EXPIRED, {"now": now}).rowcount
+            lambda conn: conn.execute(money.WINDOWS_EXPIRED, {"now": now}).rowcount
         )
 
     def keep_registry(self, providers: registry.Rows, models: registry.Models, now: float) -> None:
@@ -304,7 +305,7 @@ class Ledger(Records):
         but for those that no period asks for any more.
         """
         cutoff = await self._file.cutoff(
-            before, max_rows, max_bytes, sql.USAGE_COUNT, sql.USAGE_NTH
+            before, max_rows, max_bytes, money.USAGE_COUNT, money.USAGE_NTH
         )
         await self._file.submit(lambda conn: analytics.forget_before(conn, cutoff))
         rolled = await self._file.in_slices(_trim_usage, cutoff, slice_rows, pause_s)
@@ -334,17 +335,17 @@ def _recovered(dead: Sequence[HoldRow], now: float) -> dict[str, object]:
 
 
 def _trim_usage(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
-    return conn.execute(sql.USAGE_TRIM, {"before": before, "slice": slice_rows}).rowcount
+    return conn.execute(money.USAGE_TRIM, {"before": before, "slice": slice_rows}).rowcount
 
 
 def _trim_slots(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
     params = {"before": int(before // charges.SLOT_S), "slice": slice_rows}
-    return conn.execute(sql.SLOTS_TRIM, params).rowcount
+    return conn.execute(money.SLOTS_TRIM, params).rowcount
 
 
 def _trim_days(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
     params = {"before": int(before // charges.SLOT_S), "slice": slice_rows}
-    return conn.execute(sql.BUDGET_DAYS_TRIM, params).rowcount
+    return conn.execute(money.BUDGET_DAYS_TRIM, params).rowcount
 
 
 def _trim_hours(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
@@ -358,4 +359,4 @@ def _trim_latencies(conn: sqlite3.Connection, before: float, slice_rows: int) ->
 
 
 def _trim_holds(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
-    return conn.execute(sql.HOLDS_TRIM, {"before": before, "slice": slice_rows}).rowcount
+    return conn.execute(money.HOLDS_TRIM, {"before": before, "slice": slice_rows}).rowcount

@@ -11,8 +11,8 @@ import sqlite3
 from typing import Any
 
 from freeloader.errors import Unavailable
-from freeloader.store import sql
 from freeloader.store.file import DatabaseFile
+from freeloader.store.sql.journal import REMEMBERED_GET, REMEMBERED_PUT
 
 
 class Memory:
@@ -28,13 +28,13 @@ class Memory:
         if self._last.get(name) == text:
             return
         self._last[name] = text
-        self._file.post(lambda conn: conn.execute(sql.REMEMBERED_PUT, {"name": name, "rows": text}))
+        self._file.post(lambda conn: conn.execute(REMEMBERED_PUT, {"name": name, "rows": text}))
 
     async def recall(self, name: str) -> list[Any] | None:
         """What was noted last; None where nothing is known, or the journal cannot be read."""
 
         def query(conn: sqlite3.Connection) -> str | None:
-            row = conn.execute(sql.REMEMBERED_GET, {"name": name}).fetchone()
+            row = conn.execute(REMEMBERED_GET, {"name": name}).fetchone()
             return None if row is None else str(row["rows"])
 
         try:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from freeloader.store import sql
 from freeloader.store.file import DatabaseFile
 from freeloader.store.rows import ProposalRow
+from freeloader.store.sql import owner
 
 
 class Proposals:
@@ -23,17 +23,17 @@ class Proposals:
         """The id that it got."""
 
         def piece(conn: sqlite3.Connection) -> int:
-            return int(conn.execute(sql.PROPOSAL_INSERT, _params(row)).lastrowid or 0)
+            return int(conn.execute(owner.PROPOSAL_INSERT, _params(row)).lastrowid or 0)
 
         return await self._file.submit(piece)
 
     async def put(self, row: ProposalRow) -> None:
         """Its state and detail, under the id it has."""
-        await self._file.submit(lambda conn: _run(conn, sql.PROPOSAL_PUT, row))
+        await self._file.submit(lambda conn: _run(conn, owner.PROPOSAL_PUT, row))
 
     async def get(self, number: int) -> ProposalRow | None:
         def query(conn: sqlite3.Connection) -> ProposalRow | None:
-            found = conn.execute(sql.PROPOSAL_GET, {"id": number}).fetchone()
+            found = conn.execute(owner.PROPOSAL_GET, {"id": number}).fetchone()
             return None if found is None else _from(found)
 
         return await self._file.read(query)
@@ -42,7 +42,7 @@ class Proposals:
         """Newest first; of one state, or of all."""
 
         def query(conn: sqlite3.Connection) -> list[ProposalRow]:
-            rows = conn.execute(sql.PROPOSAL_LIST, {"state": state, "limit": limit})
+            rows = conn.execute(owner.PROPOSAL_LIST, {"state": state, "limit": limit})
             return [_from(row) for row in rows]
 
         return await self._file.read(query)

@@ -15,10 +15,10 @@ from typing import Any
 from freeloader.core.model import Account, Limit
 from freeloader.core.rows import AlertRow
 from freeloader.errors import Conflict, NotFound, Unavailable
-from freeloader.store import sql
 from freeloader.store.file import DatabaseFile
 from freeloader.store.memory import Memory
 from freeloader.store.rows import AuditRow, ConfigRow, JobState, KeyRow
+from freeloader.store.sql import meta, owner
 
 
 class Records:
@@ -37,16 +37,16 @@ class Records:
     async def accounts(self) -> list[Account]:
         """All accounts, by provider and index."""
 
-        rows = await self._remembered("accounts", sql.ACCOUNTS)
+        rows = await self._remembered("accounts", owner.ACCOUNTS)
         return [_account_from(row["data"]) for row in rows]
 
     async def put_account(self, account: Account, now: float, *, fresh: bool = False) -> None:
         """Write an account over what was there; with ``fresh``, Conflict if it exists."""
 
         def piece(conn: sqlite3.Connection) -> None:
-            if fresh and conn.execute(sql.ACCOUNT_GET, _place(account)).fetchone():
+            if fresh and conn.execute(owner.ACCOUNT_GET, _place(account)).fetchone():
                 raise Conflict(f"The account {account.name} exists already.")
-            conn.execute(sql.ACCOUNT_PUT, _account_params(account, now))
+            conn.execute(owner.ACCOUNT_PUT, _account_params(account, now))
 
         await self._file.submit(piece)
 
@@ -59,11 +59,11 @@ class Records:
         """
 
         def piece(conn: sqlite3.Connection) -> Account:
-            row = conn.execute(sql.ACCOUNT_GET, {"provider": provider, "idx": idx}).fetchone()
+            row = conn.execute(owner.ACCOUNT_GET, {"provider": provider, "idx": idx}).fetchone()
             if row is None:
                 raise _no_account(provider, idx)
             account = replace(_account_from(row["data"]), **changes)
-            conn.execute(sql.ACCOUNT_PUT, _account_params(account, now))
+            conn.execute(owner.ACCOUNT_PUT, _account_params(account, now))
             return account
 
         return await self._file.submit(piece)
@@ -72,7 +72,7 @@ class Records:
         """Remove an account; its usage stays. Raises NotFound."""
 
         def piece(conn: sqlite3.Connection) -> None:
-            if conn.execute(sql.ACCOUNT_DELETE, {"provider": provider, "idx": idx}).rowcount == 0:
+            if conn.execute(owner.ACCOUNT_DELETE, {"provider": provider, "idx": idx}).rowcount == 0:
                 raise _no_account(provider, idx)
 
         await self._file.submit(piece)
@@ -82,7 +82,7 @@ class Records:
     async def keys(self) -> list[KeyRow]:
         """All app keys, revoked ones too, oldest first."""
 
-        return [_key_from(row) for row in await self._remembered("keys", sql.KEYS)]
+        return [_key_from(row) for row in await self._remembered("keys", owner.KEYS)]
 
     async def put_key(self, key: KeyRow) -> None:
         """Add an app key. Raises Conflict if its id or hash is known."""
@@ -92,7 +92,7 @@ class Records:
 
         def piece(conn: sqlite3.Connection) -> None:
             try:
-                conn.execute(sql.KEY_INSERT, params)
+                conn.execute(owner.KEY_INSERT, params)
             except sqlite3.IntegrityError as error:
                 raise Conflict(f"The key {key.id} exists already.") from error
 
@@ -102,7 +102,7 @@ class Records:
         """Revoke a key for good. Raises NotFound if no such key is in force."""
 
         def piece(conn: sqlite3.Connection) -> None:
-            if conn.execute(sql.KEY_REVOKE, {"id": key_id, "now": now}).rowcount == 0:
+            if conn.execute(owner.KEY_REVOKE, {"id": key_id, "now": now}).rowcount == 0:
                 raise NotFound(f"No key {key_id} is in force; `xswarm key list` shows them.")
 
         await self._file.submit(piece)
@@ -129,7 +129,7 @@ class Records:
         params = {"at": now, "who": who, "what": what, "config": json.dumps(dict(config))}
 
         def piece(conn: sqlite3.Connection) -> int:
-            return int(conn.execute(sql.CONFIG_INSERT, params).fetchone()[0])
+            return int(conn.execute(owner.CONFIG_INSERT, params).fetchone()[0])
 
         return await self._file.submit(piece)
 
@@ -138,7 +138,7 @@ class Records:
         params = {"limit": limit}
 
         def query(conn: sqlite3.Connection) -> list[ConfigRow]:
-            return [ConfigRow(**dict(row)) for row in conn.execute(sql.CONFIG_LIST, params)]
+            return [ConfigRow(**dict(row)) for row in conn.execute(owner.CONFIG_LIST, params)]
 
         return await self._file.read(query)
 
@@ -146,7 +146,7 @@ class Records:
         """One version with its content. Raises NotFound."""
 
         def query(conn: sqlite3.Connection) -> ConfigRow:
-            row = conn.execute(sql.CONFIG_GET, {"version": version}).fetchone()
+            row = conn.execute(owner.CONFIG_GET, {"version": version}).fetchone()
             if row is None:
                 raise NotFound(f"There is no settings version {version}.")
             return ConfigRow(**{**dict(row), "config": json.loads(row["config"])})
@@ -157,7 +157,7 @@ class Records:
         """A small value kept under ``key``."""
 
         def query(conn: sqlite3.Connection) -> str | None:
-            row = conn.execute(sql.META_GET, {"key": key}).fetchone()
+            row = conn.execute(meta.META_GET, {"key": key}).fetchone()
             return None if row is None else str(row["value"])
 
         return await self._file.read(query)
@@ -166,7 +166,9 @@ class Records:
         """Keep ``value`` under ``key`` (``epoch``, ``instance`` … are the ledger's own)."""
         if key in ("epoch", "instance", "usage_since", "doubt"):
             raise ValueError(f"meta key {key} is the ledger's own")
-        await self._file.submit(lambda conn: _run(conn, sql.META_SET, {"key": key, "value": value}))
+        await self._file.submit(
+            lambda conn: _run(conn, meta.META_SET, {"key": key, "value": value})
+        )
 
     # ── jobs and audit ───────────────────────────────────────────────────────
 
@@ -174,18 +176,18 @@ class Records:
         """What is remembered of each job, by name."""
 
         def query(conn: sqlite3.Connection) -> dict[str, JobState]:
-            return {row["name"]: JobState(**dict(row)) for row in conn.execute(sql.JOBS)}
+            return {row["name"]: JobState(**dict(row)) for row in conn.execute(owner.JOBS)}
 
         return await self._file.read(query)
 
     async def save_job(self, state: JobState) -> None:
-        await self._file.submit(lambda conn: _run(conn, sql.JOB_PUT, asdict(state)))
+        await self._file.submit(lambda conn: _run(conn, owner.JOB_PUT, asdict(state)))
 
     async def alerts_since(self, number: int, limit: int) -> list[dict[str, Any]]:
         """Alerts with an id above ``number``, oldest first."""
 
         def query(conn: sqlite3.Connection) -> list[dict[str, Any]]:
-            rows = conn.execute(sql.ALERTS_SINCE, {"number": number, "limit": limit})
+            rows = conn.execute(owner.ALERTS_SINCE, {"number": number, "limit": limit})
             return [dict(row) for row in rows]
 
         return await self._file.read(query)
@@ -193,7 +195,7 @@ class Records:
     async def audit(self, row: AuditRow) -> None:
         """Append one line to the audit, which has no way to change or remove one."""
         params = asdict(row) | {"detail": json.dumps(dict(row.detail))}
-        await self._file.submit(lambda conn: _run(conn, sql.AUDIT_INSERT, params))
+        await self._file.submit(lambda conn: _run(conn, owner.AUDIT_INSERT, params))
 
     async def audits(
         self, limit: int = 100, before: float | None = None, what: str | None = None
@@ -202,7 +204,7 @@ class Records:
         params = {"limit": limit, "before": before, "what": what}
 
         def query(conn: sqlite3.Connection) -> list[AuditRow]:
-            rows = conn.execute(sql.AUDIT_LIST, params)
+            rows = conn.execute(owner.AUDIT_LIST, params)
             return [AuditRow(**{**dict(r), "detail": json.loads(r["detail"])}) for r in rows]
 
         return await self._file.read(query)
@@ -214,17 +216,17 @@ class Records:
         params = [_alert_params(row) for row in rows]
 
         def piece(conn: sqlite3.Connection) -> None:
-            conn.executemany(sql.ALERT_PUT, params)
+            conn.executemany(owner.ALERT_PUT, params)
 
         self._file.post(piece)
 
     def note_alert(self, row: AlertRow) -> bool:
         """The same for one. False: not taken, try again."""
-        return self._file.post(lambda conn: _run(conn, sql.ALERT_PUT, _alert_params(row)))
+        return self._file.post(lambda conn: _run(conn, owner.ALERT_PUT, _alert_params(row)))
 
     async def put_alert(self, row: AlertRow) -> None:
         """The same, on disk on return."""
-        await self._file.submit(lambda conn: _run(conn, sql.ALERT_PUT, _alert_params(row)))
+        await self._file.submit(lambda conn: _run(conn, owner.ALERT_PUT, _alert_params(row)))
 
     async def load_alerts(self, since: float) -> list[AlertRow]:
         """All warnings from a moment on, oldest first."""
@@ -234,7 +236,7 @@ class Records:
         """Warnings, newest first, from a moment on (wall seconds)."""
 
         def query(conn: sqlite3.Connection) -> list[AlertRow]:
-            rows = conn.execute(sql.ALERTS, {"since": since, "limit": limit})
+            rows = conn.execute(owner.ALERTS, {"since": since, "limit": limit})
             return [AlertRow(**{**dict(r), "data": json.loads(r["data"])}) for r in rows]
 
         return await self._file.read(query)

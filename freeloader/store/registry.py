@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from freeloader.store import sql
+from freeloader.store.sql import meta, owner
 
 Rows = Mapping[str, Mapping[str, Any]]
 Models = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -25,19 +25,19 @@ def keeping(providers: Rows, models: Models, now: float) -> Callable[[sqlite3.Co
     mark = hashlib.sha256(text.encode()).hexdigest()
 
     def piece(conn: sqlite3.Connection) -> int:
-        before = conn.execute(sql.META_GET, {"key": "registry"}).fetchone()
+        before = conn.execute(meta.META_GET, {"key": "registry"}).fetchone()
         if before is not None and before["value"] == mark:
             return 0
-        conn.execute(sql.PROVIDERS_CLEAR)
-        conn.execute(sql.MODELS_CLEAR)
+        conn.execute(owner.PROVIDERS_CLEAR)
+        conn.execute(owner.MODELS_CLEAR)
         conn.executemany(
-            sql.PROVIDER_PUT, [{"id": n, "data": d, "now": now} for n, d in listed.items()]
+            owner.PROVIDER_PUT, [{"id": n, "data": d, "now": now} for n, d in listed.items()]
         )
         conn.executemany(
-            sql.MODEL_PUT,
+            owner.MODEL_PUT,
             [{"provider": p, "id": m, "data": d, "now": now} for (p, m), d in known.items()],
         )
-        conn.execute(sql.META_SET, {"key": "registry", "value": mark})
+        conn.execute(meta.META_SET, {"key": "registry", "value": mark})
         return len(listed) + len(known)
 
     return piece

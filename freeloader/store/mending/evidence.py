@@ -12,10 +12,11 @@ from typing import Any
 
 from freeloader.money import METERS, PICO_PER_USD, Meters
 from freeloader.store import charges
-from freeloader.store import sql as statements
 from freeloader.store.mending import sql
 from freeloader.store.reports import sql as reports
 from freeloader.store.rows import MAX_COUNT, MAX_PICO, UsageRow
+from freeloader.store.sql import meta, money, owner
+from freeloader.store.sql.journal import REMEMBERED_GET
 
 
 def make_sums(conn: sqlite3.Connection) -> None:
@@ -39,10 +40,10 @@ def from_journal(conn: sqlite3.Connection, journal: sqlite3.Connection, now: flo
         if known or row["at"] < since:
             continue
         usage = _usage(row)
-        conn.execute(statements.USAGE_INSERT, charges.usage_params(usage)).fetchall()
+        conn.execute(money.USAGE_INSERT, charges.usage_params(usage)).fetchall()
         close = {"state": "settled", "charged_pico": usage.cost_pico, "now": now}
         for hold in conn.execute(sql.HOLD_OF, {"attempt_id": row["id"]}).fetchall():
-            conn.execute(statements.HOLD_CLOSE, {**close, "hold_id": hold["hold_id"]})
+            conn.execute(money.HOLD_CLOSE, {**close, "hold_id": hold["hold_id"]})
         added += 1
     return added
 
@@ -70,7 +71,7 @@ def take_over(conn: sqlite3.Connection, known: list[UsageRow], now: float) -> in
         detail = {"charges": len(lost), "decisions": sorted({u.request_id for u in lost})[:50]}
         subject = "charges that only the journal knew: the ledger had lost its last writes"
         conn.execute(
-            statements.AUDIT_INSERT,
+            owner.AUDIT_INSERT,
             {"at": now, "who": "daemon", "what": "ledger.recover", "subject": subject,
              "detail": json.dumps(detail)},
         )  # fmt: skip
@@ -93,15 +94,15 @@ def forget_own(conn: sqlite3.Connection) -> dict[str, str]:
 def restore_own(conn: sqlite3.Connection, own: dict[str, str]) -> None:
     """Puts back those marks of a fresh ledger that were not saved."""
     for key, value in own.items():
-        if conn.execute(statements.META_GET, {"key": key}).fetchone() is None:
-            conn.execute(statements.META_SET, {"key": key, "value": value})
+        if conn.execute(meta.META_GET, {"key": key}).fetchone() is None:
+            conn.execute(meta.META_SET, {"key": key, "value": value})
             if key == "instance":
                 begin_anew(conn)
 
 
 def begin_anew(conn: sqlite3.Connection) -> None:
     """This ledger took the place of a lost one: its mark of a home is not that home's."""
-    conn.execute(statements.META_SET, {"key": "anew", "value": "1"})
+    conn.execute(meta.META_SET, {"key": "anew", "value": "1"})
 
 
 def may_be_of_one_home(one: sqlite3.Connection, other: sqlite3.Connection) -> bool:
@@ -114,7 +115,7 @@ def may_be_of_one_home(one: sqlite3.Connection, other: sqlite3.Connection) -> bo
 
 def set_doubt(conn: sqlite3.Connection, doubt: str) -> None:
     """Nothing is paid for from the next start on, until ``end_doubt``."""
-    conn.execute(statements.META_SET, {"key": "doubt", "value": doubt})
+    conn.execute(meta.META_SET, {"key": "doubt", "value": doubt})
 
 
 def end_doubt(conn: sqlite3.Connection) -> bool:
@@ -126,7 +127,7 @@ def note(conn: sqlite3.Connection, now: float, done: list[str], kept: list[str])
     """A line in the audit."""
     detail = json.dumps({"done": done, "kept": kept})
     row = {"at": now, "who": "doctor", "what": "ledger.repair", "subject": "", "detail": detail}
-    conn.execute(statements.AUDIT_INSERT, row)
+    conn.execute(owner.AUDIT_INSERT, row)
 
 
 def recall(conn: sqlite3.Connection, journal: sqlite3.Connection, now: float) -> list[str]:
@@ -136,7 +137,7 @@ def recall(conn: sqlite3.Connection, journal: sqlite3.Connection, now: float) ->
         ("accounts", "SELECT count(*) FROM accounts", _account),
         ("keys", "SELECT count(*) FROM app_keys", _key),
     ):
-        row = journal.execute(statements.REMEMBERED_GET, {"name": name}).fetchone()
+        row = journal.execute(REMEMBERED_GET, {"name": name}).fetchone()
         if row is None or conn.execute(count).fetchone()[0]:
             continue
         for one in json.loads(row["rows"]):
@@ -149,11 +150,11 @@ def _account(conn: sqlite3.Connection, row: dict[str, Any], now: float) -> None:
     data = json.loads(row["data"])
     values = {name: data[name] for name in ("provider", "idx")}
     known = {"enabled": int(data["enabled"]), "now": now, "data": row["data"]}
-    conn.execute(statements.ACCOUNT_PUT, values | known)
+    conn.execute(owner.ACCOUNT_PUT, values | known)
 
 
 def _key(conn: sqlite3.Connection, row: dict[str, Any], now: float) -> None:
-    conn.execute(statements.KEY_INSERT, row)
+    conn.execute(owner.KEY_INSERT, row)
 
 
 def _trimmed_before(conn: sqlite3.Connection) -> float:
@@ -161,7 +162,7 @@ def _trimmed_before(conn: sqlite3.Connection) -> float:
 
 
 def _noted(conn: sqlite3.Connection, key: str) -> float:
-    row = conn.execute(statements.META_GET, {"key": key}).fetchone()
+    row = conn.execute(meta.META_GET, {"key": key}).fetchone()
     return 0.0 if row is None else float(row["value"])
 
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass, fields
 from math import inf
 from typing import Any
 
-from freeloader.store import sql as statements
 from freeloader.store.file import DatabaseFile
 from freeloader.store.reports import sql, sums
 from freeloader.store.reports.spans import DAY_S, HOUR_S, Parts, by_hour, date, parts
 from freeloader.store.reports.sums import middle
+from freeloader.store.sql import meta
 
 #: When rows before this moment may be gone (``meta``).
 ROWS_SINCE = "usage_since"
@@ -154,7 +154,7 @@ def forget_before(conn: sqlite3.Connection, moment: float) -> None:
     if conn.execute(sql.USAGE_ANY_BEFORE, {"before": moment}).fetchone() is None:
         return
     latest = max(moment, _rows_since(conn))
-    conn.execute(statements.META_SET, {"key": ROWS_SINCE, "value": repr(latest)})
+    conn.execute(meta.META_SET, {"key": ROWS_SINCE, "value": repr(latest)})
 
 
 def forget_hours(conn: sqlite3.Connection) -> float:
@@ -182,7 +182,7 @@ def _rows_since(conn: sqlite3.Connection) -> float:
 
 def _noted(conn: sqlite3.Connection, key: str) -> float:
     """A moment that is noted in the ledger; 0: from the beginning on."""
-    row = conn.execute(statements.META_GET, {"key": key}).fetchone()
+    row = conn.execute(meta.META_GET, {"key": key}).fetchone()
     return 0.0 if row is None else float(row["value"])
 
 
