@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from freeloader.benchmarks.ports import Says, Wishes
 from freeloader.benchmarks.results import Rating
-from freeloader.benchmarks.run import ANSWER_S, PROJECT, Benchmarks, Says, Wishes
+from freeloader.benchmarks.run import ANSWER_S, PROJECT, Benchmarks
 from freeloader.benchmarks.suite import suite
 from freeloader.books.books import Books
 from freeloader.clock import Clock

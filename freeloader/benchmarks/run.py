@@ -2,7 +2,7 @@
 
 Every answer is a request of the project ``benchmarks`` through the pipeline, so budgets,
 quotas and the journal hold for it, and what it measured of speed and success is known
-like any traffic's. A round is a week: what it has already is not asked again.
+like any traffic's. What a round has already (``rounds``) is not asked again.
 """
 
 from __future__ import annotations
@@ -10,24 +10,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from freeloader.benchmarks import checks, plan, results
 from freeloader.benchmarks.plan import Rules, Step, Subject, Window
+from freeloader.benchmarks.ports import Ask, BooksView, Kept, Reply, Row, Says, Spent, Wishes
 from freeloader.benchmarks.results import Answered, Rating
+from freeloader.benchmarks.rounds import Rounds
 from freeloader.benchmarks.suite import Prompt, Suite
-from freeloader.clock import Clock, Instant, iso
+from freeloader.clock import Clock, iso
 from freeloader.core.model import Deployment
 from freeloader.errors import FreeloaderError, NotFound
-from freeloader.store.rows import BenchmarkRow
 
 PROJECT = "benchmarks"
-#: Ratings go by the last four weeks.
-HISTORY_S = 28 * 86_400.0
 OUTPUT_MAX = 600
 ANSWER_S = 120.0
 #: After so many failures in a row a deployment is left alone until the next run.
@@ -38,55 +35,6 @@ _DAY_S = 20 * 3600.0
 #: The provider's own failures. Whatever else comes back (a budget, a quota, a gate said no) says
 #: nothing of the model: it is not kept, and the rest of its prompts waits for the next run.
 _ITS_OWN = frozenset({"upstream_failed", "upstream_timeout"})
-
-Json = Any
-Row = dict[str, Any]
-
-
-class Kept(Protocol):
-    """Where answers are kept (``store.benchmarks``)."""
-
-    async def add(self, row: BenchmarkRow) -> None: ...
-    async def since(self, moment: float) -> Sequence[BenchmarkRow]: ...
-
-
-class BooksView(Protocol):
-    @property
-    def deployments(self) -> Mapping[str, Deployment]: ...
-    def windows_of(self, deployment: Deployment, now: Instant) -> list[dict[str, Any]]: ...
-
-
-class Reply(Protocol):
-    """What came of one question (``gateway.asking``)."""
-
-    @property
-    def text(self) -> str: ...
-    @property
-    def usage(self) -> Mapping[str, Any]: ...
-    @property
-    def ms(self) -> float: ...
-    @property
-    def first_ms(self) -> float | None: ...
-
-
-class Says(Protocol):
-    def say(self, text: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """The owner's settings. ``hours`` like ``01:00-06:00`` in ``timezone``."""
-
-    share: float
-    monthly_pico: int
-    hours: str
-    timezone: str
-
-
-#: Puts one chat body to the pipeline; raises FreeloaderError.
-Ask = Callable[[Mapping[str, Json]], Awaitable[Reply]]
-#: Picodollars that the project ``benchmarks`` has spent this month.
-Spent = Callable[[], Awaitable[int]]
 
 
 class Benchmarks:
@@ -106,13 +54,12 @@ class Benchmarks:
         clock: Clock,
         changed: Callable[[], Awaitable[None]],
     ) -> None:
-        self._suite, self._kept, self._books = suite, kept, books
+        self._suite, self._books = suite, books
+        self._rounds = Rounds(kept, clock, suite.version)
         self._ask, self._spent, self._wishes = ask, spent, wishes
         self._used, self._busy = used, busy
         self._clock, self._changed = clock, changed
         self._turn = asyncio.Lock()
-        #: Requests of benchmarks in the last day, by account and by deployment.
-        self._probed: Mapping[str, int] = {}
 
     async def run(
         self, progress: Says, models: Collection[str] = (), *, asked: bool = False
@@ -165,12 +112,12 @@ class Benchmarks:
 
     async def ratings(self) -> dict[tuple[str, str], Rating]:
         """What was shown lately, by provider and model."""
-        groups = await self._answers()
+        groups = await self._rounds.answers()
         return {key: results.rate(answers) for key, (answers, _) in groups.items()}
 
     async def shown(self) -> list[Row]:
         """The ratings as lists show them, best first."""
-        groups = await self._answers()
+        groups = await self._rounds.answers()
         rows = [
             {"provider": provider, "model": model, "at": iso(at), **results.rate(rows).shown()}
             for (provider, model), (rows, at) in groups.items()
@@ -184,7 +131,7 @@ class Benchmarks:
             if not any(plan.named(id_, (name,)) for id_ in self._books.deployments):
                 raise NotFound(f"Nothing here is called {name[:100]!r}; `xswarm models` lists all.")
         rules = await self._rules(asked)
-        done = await self._done()
+        done = await self._rounds.done()
         subjects = [
             self._subject(deployment, done)
             for deployment in self._books.deployments.values()
@@ -222,7 +169,7 @@ class Benchmarks:
             if amount is not None and left is not None:
                 # A window of one model counts that model's; any other all of the account's.
                 whose = deployment.id if row.get("model") else deployment.account.name
-                probed = self._probed.get(whose, 0)
+                probed = self._rounds.probed(whose)
                 found.append(Window(int(amount), int(left), probed))
         return found
 
@@ -256,65 +203,8 @@ class Benchmarks:
             answered = Answered(step.prompt.id, step.prompt.task, None, problem=problem.code)
         else:
             answered = _judged(step.prompt, reply)
-        await self._kept.add(self._row(step, deployment, answered))
-        self._count(deployment)
+        await self._rounds.keep(step, deployment, answered)
         return answered.problem
-
-    def _row(self, step: Step, deployment: Deployment, answered: Answered) -> BenchmarkRow:
-        detail = {
-            "deployment": deployment.id,
-            "account": deployment.account.name,
-            "prompt": answered.prompt,
-            "repeat": step.repeat,
-            "task": answered.task,
-            "ms": answered.ms,
-            "firstMs": answered.first_ms,
-            "output": answered.output,
-            # Only what two repeats are compared by: answers themselves are not kept.
-            "answer": answered.text,
-            "problem": answered.problem,
-        }
-        now = self._clock.now().wall
-        return BenchmarkRow(
-            now, deployment.provider.id, deployment.model.id, self._round(), answered.score, detail
-        )
-
-    def _round(self) -> str:
-        """This week's, of this version of the prompts."""
-        year, week, _ = datetime.fromtimestamp(self._clock.now().wall, UTC).isocalendar()
-        return f"{year}-W{week:02d}/{self._suite.version}"
-
-    async def _done(self) -> dict[str, frozenset[tuple[str, int]]]:
-        """Of this round, what was answered, by deployment; also counts today's probes."""
-        now = self._clock.now().wall
-        done: dict[str, set[tuple[str, int]]] = defaultdict(set)
-        probed: dict[str, int] = defaultdict(int)
-        for row in await self._kept.since(now - 8 * 86_400.0):
-            detail = row.detail
-            if row.suite == self._round() and row.score is not None:
-                done[str(detail["deployment"])].add((str(detail["prompt"]), int(detail["repeat"])))
-            if row.at >= now - 86_400.0:
-                probed[str(detail.get("account"))] += 1
-                probed[str(detail.get("deployment"))] += 1
-        self._probed = dict(probed)
-        return {name: frozenset(asked) for name, asked in done.items()}
-
-    def _count(self, deployment: Deployment) -> None:
-        for name in (deployment.account.name, deployment.id):
-            self._probed = {**self._probed, name: self._probed.get(name, 0) + 1}
-
-    async def _answers(self) -> dict[tuple[str, str], tuple[list[Answered], float]]:
-        """The latest round of each model within the last weeks, and when it was."""
-        latest: dict[tuple[str, str], str] = {}
-        groups: dict[tuple[str, str], tuple[list[Answered], float]] = {}
-        for row in await self._kept.since(self._clock.now().wall - HISTORY_S):
-            key = (row.provider, row.model)
-            if latest.get(key) != row.suite:
-                latest[key] = row.suite
-                groups[key] = ([], row.at)
-            groups[key][0].append(_answer(row))
-            groups[key] = (groups[key][0], row.at)
-        return groups
 
 
 def _judged(prompt: Prompt, reply: Reply) -> Answered:
@@ -327,20 +217,6 @@ def _judged(prompt: Prompt, reply: Reply) -> Answered:
         first_ms=reply.first_ms,
         output=int(reply.usage.get("tokensOut") or 0),
         text=digest,
-    )
-
-
-def _answer(row: BenchmarkRow) -> Answered:
-    detail = row.detail
-    return Answered(
-        str(detail.get("prompt")),
-        str(detail.get("task")),
-        row.score,
-        detail.get("ms"),
-        detail.get("firstMs"),
-        int(detail.get("output") or 0),
-        str(detail.get("answer") or ""),
-        str(detail.get("problem") or ""),
     )
 
 

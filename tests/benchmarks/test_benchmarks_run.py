@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from freeloader.benchmarks.run import FAILURES_MAX, Benchmarks, Wishes
+from freeloader.benchmarks.ports import Wishes
+from freeloader.benchmarks.run import FAILURES_MAX, Benchmarks
 from freeloader.benchmarks.suite import suite
 from freeloader.clock import Instant
 from freeloader.errors import BudgetExceeded, FreeloaderError, NotFound, UpstreamFailed
