@@ -111,11 +111,13 @@ async def test_a_spike_is_told_once_and_stops_what_is_paid_where_so_set(
         told = (await found.admin("GET", "/v1/budget"))["alerts"]
         assert [a["type"] for a in told] == ["spike"]
         assert "in ten minutes, usually $" in told[0]["message"]
+        health = await found.admin("GET", "/v1/health")
+        assert [a["type"] for a in health["alerts"]] == ["spike"], "`xswarm status` shows these"
         if not stops:
             assert set(statuses) == {200}
             return
         assert statuses[-1] == 402
-        status, _, body = await found.live.post(SMALL)
+        _, _, body = await found.live.post(SMALL)
         assert "xswarm budget confirm" in body["error"]["message"]
         assert body["error"]["details"]["budget"]["budget"] == "spike"
     async with town(tmp_path, settings, clock) as found:
