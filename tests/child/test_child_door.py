@@ -73,9 +73,17 @@ async def test_an_answer_that_has_begun_is_not_begun_again() -> None:
         [(b"authorization", f"Bearer {KEY}".encode())] * 2,
     ],
 )
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/health/liveliness", "/key/generate"])
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/v1/chat/completions", 401),
+        ("GET", "/health/liveliness", 401),
+        ("GET", "/v1/chat/completions", 404),
+        ("POST", "/key/generate", 404),
+    ],
+)
 async def test_h6_nobody_gets_in_without_the_key_of_this_start(
-    headers: list[Any], path: str
+    headers: list[Any], method: str, path: str, status: int
 ) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         raise AssertionError("LiteLLM was asked")
@@ -85,7 +93,6 @@ async def test_h6_nobody_gets_in_without_the_key_of_this_start(
     async def send(message: Any) -> None:
         sent.append(dict(message))
 
-    for method in ("GET", "POST"):
-        scope = {**SCOPE, "method": method, "path": path, "headers": headers}
-        await Door(app, KEY)(scope, _nothing, send)
-    assert [message["status"] for message in sent[::2]] == [401, 401]
+    scope = {**SCOPE, "method": method, "path": path, "headers": headers}
+    await Door(app, KEY)(scope, _nothing, send)
+    assert sent[0]["status"] == status

@@ -48,13 +48,16 @@ class Door:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        if not self._knows(scope):
-            await _refuse(scope, send, 401, "the daemon's key is wanted")
-            return
         method, path = scope.get("method"), scope.get("path")
-        if scope["type"] == "http" and method == "GET" and path in _LOOKS:
+        looks = method == "GET" and path in _LOOKS
+        calls = method == "POST" and path in _CALLS
+        if scope["type"] != "http" or not (looks or calls):
+            await _refuse(scope, send, 404, "no such route")
+        elif not self._knows(scope):
+            await _refuse(scope, send, 401, "the daemon's key is wanted")
+        elif looks:
             await self._app(scope, receive, send)
-        elif scope["type"] == "http" and method == "POST" and path in _CALLS:
+        else:
             wire = Wire(_connect_seconds(scope))
             attach(wire)
             answer = _Answer(send, wire)
@@ -63,8 +66,6 @@ class Door:
             except Exception as error:  # told, then raised: uvicorn logs it
                 await answer.failed(error)
                 raise
-        else:
-            await _refuse(scope, send, 404, "no such route")
 
     def _knows(self, scope: Scope) -> bool:
         given = [v for name, v in scope.get("headers", ()) if name.lower() == b"authorization"]
