@@ -87,16 +87,19 @@ class Town:
 
 @asynccontextmanager
 async def town(
-    place: Path, budget: str = f"[budget.hard]\ndaily = {LIMIT}", clock: Any = None
+    place: Path,
+    budget: str = f"[budget.hard]\ndaily = {LIMIT}",
+    clock: Any = None,
+    others: tuple[str, ...] = (),
 ) -> AsyncIterator[Town]:
-    """``budget``: what the settings' file says."""
+    """``budget``: what the settings' file says; ``others`` cost nothing."""
     home = Home(place).create()
     prices = {"pricing": {"input": IN, "output": OUT}, "maxOutput": UNBOUNDED}
     overlay = {"version": "2026.11.20", "providers": {"alpha": {"models": {"m": prices}}}}
     (home.registry / "prices.json").write_text(json.dumps(overlay))
     if not home.config.exists():
         home.config.write_text(budget + "\n")
-    async with street(place, "alpha", clock=clock) as (live, alpha):
+    async with street(place, "alpha", *others, clock=clock) as (live, alpha, *_):
         await live.daemon.owner.accounts.change_account("alpha", 1, {"tier": "paid"}, "test")
         yield Town(live, place, Bank(alpha))
 
