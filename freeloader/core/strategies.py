@@ -10,6 +10,7 @@ balanced       score by the weights; the first is taken
 cost-first     free ones by score, then by list price at the request's own mix of tokens
 speed-first    by p95 (what the prior makes likely, where none is measured); of the first
                three, the fastest that costs at most ``cost_tolerance`` times the cheapest
+               (at 1 the cheapest itself; the tolerance is what speed may cost)
 quality-first  by intelligence for the task, then score; see ``steps.StepDown``
 local-first    local ones by score; then provider after provider, beginning with the one
                after that which had the last turn

@@ -73,6 +73,35 @@ def test_speed_first_weighs_the_price_among_three(tolerance: float, expected: st
     assert winner(ask("speed-first", cost_tolerance=tolerance), snapshot) == expected
 
 
+@pytest.mark.parametrize(
+    ("prices", "tolerance", "expected"),
+    [
+        ((1.0, 1.0, 1.0), 1.0, "a"),  # as cheap as each other: the fastest
+        ((2.0, 1.0, 1.0), 2.0, "a"),  # twice the cheapest is within twice the cheapest
+        ((2.1, 1.5, 1.0), 2.0, "b"),
+        ((2.1, 2.2, 1.0), 2.0, "c"),
+        ((2.1, None, 1.0), 2.0, "c"),  # a price that nobody knows is within nothing
+        ((None, None, None), 2.0, "a"),  # and where nobody knows any, speed decides
+        ((1.0, 2.0, 0.0), 1000.0, "c"),  # free: nothing that costs is within any times of it
+        ((0.0, 0.0, 0.0), 1.0, "a"),
+    ],
+)
+def test_speed_first_takes_the_fastest_within_so_many_times_the_cheapest(
+    prices: tuple[float | None, ...], tolerance: float, expected: str
+) -> None:
+    """A fourth that is slower has no say, cheap as it may be."""
+    every = []
+    for name, dollars in zip("abc", prices, strict=True):
+        if dollars is None:
+            every.append(deployment(name, "m", tier="paid", price=None, free=False))
+        else:
+            every.append(paid(name, dollars) if dollars else deployment(name, "m"))
+    every.append(paid("d", 0.01))
+    healths = {f"{name}@1/m": quick(100 * n) for n, name in enumerate("abcd", 1)}
+    snapshot = PlainSnapshot.of(every, healths=healths)
+    assert winner(ask("speed-first", cost_tolerance=tolerance), snapshot) == f"{expected}@1/m"
+
+
 def test_speed_first_goes_by_what_is_measured_before_the_prior() -> None:
     said, is_quick = deployment("said", speed=10.0), deployment("is", speed=1.0)
     healths = {"said@1/m": quick(1_900), "is@1/m": quick(100)}

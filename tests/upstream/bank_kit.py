@@ -57,8 +57,8 @@ class Bank:
 
 
 class Town:
-    def __init__(self, live: Live, place: Path, bank: Bank) -> None:
-        self.live, self.bank, self._place = live, bank, place
+    def __init__(self, live: Live, place: Path, bank: Bank, others: list[Fake]) -> None:
+        self.live, self.bank, self.others, self._place = live, bank, others, place
 
     async def admin(self, method: str, path: str, body: Any = None) -> Any:
         headers = {"Authorization": f"Bearer {Home(self._place).admin_key.read_text().strip()}"}
@@ -99,9 +99,9 @@ async def town(
     (home.registry / "prices.json").write_text(json.dumps(overlay))
     if not home.config.exists():
         home.config.write_text(budget + "\n")
-    async with street(place, "alpha", *others, clock=clock) as (live, alpha, *_):
+    async with street(place, "alpha", *others, clock=clock) as (live, alpha, *free):
         await live.daemon.owner.accounts.change_account("alpha", 1, {"tier": "paid"}, "test")
-        yield Town(live, place, Bank(alpha))
+        yield Town(live, place, Bank(alpha), free)
 
 
 class Hands:

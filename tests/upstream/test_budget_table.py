@@ -6,6 +6,7 @@ others' actions are; a project that is not listed has the share named ``default`
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from bank_kit import Town, town
-from house_kit import whole
+from house_kit import answers, hangs, whole
 
 ACTIONS = ("warn", "downgrade", "local-only", "block")
 TINY = 0.0000001
@@ -126,3 +127,29 @@ async def test_attempts_that_fall_back_are_bounded_and_so_is_what_they_cost(
         after, _ = await found.day()
         assert spent < after <= spent + limit + 1e-12
         assert found.bank.dollars <= after + 1e-9
+
+
+async def test_the_loser_of_a_multi_cast_is_charged_and_marked_as_estimated(
+    tmp_path: Path,
+) -> None:
+    """It was cancelled before it said what it used: its hold is what it may have cost."""
+    async with town(tmp_path, "[budget]", others=("gamma",)) as found:
+        found.bank.fake.handler = hangs
+
+        async def later(request: web.Request) -> web.StreamResponse:
+            await asyncio.sleep(0.5)  # the other one was asked by now
+            return await answers(request)
+
+        found.others[0].handler = later
+        asked = {"model": "auto:multi-cast", "targets": 2, "max_tokens": 50}
+        status, body = await ask(found, **asked)
+        assert status == 200, body
+        members = {one["provider"]: one for one in body["routing"]["multiCast"]["members"]}
+        spent, held = await found.day()
+    assert (members["gamma"]["state"], members["gamma"]["estimated"]) == ("won", False)
+    assert members["gamma"]["costUsd"] == 0
+    loser = members["alpha"]
+    assert (loser["state"], loser["estimated"]) == ("cancelled", True)
+    assert loser["costUsd"] > 50 * 2 / 1e6, "all of the output that it was allowed"
+    assert (spent, held) == (pytest.approx(loser["costUsd"]), 0)
+    assert body["usage"]["costUsd"] == pytest.approx(spent)
