@@ -9,26 +9,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from fake_upstream import FakeUpstream
+from upstream_entries import entries_for
 
-from freeloader.child.config import Entry
 from freeloader.child.keeper import Keeper
 from freeloader.clock import SystemClock
-
-MODELS = [
-    "redirect",
-    "ok", "slow", "429", "401", "402", "413", "500", "hang", "reset", "badjson", "empty", "garbage",
-    "cut", "cleancut", "midstream", "nousage", "badusage", "long", "tools", "echo", "403", "404",
-    "503", "400", "422",
-]  # fmt: skip
-
-
-def entries_for(url: str) -> tuple[Entry, ...]:
-    found = [Entry(f"sim/{model}", f"openai/{model}", url) for model in MODELS]
-    return (
-        *found,
-        Entry("groq/ok", "groq/ok", url),
-        Entry("dead/x", "openai/x", "http://127.0.0.1:9"),
-    )
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

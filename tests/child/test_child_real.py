@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import entries_for
 from fake_upstream import RAW_429, FakeUpstream
+from upstream_entries import entries_for
 
 from freeloader.child.config import Entry
 from freeloader.child.keeper import Keeper

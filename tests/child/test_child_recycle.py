@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import entries_for
 from fake_upstream import FakeUpstream
 from test_child_real import attempt
+from upstream_entries import entries_for
 
 from freeloader.child.keeper import Keeper
 from freeloader.child.states import Rules

@@ -1,0 +1,21 @@
+"""The child's config entries for the fake upstream: a model for each way it answers."""
+
+from __future__ import annotations
+
+from freeloader.child.config import Entry
+
+MODELS = [
+    "redirect",
+    "ok", "slow", "429", "401", "402", "413", "500", "hang", "reset", "badjson", "empty", "garbage",
+    "cut", "cleancut", "midstream", "nousage", "badusage", "long", "tools", "echo", "403", "404",
+    "503", "400", "422",
+]  # fmt: skip
+
+
+def entries_for(url: str) -> tuple[Entry, ...]:
+    found = [Entry(f"sim/{model}", f"openai/{model}", url) for model in MODELS]
+    return (
+        *found,
+        Entry("groq/ok", "groq/ok", url),
+        Entry("dead/x", "openai/x", "http://127.0.0.1:9"),
+    )
