@@ -26,7 +26,6 @@ _MOST = 16384
 _WRAPPED = re.compile(r"litellm\.|Exception - |Error code: \d{3}")
 #: ``limit=100, remaining=0, reset=50`` and ``"default";r=0;t=50`` of the IETF's drafts.
 _DRAFT = re.compile(r"(?:\breset=|;\s*t=)(\d{1,9})")
-_QUOTED_RESET = re.compile(r"x-ratelimit-reset[\"']\s*:\s*[\"']?(\d{1,16})", re.IGNORECASE)
 _STATUS_BY_CLASS = {
     "AuthenticationError": 401,
     "PermissionDeniedError": 403,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from freeloader.core import scoring
-from freeloader.core.model import Deployment, Gates, Level, Policy, Verdict
+from freeloader.core.model import Deployment, Gates, Level, Policy
 from freeloader.core.outcome import Outcome
 from freeloader.core.policy import tighten
 
@@ -186,8 +186,3 @@ def momentary(failures: Sequence[Failed]) -> frozenset[str]:
         for name, outcome in last.items()
         if outcome.kind in _MOMENTARY and outcome.until is not None
     )
-
-
-def tried_verdict(outcome: Outcome) -> Verdict:
-    """How a deployment that failed in this request is shown among the refused."""
-    return Verdict("tried", "upstream_failed", outcome.reason, until=outcome.until)

@@ -67,11 +67,6 @@ def new_private() -> str:
     return base64.b64encode(Ed25519PrivateKey.generate().private_bytes_raw()).decode()
 
 
-def usable_key(text: str) -> bool:
-    """Whether the text is a public key: 32 bytes in base64."""
-    return _raw(text, 32) is not None
-
-
 def _private(text: str) -> Ed25519PrivateKey:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 

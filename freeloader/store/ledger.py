@@ -189,19 +189,6 @@ class Ledger(Records):
         """Picodollars per project (``""``: none)."""
         return await self._sums(money.SPENT_BY_PROJECT, since, until)
 
-    async def requests_by_project(self, since: float, until: float) -> dict[str, int]:
-        """How many attempts were recorded per project (``""``: none)."""
-
-        def query(conn: sqlite3.Connection) -> dict[str, int]:
-            rows = conn.execute(money.REQUESTS_BY_PROJECT, charges.slots(since, until))
-            return {row["name"]: int(row["requests"]) for row in rows}
-
-        return await self._file.read(query)
-
-    async def spent_by_key(self, since: float, until: float) -> dict[str, int]:
-        """Picodollars per app key."""
-        return await self._sums(money.SPENT_BY_KEY, since, until)
-
     async def spent_by_slot(self, since: float, until: float) -> dict[int, int]:
         """Picodollars by quarter hour (Unix seconds / 900); those without any are left out."""
 
@@ -268,14 +255,6 @@ class Ledger(Records):
             return [WindowRow(**{**dict(r), "state": json.loads(r["state"])}) for r in rows]
 
         return await self._file.read(query)
-
-    async def delete_windows(self, keys: Sequence[str]) -> None:
-        """Forget windows by key; unknown ones are no error."""
-
-        def piece(conn: sqlite3.Connection) -> None:
-            conn.executemany(money.WINDOW_DELETE, [{"key": key} for key in keys])
-
-        await self._file.submit(piece)
 
     async def drop_expired_windows(self, now: float) -> int:
         """Forget windows whose ``expires_at`` has passed; how many."""

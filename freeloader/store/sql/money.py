@@ -112,14 +112,6 @@ SPENT_BY_PROJECT = """
 SELECT project AS name, sum(cost_pico / 1000000) AS micro, sum(cost_pico % 1000000) AS pico
 FROM budget_tracking WHERE slot >= :since AND slot < :until GROUP BY project
 """
-REQUESTS_BY_PROJECT = """
-SELECT project AS name, sum(requests) AS requests
-FROM budget_tracking WHERE slot >= :since AND slot < :until GROUP BY project
-"""
-SPENT_BY_KEY = """
-SELECT key_id AS name, sum(cost_pico / 1000000) AS micro, sum(cost_pico % 1000000) AS pico
-FROM budget_tracking WHERE slot >= :since AND slot < :until GROUP BY key_id
-"""
 SPENT_BY_SLOT = """
 SELECT slot, sum(cost_pico / 1000000) AS micro, sum(cost_pico % 1000000) AS pico
 FROM budget_tracking WHERE slot >= :since AND slot < :until GROUP BY slot
@@ -134,7 +126,6 @@ ON CONFLICT(key) DO UPDATE SET provider = excluded.provider, state = excluded.st
     at = excluded.at, expires_at = excluded.expires_at
 """
 WINDOWS = "SELECT * FROM quota_windows ORDER BY key"
-WINDOW_DELETE = "DELETE FROM quota_windows WHERE key = :key"
 WINDOWS_EXPIRED = "DELETE FROM quota_windows WHERE expires_at <= :now"
 
 # ── retention ────────────────────────────────────────────────────────────────
