@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from bank_kit import LIMIT, town
+from bank_kit import IN, LIMIT, town
 
 from freeloader.settings import Home
 
@@ -169,3 +169,34 @@ async def test_limits_that_change_under_a_rush_hold_from_the_next_request_on(
         assert found.bank.dollars <= spent + 1e-9
         await found.admin("POST", "/v1/config", {"budget": {"hard": {"daily": spent / 2}}})
         assert set(await found.attack({"max_tokens": 1})) == {402}
+
+
+async def test_whatever_text_reaches_the_provider_is_in_the_hold(tmp_path: Path) -> None:
+    """Text hidden in any field is either held for or not sent."""
+    words = "word " * 5000
+    call = {"name": "f", "arguments": words}
+    turn = {"role": "assistant", "content": "a"}
+    hi = {"role": "user", "content": "hi"}
+    carriers: list[dict[str, Any]] = [
+        {"functions": [{"name": "f", "description": words, "parameters": {}}]},
+        {"tools": [{"type": "function", "function": {"name": "f", "description": words}}]},
+        {"response_format": {"type": "json_schema", "json_schema": {
+            "name": "x", "schema": {"type": "object", "description": words}}}},
+        {"prediction": {"type": "content", "content": words}},
+        {"messages": [hi, {**turn, "refusal": words}, hi]},
+        {"messages": [hi, {**turn, "function_call": call}, hi]},
+        {"messages": [hi, {**turn, "reasoning_content": words}, hi]},
+        {"messages": [hi, {**turn, "somethingElse": words}, hi]},
+        {"messages": [hi, {**turn, "tool_calls": [
+            {"id": "1", "type": "function", "function": call}]},
+            {"role": "tool", "tool_call_id": "1", "content": words}]},
+    ]  # fmt: skip
+    async with town(tmp_path, "[budget]") as found:
+        for more in carriers:
+            body = {"model": "alpha/m", "max_tokens": 1, "messages": [hi], **more}
+            plan = await found.admin("POST", "/v1/router/debug", body)
+            known = len(found.bank.fake.calls)
+            await found.live.post(body)
+            sent = sum(str(one).count("word") for one in found.bank.fake.calls[known:][:1])
+            assert plan["winner"]["holdUsd"] >= sent * IN / 1e6, list(more)
+        assert len(found.bank.fake.calls) >= len(carriers)
