@@ -161,7 +161,7 @@ class Books:
         if deployment.billable or deployment.local or self._pacer.ample(deployment.id, now):
             return None
         windows, meters = self._quotas.likely(deployment, expected, now)
-        return self._pacer.strain(deployment, windows, meters, need, now)
+        return self._pacer.strain(deployment, windows, meters, expected, need, now)
 
     # ── what exists, what is allowed ─────────────────────────────────────────
 
@@ -216,6 +216,12 @@ class Books:
         """A request came: what is asked by the hour, and of which need, is what pacing goes by."""
         need, label = need_of(policy, profile)
         self._pacer.note(need, label, profile.expected, now.wall)
+
+    def taken(self, hold: Hold, profile: Profile, policy: Policy) -> None:
+        """The hold is for such a request: its deployment has one less due to it, and what the
+        answer comes to says what others will."""
+        need, _ = need_of(policy, profile)
+        hold.sort = self._pacer.taken(need, profile.expected, hold.deployment)
 
     # ── one attempt ──────────────────────────────────────────────────────────
 
@@ -298,6 +304,8 @@ class Books:
         hold.settlement = done
         self._open.pop(hold.attempt_id, None)
         self._quotas.settle(hold.reservations, hold.deployment, meters, now.wall)
+        if hold.sort is not None and basis == "reported":
+            self._pacer.came_to(hold.sort, meters)
         self._look(hold, hold.seen, now.wall)
         budget.settle(hold.balances, hold.cost, cost)
         self._changed()

@@ -1,20 +1,23 @@
 """Demand as the books see it, and how a deployment's free quota stands against its plan.
 
-The plan is ``core.pacing``'s. What was learnt is kept with the quota windows, under a
-key of its own; where nothing was kept, the hours come from the ledger. Nothing is
-refused here.
+The plan is ``core.pacing``'s; here it is made anew each minute, slice by slice, so that
+nobody waits for it. What was learnt is kept with the quota windows, under a key of its
+own; where nothing was kept, the hours come from the ledger. Nothing is refused here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 
 from freeloader.books.ports import LedgerPort, StoredWindow
 from freeloader.core import quota
 from freeloader.core.model import Deployment
-from freeloader.core.pacing import plan
-from freeloader.core.pacing.demand import Demand
-from freeloader.core.pacing.prices import Kind, Prices
+from freeloader.core.pacing import horizon, plan
+from freeloader.core.pacing.demand import Demand, sort_of
+from freeloader.core.pacing.fluid import Fluid
+from freeloader.core.pacing.horizon import Taker
+from freeloader.core.pacing.kinds import Asked, Kinds
+from freeloader.core.pacing.shares import Shares
 from freeloader.core.quota import Window
 from freeloader.core.rows import WindowRow
 from freeloader.money import Meters
@@ -24,13 +27,14 @@ KEY = "pacing|demand"
 #: Seconds for which it is believed, and between two times that it is saved.
 _KEPT, _EVERY = 21 * 86400.0, 60.0
 _HOUR = 3600.0
+_DONE = object()
 _ONE = Meters(requests=1)
 #: Seconds after which it is asked anew whether a quota need be planned.
 _AGAIN = 5.0
-#: Seconds between two steps of the prices, and models that are told apart for them.
+#: Seconds between two plans, and models that are told apart for them.
 _STEP, _MODELS = 60.0, 64
-#: What serving a request is worth, by its need: so much need doubles it.
-_WORTH = 8.0
+#: Rounds of a plan, and of the first ones, which begin from nothing.
+_ROUNDS, _FIRST_ROUNDS, _FIRST = 4, 40, 10
 #: Hours that are read from a ledger where nothing was kept.
 _HOURS_READ = 48
 
@@ -43,9 +47,10 @@ class Pacer:
 
     def __init__(self) -> None:
         self.demand = Demand()
-        self.prices = Prices()
-        self._priced = 0.0
-        self._alike: list[Deployment] | None = None
+        self._fluid, self._shares, self._kinds = Fluid(), Shares(), Kinds()
+        self._planned, self._plans = 0.0, 0
+        self._work: Generator[None, None, None] | None = None
+        self._alike: dict[str, str] = {}  # by deployment: the one that stands for it
         self._saved = 0.0
         self._changed = False
         self._ample: dict[str, float] = {}  # by deployment: since when nothing need be planned
@@ -53,7 +58,9 @@ class Pacer:
     def replaced(self) -> None:
         """The deployments changed."""
         self._ample.clear()
-        self._alike = None
+        self._alike.clear()
+        self._work = None
+        self._planned = 0.0
 
     def ample(self, deployment: str, now: float) -> bool:
         """Whether its quotas were far more than anybody asks for, a moment ago."""
@@ -66,52 +73,71 @@ class Pacer:
         self.demand.note(need, label, read, expected.output, now)
         self._changed = True
 
+    def taken(self, need: float, expected: Meters, deployment: Deployment) -> tuple[float, int]:
+        """The deployment is to serve a request that was noted: what is due to whom changes.
+        Returns the request's sort."""
+        who = self._alike.get(deployment.id)
+        kind = self._kinds.of(need, _tokens(expected))
+        if who is not None and kind is not None:
+            self._shares.taken(kind, who)
+        return sort_of(need, _tokens(expected))
+
+    def came_to(self, sort: tuple[float, int], used: Meters) -> None:
+        """What a provider reported of a request of such a sort."""
+        self.demand.came_to(sort, _tokens(used) - used.output, used.output)
+
     def strain(
         self,
         deployment: Deployment,
         windows: Iterable[Window],
         meters: Meters,
+        expected: Meters,
         need: float,
         now: float,
     ) -> plan.Strain:
-        """What a request that likely comes to ``meters`` puts on a deployment's windows."""
+        """What a request that likely comes to ``expected``, and there to ``meters``, puts on a
+        deployment's windows."""
+        who, ahead = self._alike.get(deployment.id), None
+        if who is not None and (kind := self._kinds.of(need, _tokens(expected))) is not None:
+            ahead = self._shares.strain(kind, who)
         most = deployment.model.intelligence
-        found = plan.strain(windows, meters, most, need, self.demand, now, self.prices)
+        found = plan.strain(windows, meters, most, need, self.demand, now, ahead)
         if not found.planned:
             self._ample[deployment.id] = now
         return found
 
-    # ── what a unit of each window is worth ──────────────────────────────────
+    # ── who is to serve what ─────────────────────────────────────────────────
 
     def step(self, deployments: Iterable[Deployment], likely: Likely, now: float) -> None:
-        """Brings the prices one step nearer to demand, once a minute; milliseconds at most.
+        """Goes on with the plan by one slice, milliseconds at most; a new one each minute.
 
         ``likely``: the windows of a deployment, and what a call of such meters takes there.
         """
-        if not self.demand.known or 0.0 <= now - self._priced < _STEP:
-            return
-        self._priced = now
-        if self._alike is None:
+        if self._work is None:
+            if not self.demand.known or 0.0 <= now - self._planned < _STEP:
+                return
+            self._planned = now
+            self._work = self._plan(deployments, likely, now)
+        if next(self._work, _DONE) is _DONE:
+            self._work = None
+
+    def _plan(
+        self, deployments: Iterable[Deployment], likely: Likely, now: float
+    ) -> Generator[None, None, None]:
+        if not self._alike:
             self._alike = _apart(deployments, likely, now)
-        day, supply = self.demand.rate * 86400.0, dict[str, float]()
-        kinds = []
-        for sort in self.demand.sorts():
-            meters = Meters(requests=1, input=sort.read, output=sort.written)
-            offers = []
-            for one in self._alike:
-                if (one.model.intelligence or 0.0) < sort.need:
-                    continue
-                claim = []
-                windows, taken = likely(one, meters, now)
-                for window in windows:
-                    usual, often = plan.typical_of(window, self.demand), plan.day_of(window)
-                    if often and window.amount > 0:
-                        supply[window.key] = window.amount * often / usual
-                        claim.append((window.key, quota.need(window.limit, taken) / usual))
-                if claim:
-                    offers.append(tuple(claim))
-            kinds.append(Kind(day * sort.share, 1.0 + sort.need / _WORTH, offers))
-        self.prices.step(kinds, supply)
+        alike = {d.id: d for d in deployments if self._alike.get(d.id) == d.id}
+        strengths = [_strength(one) for one in alike.values()]
+        kinds = Kinds(strengths, self.demand.sorts())
+        asked = [(kind, _takers(kind, alike.values(), likely, now)) for kind in kinds.asked]
+        self._fluid.begin((yield from horizon.programme(asked, self.demand, now)))
+        self._plans += 1
+        for _ in range(_FIRST_ROUNDS if self._plans <= _FIRST else _ROUNDS):
+            yield
+            self._fluid.round()
+        yield
+        self._kinds = kinds
+        self._shares.put(self._fluid.portions())
 
     # ── over a restart ───────────────────────────────────────────────────────
 
@@ -120,10 +146,7 @@ class Pacer:
         if not self._changed or not (always or abs(now - self._saved) >= _EVERY):
             return None
         self._saved, self._changed = now, False
-        return WindowRow(KEY, self._dump(), now, "pacing", now + _KEPT)
-
-    def _dump(self) -> dict[str, object]:
-        return self.demand.dump() | {"prices": self.prices.dump()}
+        return WindowRow(KEY, self.demand.dump(), now, "pacing", now + _KEPT)
 
     def again(self) -> None:
         """What ``row`` gave was not written."""
@@ -138,7 +161,6 @@ class Pacer:
             if one.key == KEY:
                 try:
                     self.demand.load(one.state)
-                    self.prices.load(one.state.get("prices", {}))
                 except (KeyError, TypeError, ValueError):
                     continue  # not what we wrote: the ledger knows the hours
                 return
@@ -152,15 +174,40 @@ class Pacer:
         self.demand.learn(hours)
 
 
-def _apart(deployments: Iterable[Deployment], likely: Likely, now: float) -> list[Deployment]:
-    """One of each that differ in their windows, strength or what a call takes there."""
-    found: dict[object, Deployment] = {}
+def _apart(deployments: Iterable[Deployment], likely: Likely, now: float) -> dict[str, str]:
+    """By deployment the first of those that do not differ from it in their windows, strength
+    or what a call takes there."""
+    found: dict[object, str] = {}
+    out: dict[str, str] = {}
     for one in deployments:
         if one.billable or one.local:
             continue
         windows, _ = likely(one, _ONE, now)
-        strength = round(2 * (one.model.intelligence or 0.0))
-        name = (strength, one.model.neurons, tuple(window.key for window in windows))
-        if windows and name not in found and len(found) < _MODELS:
-            found[name] = one
-    return list(found.values())
+        name = (_strength(one), one.model.neurons, tuple(window.key for window in windows))
+        if windows and (name in found or len(found) < _MODELS):
+            out[one.id] = found.setdefault(name, one.id)
+    return out
+
+
+def _takers(
+    kind: Asked, deployments: Iterable[Deployment], likely: Likely, now: float
+) -> list[Taker]:
+    """Who can serve a kind, and what one request of it takes there."""
+    meters = Meters(requests=1, input=kind.read, output=kind.written)
+    out = []
+    for one in deployments:
+        if _strength(one) >= kind.need:
+            windows, taken = likely(one, meters, now)
+            out.append(
+                Taker(one.id, [(window, quota.need(window.limit, taken)) for window in windows])
+            )
+    return out
+
+
+def _strength(deployment: Deployment) -> float:
+    """In halves, as needs are, so that who is just strong enough counts as that."""
+    return round(2 * (deployment.model.intelligence or 0.0)) / 2
+
+
+def _tokens(meters: Meters) -> int:
+    return meters.input + meters.cache_read + meters.cache_write + meters.output

@@ -26,7 +26,8 @@ class Hold:
     """What one attempt claims until it is settled or released. Only the books change it.
 
     ``cost`` is what it can cost at most (0 where nothing can be billed), ``estimated``
-    that the price is unknown; ``settlement`` is set once it is over.
+    that the price is unknown; ``settlement`` is set once it is over. ``sort``: what kind of
+    request it is for (need, size), where that was said.
     """
 
     attempt_id: str
@@ -44,6 +45,7 @@ class Hold:
     durable: bool = False
     settlement: Settlement | None = None
     surcharge: Surcharge = LIST
+    sort: tuple[float, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

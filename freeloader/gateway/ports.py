@@ -39,6 +39,10 @@ class BooksPort(Snapshot, Protocol):
         """A request came: noted once, whether it will be served or not."""
         ...
 
+    def taken(self, hold: Hold, profile: Profile, policy: Policy) -> None:
+        """A hold is for such a request; once for each."""
+        ...
+
     async def reserve(
         self,
         attempt_id: str,

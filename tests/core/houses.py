@@ -114,6 +114,9 @@ class PlainSnapshot:
     def wanted(self, profile: Profile, policy: Policy, now: Any) -> None:
         """Nothing is learnt here."""
 
+    def taken(self, hold: Any, profile: Profile, policy: Policy) -> None:
+        """Nothing is planned here."""
+
     def strain(
         self, deployment: Deployment, expected: Meters, need: float, now: float
     ) -> Strain | None:

@@ -17,6 +17,8 @@ _HOUR, _DAY = 3600.0, 86400.0
 PRIOR_PER_DAY = 100.0
 #: A new day counts at least this much in its hour's mean.
 _NEW_DAY = 0.25
+#: As many days the mean of all hours counts for in each.
+_LEAN = 0.2
 #: Needs fade by this share in every hour: half of them in two days.
 _FADE = 0.985
 #: So many requests that need the most there is are imagined before any was seen.
@@ -29,6 +31,8 @@ _LATELY, _QUIET, _BUSY = 120.0, 600.0, 8
 _NEEDS_MAX = 24
 #: Different needs and sizes kept; and as little as is worth keeping.
 _SORTS_MAX, _FEW = 48, 0.01
+#: Answers of a sort from which on their mean is believed.
+_ANSWERED = 4.0
 #: After so many hours without a request nothing of the old days is believed.
 _FORGET = 24 * 21
 
@@ -41,9 +45,11 @@ class Wanted(NamedTuple):
 
 
 class Sort(NamedTuple):
-    """Requests of one need and about one size: their ``share`` of all, and the mean of them."""
+    """Requests of one need and about one ``size`` (the power of two of the tokens that were
+    expected): their ``share`` of all, and the mean tokens of them, as answers told."""
 
     need: float
+    size: int
     share: float
     read: int
     written: int
@@ -81,7 +87,8 @@ class Demand:
         self._needs: dict[float, float] = {}
         self._labels: dict[float, str] = {}
         self._total = 0.0
-        #: By need and power of two of its tokens: how many, their input, their output.
+        #: By need and power of two of its tokens: how many, their input, their output; and
+        #: how many were answered, and what these came to.
         self._sorts: dict[tuple[float, int], list[float]] = {}
         self._shares: tuple[float, list[float]] = (-1.0, [])  # of the present minute
         self._before, self.rate = _sums(self._rates, self._days)
@@ -96,17 +103,24 @@ class Demand:
         self._hurry(now)
         self.mean_input += _MEAN * (read - self.mean_input)
         self.mean_tokens += _MEAN * (read + written - self.mean_tokens)
-        need = round(need * 2) / 2
+        sort = need, _ = sort_of(need, read + written)
         if need in self._needs or len(self._needs) < _NEEDS_MAX:
             self._needs[need] = self._needs.get(need, 0.0) + 1.0
             self._total += 1.0
             self._labels[need] = label
-        sort = (need, (read + written).bit_length())
         if sort in self._sorts or len(self._sorts) < _SORTS_MAX:
-            counts = self._sorts.setdefault(sort, [0.0, 0.0, 0.0])
+            counts = self._sorts.setdefault(sort, [0.0] * 6)
             counts[0] += 1.0
             counts[1] += read
             counts[2] += written
+
+    def came_to(self, sort: tuple[float, int], read: int, written: int) -> None:
+        """What one of a sort (need, size) really took: clients ask for more than they get."""
+        counts = self._sorts.get(sort)
+        if counts is not None:
+            counts[3] += 1.0
+            counts[4] += read
+            counts[5] += written
 
     @property
     def known(self) -> bool:
@@ -117,9 +131,13 @@ class Demand:
         """All requests by need and size, as they were of late."""
         whole = sum(counts[0] for counts in self._sorts.values())
         return [
-            Sort(need, many / whole, round(read / many), round(written / many))
-            for (need, _), (many, read, written) in self._sorts.items()
+            Sort(need, size, counts[0] / whole, *_means(counts))
+            for (need, size), counts in self._sorts.items()
         ]
+
+    def between(self, start: float, end: float) -> float:
+        """Requests that are likely asked between two moments."""
+        return max(0.0, self._until(end) - self._until(start))
 
     def ahead(self, start: float, now: float, end: float) -> float:
         """Which share of what is asked between ``start`` and ``end`` is still to come, 0–1."""
@@ -184,14 +202,16 @@ class Demand:
         needs = {float(n): (float(w), str(label)) for n, w, label in state["needs"][:_NEEDS_MAX]}
         tokens, read = (float(x) for x in state["means"])
         sorts = {
-            (float(need), int(size)): [float(x) for x in (many, read, written)]
-            for need, size, many, read, written in state.get("sorts", [])[:_SORTS_MAX]
+            (float(need), int(size)): [*(float(x) for x in counts), 0.0, 0.0, 0.0][:6]
+            for need, size, *counts in state.get("sorts", [])[:_SORTS_MAX]
         }
         hour, count = state["hour"], float(state["count"])
         self._rates, self._days = rates, days
         self._hour, self._count = None if hour is None else int(hour), count
         self._needs = {n: weight for n, (weight, _) in needs.items()}
         self._labels = {n: label for n, (_, label) in needs.items()}
+        if any(len(counts) < 6 for counts in sorts.values()):
+            raise ValueError("a sort has three counts or six")
         self._sorts = {sort: x for sort, x in sorts.items() if x[0] > 0}
         self._total = sum(self._needs.values())
         self.mean_tokens, self.mean_input = tokens, read
@@ -242,6 +262,19 @@ class Demand:
         return days * self._before[24] + before + (after - before) * (rest / _HOUR - hour)
 
 
+def sort_of(need: float, tokens: int) -> tuple[float, int]:
+    """The need in halves, and the power of two of the tokens."""
+    return round(need * 2) / 2, tokens.bit_length()
+
+
+def _means(counts: Sequence[float]) -> tuple[int, int]:
+    """Input and output of one: what was expected, until as many were answered as to go by."""
+    many, read, written, answered, input_, output = counts
+    if answered >= _ANSWERED:
+        return round(input_ / answered), round(output / answered)
+    return round(read / many), round(written / many)
+
+
 def _sums(rates: Sequence[float], days: Sequence[int]) -> tuple[list[float], float]:
     """What is asked before each hour of the day, and in all of it; and by the second.
 
@@ -251,5 +284,5 @@ def _sums(rates: Sequence[float], days: Sequence[int]) -> tuple[list[float], flo
     mean = sum(seen) / len(seen) if seen else PRIOR_PER_DAY / 24
     out = [0.0]
     for rate, count in zip(rates, days, strict=True):
-        out.append(out[-1] + (rate * count + mean) / (count + 1))
+        out.append(out[-1] + (rate * count + _LEAN * mean) / (count + _LEAN))
     return out, max(PRIOR_PER_DAY, out[24]) / _DAY

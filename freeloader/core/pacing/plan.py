@@ -4,11 +4,11 @@ A window's *lag* says how it stands: 0, what is left would go to waste; a half, 
 spent just as fast as it comes back, or as the demand of its period goes by; more, it is
 spent faster. In a sliding window each moment's room is lost unless it is taken, so it
 lags little until it is nearly full. What is far more than anybody asks for lags little
-however it stands. The *strain* a request would put on a deployment is the sum over its
-windows of what it takes, times the lag, times what the window is worth by the demand so
-far (``core.pacing.prices``); and something for those who need a stronger model than this
-request does, where they are many and the window is small. Until anything is priced the
-worst of the windows stands for their sum.
+however it stands. The *strain* a request would put on a deployment is what it takes of
+its worst window, times the lag; and something for those who need a stronger model than
+this request does, where they are many and the window is small. That goes by one window
+and one deployment at a time; once demand is known, all of them are planned together, and
+the strain is how far a deployment is ahead of its share (``core.pacing.shares``).
 
 A deployment of little strain is left to the strategy's order; of others the least
 strained serves, and only where nobody else can (``core.soft``): nothing is refused here.
@@ -25,7 +25,6 @@ from typing import NamedTuple
 from freeloader.core import quota
 from freeloader.core.model import Policy, Profile, Verdict
 from freeloader.core.pacing.demand import Demand, Wanted
-from freeloader.core.pacing.prices import Prices
 from freeloader.core.periods import window_seconds
 from freeloader.core.quota import Window
 from freeloader.core.windows import Calendared
@@ -33,8 +32,6 @@ from freeloader.money import Meters
 
 #: Up to this strain nobody is put back: half is the plan, and less may go to waste.
 ON_PLAN = 0.2
-#: The same where prices are known: most are a tenth of those of a window that is short.
-ON_PLAN_PRICED = 0.02
 #: So little of it is for those who need more that it keeps nobody away.
 HARDLY = 0.05
 #: From this strain on only those are served who need it, where the owner says ``strict``.
@@ -52,8 +49,6 @@ _SHORT, _LONG, _HOURS = 4, 43_200.0, (1, 3, 6, 9, 12, 18, 24)
 _SLIDING = 8
 #: Strain that those who need ten points more put on a small window.
 _NEEDED = 0.45
-#: The same where prices are known, of which those who need more are a part.
-_NEEDED_PRICED = 0.1
 #: This share of all requests is many.
 _MANY = 0.05
 #: So many times the demand of its period, and a window is not planned.
@@ -62,8 +57,6 @@ _AMPLE, _HARDLY = 2.0, 0.01
 _SEEN, _GUESS = 8, 300.0
 _DAY, _MONTH = 86400.0, 28 * 86400.0
 NOBODY = Wanted(0.0, "")
-#: Never stepped.
-UNPRICED = Prices()
 
 
 #: Strategies that are themselves a need for the best, or the owner's own order.
@@ -83,7 +76,7 @@ def need_of(policy: Policy, profile: Profile) -> tuple[float, str]:
 class Strain(NamedTuple):
     """``kept``: how much of it is for those who need more; ``window``: the one that decides;
     ``planned``: False where every window is far more than anybody asks for; ``plain``: what
-    it were without prices, None: they are not known yet."""
+    it were without shares, None: there are none yet."""
 
     value: float
     kept: float
@@ -95,7 +88,7 @@ class Strain(NamedTuple):
     @property
     def spares(self) -> bool:
         """Whether others go first."""
-        most = ON_PLAN if self.plain is None else ON_PLAN_PRICED
+        most = ON_PLAN if self.plain is None else 0.0
         return self.value > most or self.kept > HARDLY
 
     @property
@@ -111,11 +104,14 @@ def strain(
     need: float,
     demand: Demand,
     now: float,
-    prices: Prices = UNPRICED,
+    ahead: float | None = None,
 ) -> Strain:
-    """What a request that will take ``meters`` and needs ``need`` puts on a deployment."""
+    """What a request that will take ``meters`` and needs ``need`` puts on a deployment.
+
+    ``ahead``: its strain by the shares of all (0: it is due), None: none are planned.
+    """
     worst: Window | None = None
-    value, plain, most, scarce, left = 0.0, 0.0, 0.0, 0.0, 1.0
+    plain, scarce, left = 0.0, 0.0, 1.0
     for window in windows:
         amount = window.amount
         if window.kind == "concurrency" or amount <= 0:
@@ -128,27 +124,23 @@ def strain(
         tight = min(1.0, (_AMPLE - plenty) / (_AMPLE - 1.0))
         if tight < _HARDLY:
             continue
-        lag, ahead = _lag(window, demand, now)
+        lag, coming = _lag(window, demand, now)
         lag *= tight * quota.need(window.limit, meters) / typical
-        plain = max(plain, lag)
-        part = lag * prices.weight(window.key)
-        value += part
-        if part > most or (most == 0.0 and tight > scarce):
-            most, worst = part, window
-        left, scarce = min(left, ahead), max(scarce, tight)
+        if lag > plain or (plain == 0.0 and tight > scarce):
+            plain, worst = lag, window
+        left, scarce = min(left, coming), max(scarce, tight)
     if worst is None:
         return Strain(UNKNOWN, 0.0, None, NOBODY)
     if not scarce:
         return Strain(0.0, 0.0, worst, NOBODY, planned=False)
-    much = _NEEDED_PRICED if prices.known else _NEEDED
-    gap = much * scarce * left * ((intelligence or 0.0) - need) / 10
+    gap = _NEEDED * scarce * left * ((intelligence or 0.0) - need) / 10
     kept, others = 0.0, NOBODY
-    if gap > HARDLY * much / _NEEDED:
+    if gap > HARDLY:
         others = demand.above(need, intelligence or 0.0)
         kept = gap * min(1.0, others.share / _MANY)
-    if not prices.known:
+    if ahead is None:
         return Strain(plain + kept, kept, worst, others)
-    return Strain(value + kept, kept, worst, others, plain=plain + kept * _NEEDED / much)
+    return Strain(ahead, kept if ahead else 0.0, worst, others, plain=plain + kept)
 
 
 def said(found: Strain, now: float) -> Verdict:

@@ -82,6 +82,7 @@ class Seeker:
                 plan.avoid[deployment.id] = held
                 raced += 1
                 continue
+            tools.books.taken(held, plan.profile, ask.policy)
             return self._choose(decision, ask), held
         now = tools.clock.now()
         ask = self.ask(now)

@@ -1,0 +1,146 @@
+"""Who is to serve what over the day ahead: a fluid programme, and the rounds that solve it. Pure.
+
+The programme: requests of several kinds are asked in several blocks of time; each kind
+can be served by some, each of whom takes of some supplies; no supply gives more than it
+has, and what serving is worth is to be as much as possible. It is solved with entropy
+added (the sharper, the less), so that its answer is shares rather than one winner: a
+round spreads every kind over its offers, the cheaper the more, and what is asked for
+more than it has becomes dearer (dual ascent; Sinkhorn's way of scaling, with claims in
+place of ones). A round costs microseconds for each offer. Prices of an earlier programme
+are where the next begins.
+
+What the supplies and the blocks are is ``core.pacing.horizon``'s, who is next by the
+shares is ``core.pacing.shares``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from math import exp, log
+from typing import NamedTuple
+
+#: How much sharper than its cost: at 40 an offer that costs a fortieth more of what the
+#: request is worth gets e times less. Sharper ones need more rounds and gain nothing.
+SHARPNESS = 40.0
+#: How far a round goes: this part of what would set one supply right were it alone, for
+#: others move too; and at most, in logarithms of what is asked to what there is.
+_STEP, _STRIDE = 0.4 / SHARPNESS, 2.0
+#: Above this no price goes, and here it begins. Worth is 1 and more.
+_MOST, _FIRST = 5.0, 0.1
+#: Less of a share than this is none.
+_NONE = 0.01
+#: Requests that are as good as none.
+_TINY = 1e-4
+
+
+class Offer(NamedTuple):
+    """``who`` would serve for ``cost`` and a part of supplies: (which, how much of it)."""
+
+    who: str
+    cost: float
+    claims: Sequence[tuple[int, float]]
+
+
+class Cell(NamedTuple):
+    """Requests of a kind that are ``asked`` in one block, and what serving one is ``worth``.
+    ``first``: it is the block that runs."""
+
+    kind: Hashable
+    asked: float
+    worth: float
+    offers: Sequence[Offer]
+    first: bool
+
+
+class Programme(NamedTuple):
+    """``names`` of the supplies tell which of them are those of an earlier programme."""
+
+    names: Sequence[Hashable]
+    supply: Sequence[float]
+    cells: Sequence[Cell]
+
+
+class Portion(NamedTuple):
+    """The ``share`` of a kind that somebody is to serve now (0: none of it), and at what
+    ``cost``: a part of what serving is worth."""
+
+    share: float
+    cost: float
+
+
+class Fluid:
+    """Prices of supplies, made better round by round."""
+
+    __slots__ = ("_known", "_prices", "_programme")
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, float] = {}
+        self._programme = Programme((), (), ())
+        self._prices: list[float] = []
+
+    def begin(self, programme: Programme) -> None:
+        """Goes on from the prices of the last one, of supplies that have the same names."""
+        self._known = dict(zip(self._programme.names, self._prices, strict=True))
+        self._programme = programme
+        self._prices = [self._known.get(name, _FIRST) for name in programme.names]
+
+    def round(self) -> None:
+        """One round: all cells are spread, all prices follow."""
+        prices, supply = self._prices, self._programme.supply
+        taken = self.taken()
+        for at, has in enumerate(supply):
+            stride = log((taken[at] + _TINY) / (has + _TINY))
+            stride = _STEP * min(_STRIDE, max(-_STRIDE, stride))
+            prices[at] = min(_MOST, max(0.0, prices[at] + stride))
+
+    def taken(self) -> list[float]:
+        """What is taken of each supply at the present prices."""
+        prices = self._prices
+        taken = [0.0] * len(prices)
+        for cell in self._programme.cells:
+            weights, whole = _weights(cell, prices)
+            scale = cell.asked / whole
+            for weight, offer in zip(weights, cell.offers, strict=True):
+                count = weight * scale
+                if count > _TINY:
+                    for at, much in offer.claims:
+                        taken[at] += count * much
+        return taken
+
+    def served(self) -> float:
+        """How many requests are served at the present prices, whether supplies allow it or not."""
+        out = 0.0
+        for cell in self._programme.cells:
+            weights, whole = _weights(cell, self._prices)
+            out += cell.asked * sum(weights) / whole
+        return out
+
+    def portions(self) -> dict[Hashable, Mapping[str, Portion]]:
+        """By kind and by who can serve it: the shares of the block that runs."""
+        out: dict[Hashable, Mapping[str, Portion]] = {}
+        for cell in self._programme.cells:
+            if not cell.first:
+                continue
+            weights, whole = _weights(cell, self._prices)
+            out[cell.kind] = {
+                offer.who: Portion(
+                    weight / whole if weight / whole >= _NONE else 0.0,
+                    _cost(offer, self._prices) / cell.worth,
+                )
+                for weight, offer in zip(weights, cell.offers, strict=True)
+            }
+        return out
+
+
+def _weights(cell: Cell, prices: Sequence[float]) -> tuple[list[float], float]:
+    """Of each offer, and of all with that of not serving, which costs what serving is worth."""
+    sharp = -SHARPNESS / cell.worth
+    weights = [exp(sharp * _cost(offer, prices)) for offer in cell.offers]
+    return weights, sum(weights) + exp(-SHARPNESS)
+
+
+def _cost(offer: Offer, prices: Sequence[float]) -> float:
+    cost = offer.cost
+    for at, much in offer.claims:
+        cost += prices[at] * much
+    return min(cost, 10.0)

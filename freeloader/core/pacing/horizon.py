@@ -1,0 +1,190 @@
+"""The day ahead as a programme: blocks of hours, what is asked in each, what windows give. Pure.
+
+Blocks are short at first and longer later, from now to about a day ahead. A short
+window gives the same in every block, or it is lost there. A calendar's gives what is
+left until its reset, and its share of the next period after that. A long bucket that
+refills gives what comes back, and of what it has stored only a part: how long such
+demand goes on nobody knows. To use up what would otherwise be lost costs nothing, to
+use what could be stored costs a little. Windows of minutes are not planned: whether they
+have room is asked when it matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Hashable, Sequence
+from math import floor
+from typing import NamedTuple
+
+from freeloader.core.pacing.demand import Demand
+from freeloader.core.pacing.fluid import Cell, Offer, Programme
+from freeloader.core.pacing.kinds import Asked
+from freeloader.core.periods import window_seconds
+from freeloader.core.quota import Window
+from freeloader.core.windows import Calendared
+
+_HOUR, _DAY, _MONTH = 3600.0, 86_400.0, 28 * 86_400.0
+#: Hours of the blocks; the first ends with the hour, or with the next if that is near.
+_BLOCKS, _NEAR = (1, 2, 3, 4, 4, 5, 5), 1200.0
+#: Windows up to this length are lost block by block; those below the other are not planned.
+_SHORT, _SHORTEST = 6 * _HOUR, 600.0
+#: Of a long bucket: what it keeps in any case, and what of the rest a day may use.
+_KEEP, _SPEND = 0.5, 0.3
+#: What taking of it costs, as a part of the least worth.
+_COSTS = {"refill": 0.1, "once": 0.1, "calendar": 0.05}
+#: So much need doubles what serving a request is worth.
+_WORTH = 4.0
+
+
+class Taker(NamedTuple):
+    """``who`` could serve a kind, and what one request takes of its windows."""
+
+    who: str
+    claims: Sequence[tuple[Window, float]]
+
+
+def programme(
+    asked: Sequence[tuple[Asked, Sequence[Taker]]], demand: Demand, now: float
+) -> Generator[None, None, Programme]:
+    """The programme of the day from ``now`` on; it pauses after each block, and may be left.
+
+    Windows are looked at before the first pause only: ``now`` is the past after that.
+    """
+    edges = _edges(now)
+    supplies = _Supplies(demand, edges)
+    usual = _usual(asked)
+    for window, _ in usual.values():
+        supplies.add(window)
+    cells: list[Cell] = []
+    for block in range(len(edges) - 1):
+        count = demand.between(edges[block], edges[block + 1])
+        of = supplies.of[block]
+        for one, takers in asked:
+            if takers and count > 0:
+                offers = [_offer(taker, of, usual) for taker in takers]
+                worth = 1.0 + one.need / _WORTH
+                cells.append(Cell(one.kind, count * one.share, worth, offers, block == 0))
+        yield
+    names, supply = [], []
+    for name, key, much in supplies.found:
+        names.append(name)
+        supply.append(much / usual[key][1])
+    return Programme(names, supply, cells)
+
+
+def _edges(now: float) -> list[float]:
+    edges, end = [now], floor(now / _HOUR) * _HOUR
+    for at, hours in enumerate(_BLOCKS):
+        end += hours * _HOUR
+        if at == 0 and end - now < _NEAR:
+            end += _HOUR
+        edges.append(end)
+    return edges
+
+
+def _usual(
+    asked: Sequence[tuple[Asked, Sequence[Taker]]],
+) -> dict[str, tuple[Window, float]]:
+    """Each window that is planned, by key, and what a request usually takes of it: claims are
+    counted in that, so that windows of requests and of tokens are alike."""
+    sums: dict[str, list[float]] = {}
+    windows: dict[str, Window] = {}
+    for one, takers in asked:
+        for taker in takers:
+            for window, much in taker.claims:
+                if much > 0 and _planned(window):
+                    windows[window.key] = window
+                    found = sums.setdefault(window.key, [0.0, 0.0])
+                    found[0] += one.share * much
+                    found[1] += one.share
+    return {key: (windows[key], much / share) for key, (much, share) in sums.items()}
+
+
+def _planned(window: Window) -> bool:
+    if window.kind == "concurrency" or window.amount <= 0:
+        return False
+    return _length(window) >= _SHORTEST
+
+
+def _length(window: Window) -> float:
+    return _MONTH if window.limit.window == "once" else window_seconds(window.limit.window)
+
+
+def _offer(
+    taker: Taker,
+    of: dict[str, tuple[int, ...]],
+    usual: dict[str, tuple[Window, float]],
+) -> Offer:
+    cost = 0.0
+    claims: list[tuple[int, float]] = []
+    for window, much in taker.claims:
+        supplies = of.get(window.key)
+        if supplies is None:
+            continue
+        part = much / usual[window.key][1]
+        claims.extend((at, part) for at in supplies)
+        if _length(window) > _SHORT:
+            cost = max(cost, _COSTS.get(window.kind, 0.0))
+    return Offer(taker.who, cost, claims)
+
+
+class _Supplies:
+    """``found``: (name, window's key, how much); ``of``: by block and window, which of them."""
+
+    def __init__(self, demand: Demand, edges: Sequence[float]) -> None:
+        self._demand, self._edges = demand, edges
+        self.found: list[tuple[Hashable, str, float]] = []
+        self.of: list[dict[str, tuple[int, ...]]] = [{} for _ in edges[1:]]
+
+    def add(self, window: Window) -> None:
+        free = max(0.0, window.amount - window.counter.used(self._edges[0]) - window.held)
+        if window.kind == "calendar":
+            self._calendar(window, free)
+        elif window.kind != "once" and _length(window) <= _SHORT:
+            self._short(window)
+        else:
+            self._long(window, free)
+
+    def _short(self, window: Window) -> None:
+        rate, edges = window.amount / _length(window), self._edges
+        for block, of in enumerate(self.of):
+            much = rate * (edges[block + 1] - edges[block])
+            of[window.key] = (self._new((window.key, block), window.key, much),)
+
+    def _calendar(self, window: Window, free: float) -> None:
+        """Until the reset, what is left; after it, as much as of the next period's demand."""
+        assert isinstance(window.counter, Calendared)
+        edges, demand = self._edges, self._demand
+        now, last = edges[0], edges[-1]
+        end = window.counter.period(now).end
+        if end >= last:
+            part = demand.between(now, last) / max(1e-9, demand.between(now, end))
+            at = self._new((window.key, end), window.key, free * min(1.0, part))
+            for of in self.of:
+                of[window.key] = (at,)
+            return
+        before = self._new((window.key, end), window.key, free)
+        period = demand.between(end, end + _length(window))
+        part = demand.between(end, last) / max(1e-9, period)
+        later = window.counter.period(end).end
+        after = self._new((window.key, later), window.key, window.amount * min(1.0, part))
+        for block, of in enumerate(self.of):
+            middle = (edges[block] + edges[block + 1]) / 2
+            of[window.key] = (before if middle < end else after,)
+
+    def _long(self, window: Window, free: float) -> None:
+        """What a day gives in all, and besides what the first block can have of it."""
+        edges = self._edges
+        rate = 0.0 if window.kind == "once" else window.amount / _length(window)
+        whole = rate * (edges[-1] - edges[0])
+        if window.kind == "once":
+            whole = free * (edges[-1] - edges[0]) / _MONTH
+        elif window.kind == "refill":
+            whole += _SPEND * max(0.0, free - _KEEP * window.amount)
+        at = self._new(window.key, window.key, whole)
+        first = self._new((window.key, "now"), window.key, free + rate * (edges[1] - edges[0]))
+        for block, of in enumerate(self.of):
+            of[window.key] = (at, first) if block == 0 else (at,)
+
+    def _new(self, name: Hashable, key: str, much: float) -> int:
+        self.found.append((name, key, much))
+        return len(self.found) - 1

@@ -1,0 +1,54 @@
+"""Who is next by the shares of a plan: how far each is behind what is due to it. Pure.
+
+Of every request served, each gets due its share and whoever serves has one less. So the
+shares hold over a few requests, whatever the order in which they come, and what somebody
+could not serve is not owed for ever. What the shares are is ``core.pacing.fluid``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+
+from freeloader.core.pacing.fluid import Portion
+
+#: Requests that are due or served ahead, at most: more is forgotten.
+_MOST_DUE = 4.0
+#: Strain of whoever is just not due, what one request ahead adds, and of who has no share.
+_AHEAD, _EACH, NO_SHARE = 0.1, 0.1, 1.0
+
+
+class Shares:
+    """Empty until a plan was made."""
+
+    __slots__ = ("_due", "_plan")
+
+    def __init__(self) -> None:
+        self._plan: Mapping[Hashable, Mapping[str, Portion]] = {}
+        self._due: dict[tuple[Hashable, str], float] = {}
+
+    def put(self, plan: Mapping[Hashable, Mapping[str, Portion]]) -> None:
+        """A new plan. What is due to those who still have a share stays due."""
+        self._plan = plan
+        self._due = {
+            (kind, who): self._due.get((kind, who), 0.0)
+            for kind, portions in plan.items()
+            for who, portion in portions.items()
+            if portion.share
+        }
+
+    def taken(self, kind: Hashable, who: str) -> None:
+        """A request of this kind is served by ``who``, whether it was due to it or not."""
+        for name, portion in self._plan.get(kind, {}).items():
+            if portion.share:
+                due = self._due[kind, name] + portion.share - (name == who)
+                self._due[kind, name] = min(_MOST_DUE, max(-_MOST_DUE, due))
+
+    def strain(self, kind: Hashable, who: str) -> float | None:
+        """0: a request is due to ``who``; more, the less it is; None: nothing is planned."""
+        portion = self._plan.get(kind, {}).get(who)
+        if portion is None:
+            return None
+        if not portion.share:
+            return NO_SHARE + portion.cost
+        due = self._due[kind, who] + portion.share
+        return 0.0 if due > 0 else _AHEAD - _EACH * due

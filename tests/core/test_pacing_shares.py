@@ -1,0 +1,315 @@
+"""Who is to serve what: the programme of a day, its shares, and who is next by them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freeloader.core import quota
+from freeloader.core.model import Limit
+from freeloader.core.pacing import horizon, plan
+from freeloader.core.pacing.demand import Demand, Sort, sort_of
+from freeloader.core.pacing.fluid import Cell, Fluid, Offer, Portion, Programme
+from freeloader.core.pacing.horizon import Taker
+from freeloader.core.pacing.kinds import Asked, Kinds
+from freeloader.core.pacing.shares import NO_SHARE, Shares
+from freeloader.money import Meters
+
+HOUR, DAY = 3600.0, 86400.0
+NOON = 1_795_132_800.0 + DAY / 2
+ONE = Meters(requests=1, input=600, output=200)
+
+
+def cell(kind: str, asked: float, worth: float, **offers: tuple[int, float]) -> Cell:
+    """``offers``: by who, (which supply, how much of it)."""
+    made = [Offer(who, 0.0, [claim]) for who, claim in offers.items()]
+    return Cell(kind, asked, worth, made, True)
+
+
+def solved(programme: Programme, rounds: int = 400) -> Fluid:
+    fluid = Fluid()
+    fluid.begin(programme)
+    for _ in range(rounds):
+        fluid.round()
+    return fluid
+
+
+# ── the programme ────────────────────────────────────────────────────────────
+
+
+def test_what_only_the_strong_can_do_leaves_the_strong_to_it() -> None:
+    anybody = cell("any", 100, 1.0, strong=(0, 1.0), weak=(1, 1.0))
+    needy = cell("needy", 100, 2.0, strong=(0, 1.0))
+    found = solved(Programme("sw", [100.0, 100.0], [anybody, needy])).portions()
+    assert found["needy"]["strong"].share > 0.95
+    assert found["any"]["weak"].share > 0.9
+    # Where nobody needs it, it serves like any other.
+    alike = solved(Programme("sw", [100.0, 100.0], [anybody])).portions()
+    assert alike["any"]["strong"].share == pytest.approx(0.5, abs=0.01)
+
+
+def test_small_ones_go_to_tokens_and_large_ones_to_requests() -> None:
+    small = cell("small", 100, 1.0, tokens=(0, 0.3), requests=(1, 1.0))
+    large = cell("large", 30, 1.0, tokens=(0, 3.5), requests=(1, 1.0))
+    found = solved(Programme("tr", [32.0, 32.0], [small, large])).portions()
+    assert found["small"]["tokens"].share > 0.9
+    assert found["large"]["requests"].share > 0.9
+
+
+def test_of_what_is_short_the_worthier_are_served() -> None:
+    cheap = cell("cheap", 100, 1.0, one=(0, 1.0))
+    dear = cell("dear", 100, 3.0, one=(0, 1.0))
+    fluid = solved(Programme("o", [100.0], [cheap, dear]))
+    assert fluid.portions()["dear"]["one"].share > 0.9
+    assert fluid.served() == pytest.approx(100, rel=0.1)
+
+
+_CLAIMS = st.lists(st.tuples(st.integers(0, 2), st.floats(0.05, 20)), max_size=3)
+_CELLS = st.lists(
+    st.builds(
+        Cell,
+        st.sampled_from("abc"),
+        st.floats(0.01, 1e4),
+        st.floats(1, 4),
+        st.lists(st.builds(Offer, st.sampled_from("xyz"), st.floats(0, 0.2), _CLAIMS), max_size=3),
+        st.booleans(),
+    ),
+    max_size=5,
+)
+
+
+@given(_CELLS, st.lists(st.floats(0, 1e4), min_size=3, max_size=3))
+@settings(max_examples=60, deadline=None)
+def test_shares_are_parts_and_the_same_for_the_same(cells: list[Cell], supply: list[float]) -> None:
+    programme = Programme("pqr", supply, cells)
+    fluid = solved(programme, 20)
+    portions = fluid.portions()
+    assert portions == solved(programme, 20).portions()
+    assert set(portions) == {one.kind for one in cells if one.first}
+    for found in portions.values():
+        assert all(0 <= portion.share <= 1 and portion.cost >= 0 for portion in found.values())
+        assert sum(portion.share for portion in found.values()) <= 1 + 1e-9
+    assert 0 <= fluid.served() <= sum(one.asked for one in cells) + 1e-6
+
+
+@given(st.floats(1, 1000), st.floats(1, 1000), st.floats(1, 500), st.floats(1, 500))
+@settings(max_examples=40, deadline=None)
+def test_no_supply_gives_more_than_it_has(a: float, b: float, first: float, second: float) -> None:
+    cells = [
+        cell("many", a, 1.0, x=(0, 1.0), y=(1, 1.0)),
+        cell("few", b, 2.0, x=(0, 1.0)),
+    ]
+    taken = solved(Programme("xy", [first, second], cells), 2000).taken()
+    assert taken[0] <= first * 1.1 + 0.5
+    assert taken[1] <= second * 1.1 + 0.5
+
+
+def test_a_new_programme_goes_on_from_the_prices_of_the_last() -> None:
+    needy = cell("needy", 100, 2.0, strong=(0, 1.0))
+    anybody = cell("any", 100, 1.0, strong=(0, 1.0), weak=(1, 1.0))
+    fluid = solved(Programme("sw", [100.0, 100.0], [anybody, needy]))
+    before = fluid.portions()
+    turned = [cell("any", 100, 1.0, strong=(1, 1.0), weak=(0, 1.0)),
+              cell("needy", 100, 2.0, strong=(1, 1.0))]  # fmt: skip
+    fluid.begin(Programme("ws", [100.0, 100.0], turned))
+    assert fluid.portions() == before
+
+
+# ── who is next ──────────────────────────────────────────────────────────────
+
+
+@given(st.lists(st.floats(0.05, 1), min_size=1, max_size=5), st.integers(10, 200))
+@settings(max_examples=60, deadline=None)
+def test_whoever_is_due_serves_and_the_shares_hold(weights: list[float], count: int) -> None:
+    portions = {str(i): Portion(w / sum(weights), 0.1) for i, w in enumerate(weights)}
+    shares, served = Shares(), dict.fromkeys(portions, 0)
+    shares.put({"k": portions})
+    for _ in range(count):
+        strains = {who: shares.strain("k", who) for who in portions}
+        assert any(strain == 0 for strain in strains.values())  # somebody is always due
+        who = next(who for who, strain in strains.items() if strain == 0)
+        shares.taken("k", who)
+        served[who] += 1
+    for who, portion in portions.items():
+        assert abs(served[who] - portion.share * count) <= 4
+
+
+def test_who_has_no_share_comes_last_the_cheapest_first_and_who_is_ahead_before_them() -> None:
+    shares = Shares()
+    shares.put({"k": {"a": Portion(1.0, 0.1), "b": Portion(0.0, 0.4), "c": Portion(0.0, 0.9)}})
+    shares._due["k", "a"] = -2.0  # two ahead of its share
+    a, b, c = (shares.strain("k", who) for who in "abc")
+    assert a is not None
+    assert b is not None
+    assert c is not None
+    assert 0 < a < NO_SHARE < b < c
+    assert shares.strain("k", "stranger") is None
+    assert shares.strain("unknown", "a") is None
+    shares.taken("unknown", "a")  # nothing is due to anybody for it
+    shares.put({"k": {"a": Portion(0.5, 0.1), "b": Portion(0.5, 0.1)}})
+    assert shares.strain("k", "a") != 0  # a new plan forgives nobody
+    assert shares.strain("k", "b") == 0
+
+
+def test_what_somebody_could_not_serve_is_not_owed_for_ever() -> None:
+    shares = Shares()
+    shares.put({"k": {"a": Portion(0.5, 0.1), "b": Portion(0.5, 0.1)}})
+    for _ in range(1000):
+        shares.taken("k", "a")
+    served = 0
+    while shares.strain("k", "a") != 0:
+        shares.taken("k", "b")
+        served += 1
+    assert 0 < served <= 8
+
+
+# ── kinds ────────────────────────────────────────────────────────────────────
+
+
+def test_needs_that_the_same_can_serve_are_one_kind() -> None:
+    sorts = [Sort(3.0, 9, 0.5, 100, 200), Sort(3.5, 9, 0.25, 200, 300), Sort(8.0, 9, 0.25, 90, 90)]
+    kinds = Kinds([4.0, 7.0, 9.0], sorts)
+    assert [one.share for one in kinds.asked] == [0.75, 0.25]
+    assert kinds.asked[0].need == 3.5
+    assert (kinds.asked[0].read, kinds.asked[0].written) == (133, 233)
+    assert kinds.of(0.0, 300) == kinds.of(4.0, 300) == kinds.asked[0].kind
+    assert kinds.of(7.5, 100_000) == kinds.asked[1].kind  # the nearest in size
+    assert kinds.of(5.0, 300) is None  # nobody asked that
+
+
+@given(
+    st.lists(
+        st.builds(Sort, st.integers(0, 20).map(lambda n: n / 2), st.integers(0, 24),
+                  st.floats(0.01, 1), st.integers(0, 9999), st.integers(0, 9999)),
+        max_size=48,
+    ),
+    st.lists(st.floats(0, 10), max_size=20),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_few_kinds_and_the_most_asked(sorts: list[Sort], strengths: list[float]) -> None:
+    asked = Kinds(strengths, sorts).asked
+    assert len(asked) <= 16
+    assert [one.share for one in asked] == sorted((one.share for one in asked), reverse=True)
+    assert sum(one.share for one in asked) <= sum(sort.share for sort in sorts) + 1e-9
+
+
+# ── the day ahead ────────────────────────────────────────────────────────────
+
+
+def laid_out(*limits: Limit, used: float = 0.0, now: float = NOON) -> tuple[Programme, list[str]]:
+    windows = []
+    for i, limit in enumerate(limits):
+        window = quota.window_for(limit, f"w{i}", now)
+        window.counter.add(used, now, now)
+        windows.append(window)
+    takers = [Taker(window.key, [(window, quota.need(window.limit, ONE))]) for window in windows]
+    work = horizon.programme([(Asked((0, 10), 1.0, 0.0, 600, 200), takers)], Demand(), now)
+    pauses = 0
+    while True:
+        try:
+            next(work)
+            pauses += 1
+        except StopIteration as done:
+            assert pauses == 7
+            return done.value, [str(name) for name in done.value.names]
+
+
+def test_a_short_window_gives_the_same_in_each_block_by_its_length() -> None:
+    programme, _ = laid_out(Limit("requests", 30, "1h", "rolling", "model"))
+    assert programme.supply == [30, 60, 90, 120, 120, 150, 150]
+    assert {claim for one in programme.cells for offer in one.offers for claim in offer.claims} == {
+        (block, 1.0) for block in range(7)
+    }
+
+
+def test_a_calendars_quota_is_what_is_left_and_then_its_part_of_the_next() -> None:
+    programme, names = laid_out(Limit("requests", 100, "1d", "calendar", "model"), used=40)
+    assert len(names) == 2
+    assert programme.supply[0] == 60
+    assert programme.supply[1] == pytest.approx(50, rel=0.01)  # of an even day until next noon
+    used = [offer.claims[0][0] for one in programme.cells for offer in one.offers]
+    assert used == sorted(used)
+    assert set(used) == {0, 1}
+
+
+def test_a_month_is_spread_over_its_days() -> None:
+    programme, _ = laid_out(Limit("requests", 1000, "month", "calendar", "model"))
+    days = (1_796_083_200.0 - NOON) / DAY  # until 2026-12-01
+    assert sum(programme.supply) == pytest.approx(1000 / days, rel=0.01)
+
+
+@given(st.floats(0, 100))
+@settings(max_examples=30, deadline=None)
+def test_a_long_bucket_keeps_some_of_what_it_has_stored(used: float) -> None:
+    programme, _ = laid_out(Limit("requests", 100, "1d", "refill", "model"), used=used)
+    whole, first = programme.supply
+    assert 100 <= whole <= 100 + 0.3 * max(0.0, 100 - used - 50) + 1e-6
+    assert first == pytest.approx(100 - used + 100 / 24)
+
+
+@given(st.integers(0, 3), st.floats(0, DAY))
+@settings(max_examples=30, deadline=None)
+def test_more_left_never_gives_less(kind: int, at: float) -> None:
+    limit = (
+        Limit("requests", 100, "1d", "calendar", "model", "America/Los_Angeles"),
+        Limit("requests", 100, "1d", "rolling", "model"),
+        Limit("requests", 100, "1d", "refill", "model"),
+        Limit("requests", 100, "month", "calendar", "model"),
+    )[kind]
+    more, less = (laid_out(limit, used=used, now=NOON + at)[0].supply for used in (10, 60))
+    assert all(a >= b >= 0 for a, b in zip(more, less, strict=True))
+
+
+def test_windows_of_minutes_are_not_planned() -> None:
+    programme, names = laid_out(Limit("requests", 5, "1m", "rolling", "model"))
+    assert names == []
+    assert all(offer.claims == [] for one in programme.cells for offer in one.offers)
+
+
+# ── what it does to strain ───────────────────────────────────────────────────
+
+
+def test_who_is_due_is_on_plan_however_its_window_stands_and_others_are_kept() -> None:
+    limit = Limit("requests", 20, "1d", "calendar", "model")
+    window = quota.window_for(limit, "w", NOON)
+    window.counter.add(18, NOON, NOON)
+    due, ahead, none = (
+        plan.strain([window], ONE, 9.0, 0.0, Demand(), NOON, share) for share in (0.0, 0.3, None)
+    )
+    assert not due.spares
+    assert ahead.spares
+    assert none.spares
+    assert ahead.firm == none.firm  # ``strict`` asks how it stands with its plan
+    assert "2 of 20 left" in plan.said(ahead, NOON).reason
+
+
+def test_sorts_are_needs_and_sizes_and_survive_a_restart() -> None:
+    demand = Demand()
+    for _ in range(3):
+        demand.note(0.0, "", 150, 100, NOON)
+    demand.note(7.0, "chat", 2400, 600, NOON)
+    assert not demand.known
+    found = sorted(demand.sorts())
+    assert found == [(0.0, 8, 0.75, 150, 100), (7.0, 12, 0.25, 2400, 600)]
+    demand.note(0.0, "", 150, 100, NOON + 3600)
+    assert demand.known
+    again = Demand()
+    again.load(demand.dump())
+    assert again.sorts() == demand.sorts()
+    state = demand.dump()
+    again.load({name: value for name, value in state.items() if name != "sorts"})
+    assert again.sorts() == []
+    again.load(state | {"sorts": [row[:5] for row in state["sorts"]]})  # as an older one wrote
+    assert again.sorts() == demand.sorts()
+
+
+def test_what_answers_come_to_is_believed_once_there_are_some() -> None:
+    demand = Demand()
+    for _ in range(4):
+        assert [one.written for one in demand.sorts()] in ([], [400])
+        demand.note(0.0, "", 150, 400, NOON)
+        demand.came_to(sort_of(0.0, 550), 140, 50)
+    assert [(one.read, one.written) for one in demand.sorts()] == [(140, 50)]
+    demand.came_to((9.0, 3), 1, 1)  # nobody asked that: nothing is learnt
+    assert len(demand.sorts()) == 1
