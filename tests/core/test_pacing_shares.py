@@ -313,3 +313,31 @@ def test_what_answers_come_to_is_believed_once_there_are_some() -> None:
     assert [(one.read, one.written) for one in demand.sorts()] == [(140, 50)]
     demand.came_to((9.0, 3), 1, 1)  # nobody asked that: nothing is learnt
     assert len(demand.sorts()) == 1
+
+
+def asked(programme: Programme, block: int) -> float:
+    return [one.asked for one in programme.cells][block]
+
+
+def test_the_next_hours_are_taken_to_be_as_unlike_as_the_latest_minutes() -> None:
+    quiet, busy = Demand(), Demand()
+    for demand in (quiet, busy):
+        demand.learn([(NOON - DAY + h * HOUR, 60) for h in range(25)])
+    for i in range(120):  # one a second
+        busy.note(0.0, "", 600, 200, NOON - 120 + i)
+    window = quota.window_for(Limit("requests", 30, "1h", "rolling", "model"), "w", NOON)
+    takers = [Taker("w", [(window, 1.0)])]
+    both = []
+    for demand in (quiet, busy):
+        work = horizon.programme([(Asked((0, 10), 1.0, 0.0, 600, 200), takers)], demand, NOON)
+        while True:
+            try:
+                next(work)
+            except StopIteration as done:
+                both.append(done.value)
+                break
+    usual, unlike = both
+    times = [asked(unlike, block) / asked(usual, block) for block in range(7)]
+    assert times[0] > times[1] > times[2] > 1.2
+    assert times[3:] == pytest.approx([1.0] * 4)
+    assert times[0] < 4

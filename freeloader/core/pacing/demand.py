@@ -162,10 +162,15 @@ class Demand:
     def rate_over(self, seconds: float, now: float) -> float:
         """Requests a second that a window of so many seconds has to do with: of an average
         day, and for a window shorter than an hour of the latest minutes, if they are busier."""
-        if seconds >= _HOUR or self._lately < _BUSY or now - self._at > _QUIET:
-            return self.rate
+        lately = None if seconds >= _HOUR else self.lately(now)
+        return self.rate if lately is None else max(self.rate, lately)
+
+    def lately(self, now: float) -> float | None:
+        """Requests a second of the latest minutes; None: too few to say."""
+        if self._lately < _BUSY or now - self._at > _QUIET:
+            return None
         seen = 1.0 - exp(-max(1.0, self._at - self._first) / _LATELY)
-        return max(self.rate, self._fast * exp(-max(0.0, now - self._at) / _LATELY) / seen)
+        return self._fast * exp(-max(0.0, now - self._at) / _LATELY) / seen
 
     def above(self, need: float, most: float) -> Wanted:
         """Requests that need more than ``need``, and for which ``most`` is enough."""

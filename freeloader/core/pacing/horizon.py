@@ -31,6 +31,9 @@ _SHORT, _SHORTEST = 6 * _HOUR, 600.0
 _KEEP, _SPEND = 0.5, 0.3
 #: What taking of it costs, as a part of the least worth.
 _COSTS = {"refill": 0.1, "once": 0.1, "calendar": 0.05}
+#: From so many times what was to come on, either way, it is quite unlike; at most so many
+#: times; and by how much the blocks are taken to be so too.
+_UNLIKE, _UNLIKE_MOST, _LASTING = 1.7, 4.0, (0.7, 0.4, 0.2)
 #: So much need doubles what serving a request is worth.
 _WORTH = 4.0
 
@@ -56,7 +59,7 @@ def programme(
         supplies.add(window)
     cells: list[Cell] = []
     for block in range(len(edges) - 1):
-        count = demand.between(edges[block], edges[block + 1])
+        count = demand.between(edges[block], edges[block + 1]) * _unlike(demand, block, now)
         of = supplies.of[block]
         for one, takers in asked:
             if takers and count > 0:
@@ -69,6 +72,19 @@ def programme(
         names.append(name)
         supply.append(much / usual[key][1])
     return Programme(names, supply, cells)
+
+
+def _unlike(demand: Demand, block: int, now: float) -> float:
+    """What the latest minutes say of a block: where they are quite unlike what was to come,
+    the next hours are taken to be so too, the later the less."""
+    usual = demand.between(now - _HOUR / 2, now + _HOUR / 2) / _HOUR
+    lately = demand.lately(now)
+    if lately is None or usual <= 0 or block >= len(_LASTING):
+        return 1.0
+    times = min(_UNLIKE_MOST, lately / usual)
+    if 1 / _UNLIKE < times < _UNLIKE:
+        return 1.0
+    return 1.0 + (times - 1.0) * _LASTING[block]
 
 
 def _edges(now: float) -> list[float]:
