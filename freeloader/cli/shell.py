@@ -48,7 +48,13 @@ def home_path() -> Path:
 
 
 def tell(error: Exception) -> int:
-    """Says what failed in one line on standard error; returns the exit code that goes with it."""
+    """Says what failed in one line on standard error; returns the exit code that goes with it.
+
+    A group without a command is the exception: its help is a page, and stays one.
+    """
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return USAGE
     if isinstance(error, click.UsageError):
         where = error.ctx.command_path if error.ctx else "xswarm"
         return _say(f"{error.format_message()} See `{where} --help`.", USAGE)

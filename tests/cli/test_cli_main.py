@@ -22,14 +22,19 @@ def test_first_steps_come_first_in_help(xswarm):
     assert out.index("  init ") < out.index("  start ") < out.index("  account ")
 
 
-@pytest.mark.parametrize("words", [["nonsense"], ["account", "add"], ["start", "--what"], ["key"]])
+@pytest.mark.parametrize("words", [["nonsense"], ["account", "add"], ["start", "--what"]])
 def test_usage_is_exit_code_2_and_one_line(xswarm, home, words):
     ran = xswarm(*words)
     assert ran.code == 2
     assert ran.out == ""
-    if words != ["key"]:  # a bare group shows its help
-        assert len(ran.err.splitlines()) == 1
-        assert "--help" in ran.err
+    assert len(ran.err.splitlines()) == 1
+    assert "--help" in ran.err
+
+
+def test_a_bare_group_shows_its_help_as_a_page(xswarm, home):
+    ran = xswarm("key")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == xswarm("key", "--help").out
 
 
 @pytest.mark.parametrize(
