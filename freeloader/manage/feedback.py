@@ -119,7 +119,7 @@ class Feedback:
                 break
             if look + 1 < _LOOKS:
                 await asyncio.sleep(_LOOK_S)
-        raise NotFound("There is no such decision; GET /v1/decisions lists the latest.")
+        raise NotFound("No such decision: `xswarm decisions` lists the latest.")
 
 
 def _shown(key: tuple[str, str], opinion: Opinion) -> Row:

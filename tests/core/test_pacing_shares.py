@@ -338,6 +338,6 @@ def test_the_next_hours_are_taken_to_be_as_unlike_as_the_latest_minutes() -> Non
                 break
     usual, unlike = both
     times = [asked(unlike, block) / asked(usual, block) for block in range(7)]
-    assert times[0] > times[1] > times[2] > 1.2
-    assert times[3:] == pytest.approx([1.0] * 4)
+    assert times[0] > times[1] > times[2] > times[3] > 1.2
+    assert times[4:] == pytest.approx([1.0] * 3)
     assert times[0] < 4

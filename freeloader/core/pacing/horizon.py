@@ -33,7 +33,7 @@ _KEEP, _SPEND = 0.5, 0.3
 _COSTS = {"refill": 0.1, "once": 0.1, "calendar": 0.05}
 #: From so many times what was to come on, either way, it is quite unlike; at most so many
 #: times; and by how much the blocks are taken to be so too.
-_UNLIKE, _UNLIKE_MOST, _LASTING = 1.7, 4.0, (0.7, 0.4, 0.2)
+_UNLIKE, _UNLIKE_MOST, _LASTING = 1.5, 4.0, (0.9, 0.7, 0.4, 0.2)
 #: So much need doubles what serving a request is worth.
 _WORTH = 4.0
 

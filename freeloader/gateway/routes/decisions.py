@@ -69,5 +69,5 @@ class Decisions:
         caller = request[CALLER]
         hidden = caller.role != "admin" and caller.project is not None
         if row is None or (hidden and row.get("project") != caller.project):
-            raise NotFound("There is no such decision; GET /v1/decisions lists the latest.")
+            raise NotFound("No such decision: `xswarm decisions` lists the latest.")
         return json_response(row)
