@@ -118,6 +118,10 @@ PICTURE = {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}}
         ({"messages": [user("Translate 'good morning' to German")], "tools": TOOLS},
          "translation", "words"),
         ({"messages": [user("Draw a lighthouse at night")]}, "image", "words"),
+        ({"messages": [user("Genera una imagen de un gato en la luna")]}, "image", "words"),
+        ({"messages": [user("Fais un résumé de la photo")]}, "summarization", "words"),
+        ({"messages": [user("Erstelle bitte ein Bild von einem Hund")]}, "image", "words"),
+        ({"messages": [user("Пожалуйста, создай картинку с котом")]}, "image", "words"),
         ({"prompt": "no messages at all"}, "chat", "weights"),
     ],
 )  # fmt: skip

@@ -50,15 +50,30 @@ _PICTURE = (
     r"(?:image|picture|photo|photograph|illustration|painting|drawing|logo|portrait|poster|icon"
     r"|wallpaper|watercolou?r|sketch|artwork)"
 )
+#: Images that nobody looks at.
+_NO_DISK = r"(?!.{0,40}\b(?:docker|container|disk|iso|vm|boot|kernel)\b)"
+#: In Spanish, French, German, Italian, Portuguese and Russian.
+_MAKE = (
+    r"(?:(?:por favor|bitte|s'il (?:te|vous) plaît|per favore|пожалуйста)\W+)?"
+    r"(?:genera|crea|haz|hazme|génère|générez|crée|créez|fais|faites|erstelle|erzeuge|generiere"
+    r"|mach|gera|gere|crie|faça|fai|сгенерируй|создай|сделай)"
+)
+_PICTURE_ABROAD = (
+    r"\b(?:imagen|foto|dibujo|ilustración|image|photo|dessin|illustration|bild|zeichnung|grafik"
+    r"|imagem|desenho|immagine|disegno|logo|póster|poster|retrato|portrait)\b"
+    r"|картинк|изображени|рисун"
+)
 _DRAW = rule(
     r"^\W*(?:(?:please|can you|could you|would you|i want you to|i want|i need|i'd like"
     r"|make me)\W+)*"
     r"(?:(?:draw|paint|sketch|illustrate)\b(?! (?:a |the |any )?(?:conclusions?|comparisons?"
     r"|parallels?|attention|from|up|inferences?|lessons?)\b|,)"
-    rf"|(?:generate|create|make|render|design|produce|show|give)\b.{{0,40}}\b{_PICTURE}s?\b"
+    rf"|(?:generate|create|make|render|design|produce|show|give)\b{_NO_DISK}"
+    rf".{{0,40}}\b{_PICTURE}s?\b"
     r"(?! (?:prompt|class|description|caption|file|url|tag))"
     rf"|(?:an?|the)? ?(?:[\w-]+ ){{0,4}}{_PICTURE} of\b"
-    r"|zeichne|dessine|dibuja|нарисуй|画一|畫一|描いて)"
+    r"|zeichne|dessine|dibuja|нарисуй|画一|畫一|描いて"
+    rf"|{_MAKE}\b{_NO_DISK}(?!.{{0,40}}r[ée]sum).{{0,40}}(?:{_PICTURE_ABROAD}))"
 )
 _AS_CODE = rule(
     r"```|\b(?:python|javascript|java|c\+\+|sql|html|css|function|code|svg|tikz|matplotlib|ascii"
