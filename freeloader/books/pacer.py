@@ -89,7 +89,7 @@ class Pacer:
     def strain(
         self,
         deployment: Deployment,
-        windows: Iterable[Window],
+        windows: Sequence[Window],
         meters: Meters,
         expected: Meters,
         need: float,
@@ -100,6 +100,8 @@ class Pacer:
         who, ahead = self._alike.get(deployment.id), None
         if who is not None and (kind := self._kinds.of(need, _tokens(expected))) is not None:
             ahead = self._shares.strain(kind, who)
+        elif not windows and self._plans:
+            ahead = 0.0  # nobody knows what is lost there by waiting: it takes its turn
         most = deployment.model.intelligence
         found = plan.strain(windows, meters, most, need, self.demand, now, ahead)
         if not found.planned:

@@ -284,6 +284,15 @@ def test_who_is_due_is_on_plan_however_its_window_stands_and_others_are_kept() -
     assert "2 of 20 left" in plan.said(ahead, NOON).reason
 
 
+def test_where_nobody_publishes_a_limit_it_takes_its_turn_once_there_is_a_plan() -> None:
+    unplanned, planned = (
+        plan.strain([], ONE, 9.0, 0.0, Demand(), NOON, ahead) for ahead in (None, 0.0)
+    )
+    assert unplanned.spares
+    assert not planned.spares
+    assert not planned.firm
+
+
 def test_sorts_are_needs_and_sizes_and_survive_a_restart() -> None:
     demand = Demand()
     for _ in range(3):

@@ -36,7 +36,7 @@ ON_PLAN = 0.2
 HARDLY = 0.05
 #: From this strain on only those are served who need it, where the owner says ``strict``.
 FIRM = 1.0
-#: Where nobody publishes a limit: neither spared nor sought.
+#: Where nobody publishes a limit, and nothing is planned: neither spared nor sought.
 UNKNOWN = 0.5
 #: The power at which lag grows as a period's quota falls behind its plan; where it ends,
 #: and what is left is at least taken to be.
@@ -130,7 +130,7 @@ def strain(
             plain, worst = lag, window
         left, scarce = min(left, coming), max(scarce, tight)
     if worst is None:
-        return Strain(UNKNOWN, 0.0, None, NOBODY)
+        return Strain(UNKNOWN if ahead is None else ahead, 0.0, None, NOBODY, plain=ahead)
     if not scarce:
         return Strain(0.0, 0.0, worst, NOBODY, planned=False)
     gap = _NEEDED * scarce * left * ((intelligence or 0.0) - need) / 10
