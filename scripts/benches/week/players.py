@@ -216,6 +216,7 @@ class Ours:
 
         async def settle(now: float) -> None:
             at = Instant(now, now)
+            await self._sweep(now)
             await self.books.settle(held, used, "reported", at)
             latency = (now - held.at.wall) * 1000
             self.books.record(held.deployment, None, latency, 1000.0, size[1], at)
@@ -223,11 +224,14 @@ class Ours:
         return settle
 
     async def _sweep(self, now: float) -> None:
-        """What the daemon's loop does four times a second: every few seconds is enough here."""
-        self.clock.wall = now
-        if now - self._swept >= 4.0:
-            self._swept = now
+        """What the daemon's loop does four times a second, also while nobody asks: every few
+        seconds is enough here. Time never goes back: what is settled later comes after."""
+        self._swept = self._swept or now
+        while now - self._swept >= 4.0:
+            self._swept += 4.0
+            self.clock.wall = self._swept
             await self.books.flush_dirty()
+        self.clock.wall = now
 
 
 def policy_for(need: float, pacing: str) -> Policy:
