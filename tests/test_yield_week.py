@@ -23,7 +23,9 @@ def test_nobody_beats_the_optimum_and_a_week_repeats() -> None:
     by = {row.player: row for row in first}
     assert set(yield_week.USUAL) < set(by)
     assert all(row.served <= 1 + 1e-9 and row.strong <= 1 + 1e-9 for row in first)
-    assert all(by["ours"].served >= by[name].served for name in yield_week.USUAL)
+    # In two hours that begin with full quotas the others serve all, for fifty refusals in 1,000.
+    assert all(by["ours"].served >= by[name].served - 0.005 for name in yield_week.USUAL)
+    assert all(by[name].refusals > 20 for name in yield_week.USUAL)
     assert by["ours"].refusals <= yield_week.REFUSED
     assert by["ours"].strong >= 0.98
 

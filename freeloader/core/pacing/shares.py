@@ -2,7 +2,8 @@
 
 Of every request served, each gets due its share and whoever serves has one less. So the
 shares hold over a few requests, whatever the order in which they come, and what somebody
-could not serve is not owed for ever. What the shares are is ``core.pacing.fluid``'s.
+could not serve is not owed for ever. Where a plan leaves some requests to nobody, what is
+served is still shared out in full. What the shares are is ``core.pacing.fluid``'s.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ class Shares:
 
     def put(self, plan: Mapping[Hashable, Mapping[str, Portion]]) -> None:
         """A new plan. What is due to those who still have a share stays due."""
-        self._plan = plan
+        self._plan = {kind: _in_full(portions) for kind, portions in plan.items()}
         self._due = {
             (kind, who): self._due.get((kind, who), 0.0)
-            for kind, portions in plan.items()
+            for kind, portions in self._plan.items()
             for who, portion in portions.items()
             if portion.share
         }
@@ -52,3 +53,11 @@ class Shares:
             return NO_SHARE + portion.cost
         due = self._due[kind, who] + portion.share
         return 0.0 if due > 0 else _AHEAD - _EACH * due
+
+
+def _in_full(portions: Mapping[str, Portion]) -> Mapping[str, Portion]:
+    """The same shares, of those that are served."""
+    whole = sum(portion.share for portion in portions.values())
+    if not whole:
+        return portions
+    return {who: portion._replace(share=portion.share / whole) for who, portion in portions.items()}
