@@ -60,8 +60,9 @@ class Reading:
     retold: bool = False
 
     def retry_after(self, now: float) -> float | None:
-        """Seconds by Retry-After (seconds or a date) or Retry-After-Ms."""
-        millis = durations.number(self.headers.get("retry-after-ms", ""))
+        """Seconds by Retry-After (seconds, a date or words) or Retry-After-Ms (Azure's too)."""
+        named = self.headers.get("retry-after-ms") or self.headers.get("x-ms-retry-after-ms", "")
+        millis = durations.number(named)
         if millis is not None:
             return durations.bounded(millis / 1000)
         text = self.headers.get("retry-after", "")
@@ -76,7 +77,7 @@ class Reading:
 
         Of several, those of which nothing remains, where the answer tells them apart.
         """
-        names = [n for n in self.headers if re.search(r"ratelimit.*reset", n)]
+        names = [n for n in self.headers if re.search(r"rate-?limit.*reset", n)]
         spent = [n for n in names if self._left(n.replace("reset", "remaining")) == 0]
         values = [self.headers[n] for n in spent or names]
         values += _DRAFT.findall(self.headers.get("ratelimit", ""))

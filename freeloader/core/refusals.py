@@ -40,7 +40,9 @@ _CREDITS = (
     r"|credits? (?:are |have |has |is )?(?:expired|exhausted|used up|depleted)"
     r"|billing[ _](?:hard[ _])?limit|billing_not_active|spend(?:ing)? limit|arrear|AccountOverdue"
     r"|(?<!daily )(?<!today's )free (?:tier|trial) (?:quota |credits? )?(?:of the model )?"
-    r"(?:has been |is |was )?(?:exhausted|used up|expired)|余额不足|欠费"
+    r"(?:has been |is |was )?(?:exhausted|used up|expired)|余额不足|欠费|额度不足"
+    r"|used (?:up|all(?: of)?) your (?:free[ -])?(?:trial|credits)\b"
+    r"|insufficient_user_quota|pre_consume_token_quota_failed"  # one-api's and its kin's
 )
 _TOO_LARGE = (
     r"request too large|context_length_exceeded|ContextWindowExceeded|maximum context length"
@@ -68,7 +70,25 @@ _DAY = (
     r"PerDay|free-models-per-day|openrouter_free_tier_daily|\((?:TPD|RPD)\)"
     r"|(?:tokens|requests) per day limit exceeded|too many tokens per day|UserByModelByDay"
     r"|daily free allocation|daily (?:[a-z]+ ){0,2}(?:limit|quota|allowance)|today'?s? quota"
-    r"|\bper 86400 ?s|当日|今日|每日|每天" + "|" + code(3036, 4006)
+    r"|\bper 86400 ?s|daily ?limit ?exceeded|(?:again|until) tomorrow|until midnight|"
+    + code(3036, 4006)
+)
+#: A minute named in other tongues: before the day, of which an upsell may speak.
+_MINUTE_ABROAD = (
+    r"\bpro minute\b|\bpar minute\b|\bpor minuto\b|\bal minuto\b|в минуту|每分钟|毎分"
+    r"|1分(?:あたり|間)|분당"
+)
+#: A day's quota in the tongues that error messages come in: German, French, Spanish,
+#: Portuguese, Italian, Russian, Chinese, Japanese, Korean.
+_DAY_ABROAD = (
+    r"\btages(?:kontingent|limit|quote|grenze)|täglich\w* (?:\w+ )?(?:kontingent|limit|quote)"
+    r"|\b(?:quota|cuota|cota|l[ií]mite?|límites?)\b[^.]{0,30}\b(?:journali[eè]re?|quotidien(?:ne)?"
+    r"|diari[ao]|diári[ao]|giornalier[ao])\b"
+    r"|(?:дневн|суточн)\w+ (?:\w+ )?(?:лимит|квот)|当日|今日|每日|每天|1日あたり|一日の|日次|일일 ?"
+)
+_MONTH_ABROAD = (
+    r"\bmonats(?:kontingent|limit)|\b(?:quota|cuota|cota|l[ií]mite?)\b[^.]{0,30}\b(?:mensuel(?:le)?"
+    r"|mensual|mensal|mensile)\b|месячн\w+ (?:\w+ )?(?:лимит|квот)|本月|当月|每月|月間|월간"
 )
 _MONTH = (
     r"(?:calls|requests|tokens) / month|monthly (?:[a-z]+ ){0,2}(?:limit|quota|allowance)"
@@ -76,7 +96,7 @@ _MONTH = (
 )
 _MINUTE = (
     r"PerMinute|free-models-per-min\b|openrouter_free_tier_per_minute|\((?:TPM|RPM)\)"
-    r"|\bper 60 ?s\b|\b[RT]PM limit|每分钟"
+    r"|\bper 60 ?s\b|\b[RT]PM limit"
 )
 _OVERLOAD = (
     r"DEGRADED function|queue_exceeded|temporarily rate-limited upstream|overloaded_error"
@@ -86,6 +106,9 @@ _OVERLOAD = (
     r"|server (?:is )?(?:busy|overloaded)|currently overloaded|flex tier capacity"
     r"|model .{0,120}is (?:currently )?loading|" + code(3505, 3040)
 )
+_DAY_403 = r"daily[ _]?(?:limit|quota)[ _]?exceeded|quota[ _]?exceeded.{0,120}\bper day\b"
+_WEEK = r"weekly (?:[a-z]+ ){0,2}(?:limit|quota|allowance)"
+_EDGE = r"\berror code: ?1015\b|\berror 1015\b|used cloudflare to restrict access"
 #: Headers by which a provider says that a model has no allowance at all on this plan.
 _NO_LIMIT = (
     "x-ratelimit-limit-req-minute",
@@ -121,7 +144,9 @@ GENERIC: tuple[ErrorRule, ...] = (
     ErrorRule("request_too_large", status=413, scope="request", wait="none"),
     ErrorRule("request_too_large", match=_TOO_LARGE, scope="request", wait="none"),
     ErrorRule("spent", status=429, match=_DAY, window="1d", wait="message"),
-    ErrorRule("spent", status=429, match=_MONTH, window="month"),
+    ErrorRule("slow_down", status=429, match=_MINUTE_ABROAD, window="1m", wait="header"),
+    ErrorRule("spent", status=429, match=_DAY_ABROAD, window="1d", wait="message"),
+    ErrorRule("spent", status=429, match=f"{_MONTH}|{_MONTH_ABROAD}", window="month"),
     ErrorRule(
         "spent",
         status=429,
@@ -130,16 +155,19 @@ GENERIC: tuple[ErrorRule, ...] = (
         metric="tokens",
         wait="window",
     ),
-    ErrorRule("spent", status=429, match=r"weekly (?:usage )?limit", window="7d", wait="14400"),
+    ErrorRule("spent", status=429, match=_WEEK, window="7d", wait="14400"),
     ErrorRule("spent", status=429, match=r"session usage limit", window="5h", wait="window"),
     ErrorRule(
         "spent", status=429, match=r"hourly (?:usage |rate )?limit|per 3600 ?s\b", window="1h"
     ),
+    # Cloudflare's own, before the provider ever sees the call: of the caller's address.
+    ErrorRule("slow_down", status=429, match=_EDGE, scope="provider", wait="header"),
     ErrorRule("overloaded", match=_OVERLOAD, scope="model", wait="header"),
     ErrorRule("overloaded", status=503, scope="model", wait="header"),
     ErrorRule("overloaded", status=529, scope="model", wait="header"),
     ErrorRule("overloaded", status=498, scope="model", wait="header"),
     ErrorRule("slow_down", status=429, match=_MINUTE, window="1m", wait="header"),
+    ErrorRule("spent", status=429, match=r"\b[RT]PD(?: limit|: ?\d)", window="1d", wait="message"),
     ErrorRule(
         "slow_down",
         status=429,
@@ -156,11 +184,15 @@ GENERIC: tuple[ErrorRule, ...] = (
     ),
     ErrorRule("spent", status=429, match=r"per (?:1 )?hour|/ ?hour\b", window="1h"),
     ErrorRule(
-        "spent", status=429, match=r"per (?:1 )?day\b|/ ?day\b|per 24 ?h(?:ours?)?", window="1d"
+        "spent", status=429, match=r"per (?:1 )?day\b|/ ?day\b|\b24[ -]?h(?:ours?)?\b", window="1d"
     ),
     # Some of Google's and others' gateways say 403 for a rate.
+    ErrorRule("spent", status=403, match=_DAY_403, window="1d"),
     ErrorRule(
-        "slow_down", status=403, match=r"rate[ _]?limit[ _]?exceeded|too many requests", window="1m"
+        "slow_down",
+        status=403,
+        match=r"(?:rate[ _]?limit|quota)[ _]?exceeded|too many requests",
+        window="1m",
     ),
     ErrorRule("model_gone", status=400, match=_GONE, scope="model", wait="none"),
     ErrorRule(

@@ -3,8 +3,9 @@
 By a rule's ``wait``: ``message`` (words in the body), ``header`` (Retry-After), ``reset``
 (X-RateLimit-Reset, also inside the body), ``window`` (until the window begins anew),
 ``midnight ZONE`` (a stated wait counts only above an hour), ``message ZONE`` (times printed
-without a zone are in that one), ``none``, or seconds. Without it: header, message, then what
-is usual for the window. Pure; all results are seconds from ``now`` (wall).
+without a zone are in that one), ``none``, or seconds (where neither Retry-After nor the
+message says). Without it: header, message, then what is usual for the window. Pure; all
+results are seconds from ``now`` (wall).
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ def wait_of(rule: ErrorRule, reading: Reading, limit: Limit | None, now: float) 
         return None
     fixed = durations.number(form) if form else None
     if fixed is not None:
-        header = reading.retry_after(now)
-        return capped(fixed if header is None else header, rule.window)
+        header, message = reading.retry_after(now), durations.wait_in_message(reading.text, now)
+        return capped((message or fixed) if header is None else header, rule.window)
     if form == "midnight":
         return _until_midnight(reading, zone or "UTC", now)
     if form == "window":

@@ -61,6 +61,16 @@ STYLES: tuple[tuple[str, int, dict[str, str], str, float], ...] = (
     ("pollinations", 402, {}, "not enough pollen", 3_600),
     ("anthropic", 529, {}, "overloaded_error", 2),
     ("together", 503, {"retry-after": "11"}, "", 11),
+    ("mistral", 429, {"ratelimitbysize-reset": "17"}, '{"code": "1300"}', 17),
+    ("huggingface", 429, {}, "exceeded your GPU quota (60s). Try again in 1:30:00", 5_400),
+    ("groq", 429, {"retry-after": "10"}, "error code: 1015", 10),
+    ("gemini", 429, {}, 'PerMinute, retry_delay { seconds: 34 }', 34),
+    ("together", 429, {"x-ms-retry-after-ms": "2500"}, "slow", 2.5),
+    ("requesty", 429, {}, "Tageskontingent überschritten", 5_600),
+    ("llm7", 429, {}, "RPM limit exceeded. Paid plans have RPD: 10000", 60),
+    ("anthropic", 429, {"anthropic-ratelimit-tokens-remaining": "0",
+                        "anthropic-ratelimit-tokens-reset": "2026-10-02T22:27:10Z"},
+     "rate_limit_error", 30),
 )  # fmt: skip
 
 
