@@ -441,7 +441,7 @@ class Books:
 
     def quota_alerts(self, now: Instant) -> list[dict[str, Any]]:
         """Windows nearly or wholly used, and keys that somebody else uses too."""
-        return self._quota_alerts.current(now.wall)
+        return self._quota_alerts.current(now.wall, self._quotas.known)
 
     def windows_of(self, deployment: Deployment, now: Instant) -> list[dict[str, Any]]:
         """The windows that one deployment counts in."""

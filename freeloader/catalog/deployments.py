@@ -18,7 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from freeloader.catalog.families import Families, Family
 from freeloader.catalog.prices import Row
-from freeloader.core.model import Account, Deployment, Model, Provider
+from freeloader.core.model import Account, Deployment, Limit, Model, Provider
 from freeloader.money import Price
 
 #: Names that are not chat models, where nothing else says what they are.
@@ -65,6 +65,26 @@ def expand(catalog: Source, accounts: Sequence[Account]) -> tuple[Deployment, ..
         models = made.models(provider, account)
         out.extend(_deployment(provider, account, model, stem, url) for model in models)
     return tuple(out)
+
+
+def sharing(accounts: Iterable[Account]) -> list[Account]:
+    """Two keys of one account share its bucket, and so the limits that its owner gave it.
+
+    Without this the key that says nothing would bring the registry's limits into the same
+    bucket, and be free of what the owner limits besides. The root's word goes first, then
+    that of the first key that has one; a key's own is never replaced.
+    """
+    known = list(accounts)
+    own: dict[tuple[str, int], tuple[Limit, ...]] = {}
+    for account in sorted(known, key=lambda a: a.same_account_as is not None):
+        if account.limits:
+            own.setdefault(_root(account), account.limits)
+    return [a if a.limits else replace(a, limits=own.get(_root(a), ())) for a in known]
+
+
+def _root(account: Account) -> tuple[str, int]:
+    shared = account.same_account_as
+    return account.provider, account.idx if shared is None else shared
 
 
 def _deployment(

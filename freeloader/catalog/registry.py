@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from freeloader.catalog import build, prices
-from freeloader.catalog.deployments import expand
+from freeloader.catalog.deployments import expand, sharing
 from freeloader.catalog.documents import read_document
 from freeloader.catalog.families import Families
 from freeloader.catalog.prices import Row
@@ -196,5 +196,5 @@ class Catalog:
 
     def deployments(self, accounts: Iterable[Account]) -> tuple[Deployment, ...]:
         """Every enabled account × the chat models it serves, in the order of the accounts."""
-        chosen = [account for account in accounts if account.enabled]
+        chosen = [account for account in sharing(accounts) if account.enabled]
         return expand(self.including(a.provider for a in chosen), chosen)

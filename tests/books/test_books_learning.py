@@ -225,3 +225,21 @@ def test_what_passes_in_one_second_is_counted_as_each_call_would_be(
     told = {(row["metric"], row["window"]): row["atLeast"] for row in learner.shown(found)}
     for metric, (_, seen) in each.items():
         assert told.get((metric, "1m"), 0) == max(seen, default=0)
+
+
+async def test_an_alert_is_shown_while_it_holds_and_with_the_amounts_of_now() -> None:
+    clock, day = FakeClock(), Limit("requests", 10, "1d", "calendar")
+    found = deployment(limits=(day,))
+    books = await opened(FakeLedger(), clock, RULES, found)
+    for _ in range(8):
+        await answered(books, clock, found)
+
+    def shown_with(amount: int) -> list[str]:
+        own = replace(found.account, limits=(replace(day, amount=amount),))
+        books.set_deployments([replace(found, account=own)])
+        books.windows_view(clock.now())
+        return [f"{a['type']}: {a['message']}" for a in books.quota_alerts(clock.now())]
+
+    assert len(shown_with(10)) == 1
+    assert shown_with(20) == []
+    assert ["8 of 9 used" in one for one in shown_with(9)] == [True]

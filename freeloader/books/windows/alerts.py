@@ -6,7 +6,7 @@ Each is noticed once per period, when it first holds. Sends nothing and stops no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import floor, isfinite
 from typing import Any
@@ -30,6 +30,7 @@ _KEPT = 1000
 class _Notice:
     row: AlertRow
     ends: float
+    deployment: Deployment
 
 
 class QuotaAlerts:
@@ -48,7 +49,7 @@ class QuotaAlerts:
                 if name in self._seen:
                     continue
                 row = AlertRow(now, kind, window.key, period, message, data)
-                self._seen[name] = _Notice(row, ends)
+                self._seen[name] = _Notice(row, ends, deployment)
                 self._fresh.append(row)
         while len(self._seen) > _KEPT:
             del self._seen[next(iter(self._seen))]
@@ -67,18 +68,27 @@ class QuotaAlerts:
         """The owner reset these windows."""
         self._seen = {name: n for name, n in self._seen.items() if name[1] not in keys}
 
-    def current(self, now: float) -> list[dict[str, Any]]:
-        """What still holds, JSON-ready."""
-        return [
-            {
-                "type": n.row.type,
-                "message": n.row.message,
-                "at": iso(n.row.at),
-                "window": n.row.scope,
-            }
-            for n in self._seen.values()
-            if now < n.ends
-        ]
+    def current(
+        self, now: float, window_of: Callable[[str], Window | None]
+    ) -> list[dict[str, Any]]:
+        """What still holds, JSON-ready, with the amounts of now: a limit that was raised since,
+        or a bucket that refilled, is no longer near its end."""
+        found = []
+        for notice in self._seen.values():
+            row, window = notice.row, window_of(notice.row.scope)
+            if now >= notice.ends or window is None:
+                continue
+            said = {kind: text for kind, text, _ in _due(notice.deployment, window, now)}
+            if row.type in said:
+                found.append(
+                    {
+                        "type": row.type,
+                        "message": said[row.type],
+                        "at": iso(row.at),
+                        "window": row.scope,
+                    }
+                )
+        return found
 
 
 def _due(

@@ -42,6 +42,9 @@ class Bindings:
     def __contains__(self, key: str) -> bool:
         return key in self._windows
 
+    def get(self, key: str) -> Window | None:
+        return self._windows.get(key)
+
     def of(self, deployment: Deployment, now: float) -> Bound:
         """The windows a deployment counts in."""
         return self.bound.get(deployment.id) or self._bind(deployment, now)

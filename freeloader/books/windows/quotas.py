@@ -55,6 +55,10 @@ class Quotas:
         """The deployments changed: limits are looked up anew, counts stay."""
         self._windows.replaced()
 
+    def known(self, key: str) -> Window | None:
+        """The window of a key; None where no deployment was ever counted in it."""
+        return self._windows.get(key)
+
     def bound(self, deployment: Deployment, now: float) -> tuple[Window, ...]:
         """The windows a deployment counts in."""
         return self._windows.of(deployment, now).windows
