@@ -7,14 +7,13 @@ afterwards. Where none can be made (no rights, no memory controller), the row sa
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
-from faults_kit import LANE, Row, furnished, holds, market
+from faults_kit import LANE, Row, furnished, holds, large_at_once, market
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "acceptance"))
 from farm import House, until
@@ -50,12 +49,7 @@ def _row(fault: str, house: House, made: Path) -> Row:
     assert house.daemon is not None
     assert house.chat(model="alpha/m")[0] == 200
     limit.write_text(str(psutil.Process(house.daemon.pid).memory_info().rss + _SCARCE))
-    told: list[tuple[int, bool]] = []
-    threads = [threading.Thread(target=_large, args=(house, told)) for _ in range(_BODIES)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    told = large_at_once(house, _BODIES)
     owner = house.call("GET", "/v1/config", role="admin")[0]
     alive = house.daemon.poll() is None
     limit.write_text(str(_PLENTY))
@@ -74,14 +68,6 @@ def _row(fault: str, house: House, made: Path) -> Row:
         f"back after {back:.2f} s, {left} holds left",
         bool(kept) and owner == 200 and back < 1.5 and left == 0,
     )  # fmt: skip
-
-
-def _large(house: House, told: list[tuple[int, bool]]) -> None:
-    try:
-        status, headers, _ = house.chat("y " * 2_000_000, model="alpha/m")
-    except OSError:
-        status, headers = 0, {}
-    told.append((status, "retry-after" in headers))
 
 
 @contextmanager

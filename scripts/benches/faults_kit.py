@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -113,6 +114,26 @@ def stream(house: House, got: list[tuple[int, str]]) -> None:
     except (OSError, ValueError) as error:
         status, text = 0, type(error).__name__
     got.append((status, str(text)))
+
+
+def large_at_once(house: House, bodies: int) -> list[tuple[int, bool]]:
+    """As many bodies of 4 MB together; of each the status (0: none came), and if it says when
+    to try again."""
+    told: list[tuple[int, bool]] = []
+
+    def one() -> None:
+        try:
+            status, headers, _ = house.chat("y " * 2_000_000, model="alpha/m")
+        except OSError:
+            status, headers = 0, {}
+        told.append((status, "retry-after" in headers))
+
+    threads = [threading.Thread(target=one) for _ in range(bodies)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return told
 
 
 def holds(house: House) -> int:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-import threading
 import time
 from collections import Counter
 from pathlib import Path
 
 import aiohttp
 import psutil
-from faults_kit import LANE, Row, answers, furnished, holds, market, street
+from faults_kit import LANE, Row, answers, furnished, holds, large_at_once, market, street
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "acceptance"))
 from farm import House, running, until
@@ -68,12 +67,7 @@ def _front_memory(place: Path) -> Row:
         assert house.chat(model="alpha/m")[0] == 200
         before = daemon.rlimit(psutil.RLIMIT_AS)
         daemon.rlimit(psutil.RLIMIT_AS, (daemon.memory_info().vms + _SCARCE, before[1]))
-        told: list[tuple[int, bool]] = []
-        threads = [threading.Thread(target=_large, args=(house, told)) for _ in range(24)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
+        told = large_at_once(house, 24)
         owner = house.call("GET", "/v1/config", role="admin")[0]
         alive = house.daemon.poll() is None
         back = 0.0
@@ -114,14 +108,6 @@ def _child_memory(place: Path) -> Row:
         f"direct {direct}; replaced and {status} after {took:.1f} s ({reason})",
         direct == status == 200,
     )  # fmt: skip
-
-
-def _large(house: House, told: list[tuple[int, bool]]) -> None:
-    try:
-        status, headers, _ = house.chat("y " * 2_000_000, model="alpha/m")
-    except OSError:
-        status, headers = 0, {}
-    told.append((status, "retry-after" in headers))
 
 
 def overload(place: Path, *, quick: bool) -> list[Row]:

@@ -39,17 +39,19 @@ class Provider:
 def test_spent_and_held_cover_the_bill_and_no_hold_passes_a_limit(
     plan: list[tuple[str, int, str | None]], daily: int, monthly: int
 ) -> None:
-    asyncio.run(_random_life(plan, daily * COST, monthly * COST))
+    checked = asyncio.run(_random_life(plan, daily * COST, monthly * COST))
+    assert checked == len(plan)
 
 
-async def _random_life(plan: list[tuple[str, int, str | None]], daily: int, monthly: int) -> None:
+async def _random_life(plan: list[tuple[str, int, str | None]], daily: int, monthly: int) -> int:
+    """Lives it; after how many steps the laws were asserted."""
     rules = BudgetRules(
         hard_daily=daily, hard_monthly=monthly, allocations={"a": (daily // 2, None)}
     )
     ledger, clock, theirs = FakeLedger(), FakeClock(), Provider()
     books = await opened(ledger, clock, rules, PAID)
     holds: list[Hold] = []
-    overrun = 0
+    overrun = checked = 0
     for i, (what, number, project) in enumerate(plan):
         if what == "reserve":
             got = await reserve(books, clock, str(i), project=project)
@@ -85,6 +87,8 @@ async def _random_life(plan: list[tuple[str, int, str | None]], daily: int, mont
         elif what == "day":
             clock.go(8 * 3600)
         _check(books, clock, theirs, holds, (daily, monthly), overrun)
+        checked += 1
+    return checked
 
 
 async def _cancelled(books: Books, clock: FakeClock, ledger: FakeLedger, attempt: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "books"))
 from fake_ledger import FakeLedger, opened
-from test_pipeline_run import (
+from pipeline_world import (
     OWNER,
     PAID,
     Journal,

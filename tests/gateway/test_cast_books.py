@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "books"))
 from fake_ledger import FakeLedger
 from houses import deployment
-from test_pipeline_run import PAID, Lane, Rules, World, chunk, collect, fault, whole
+from pipeline_world import PAID, Lane, Rules, World, chunk, collect, fault, whole
 
 from freeloader.books.books import Books
 from freeloader.clock import SystemClock

@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from houses import deployment
-from test_pipeline_run import GOOD, World, chunk, collect, fault, whole, world
+from pipeline_world import GOOD, World, chunk, collect, fault, whole, world
 
 from freeloader.core.events import Delta, End, Usage
 from freeloader.core.model import FallbackPlan, Level, Resolution

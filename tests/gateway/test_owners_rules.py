@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from houses import deployment, profile
-from test_pipeline_run import AUTO, GOOD, collect, world
+from pipeline_world import AUTO, GOOD, collect, world
 
 from freeloader.core.model import Gates, Level, Resolution
 from freeloader.core.rules import Rule, When

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from test_pipeline_run import FIRST, GOOD, SECOND, collect, fault, profile, world
+from pipeline_world import FIRST, GOOD, SECOND, collect, fault, profile, world
 
 from freeloader.core.model import Account, Gates, Level, Provider
 from freeloader.core.policy import PRESETS

@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from houses import deployment
-from test_pipeline_run import GOOD, OWNER, collect, world
+from pipeline_world import GOOD, OWNER, collect, world
 
 from freeloader.core.model import Resolution
 from freeloader.errors import InvalidRequest

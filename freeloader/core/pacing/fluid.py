@@ -71,18 +71,17 @@ class Portion(NamedTuple):
 class Fluid:
     """Prices of supplies, made better round by round."""
 
-    __slots__ = ("_known", "_prices", "_programme")
+    __slots__ = ("_prices", "_programme")
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, float] = {}
         self._programme = Programme((), (), ())
         self._prices: list[float] = []
 
     def begin(self, programme: Programme) -> None:
         """Goes on from the prices of the last one, of supplies that have the same names."""
-        self._known = dict(zip(self._programme.names, self._prices, strict=True))
+        known = dict(zip(self._programme.names, self._prices, strict=True))
         self._programme = programme
-        self._prices = [self._known.get(name, _FIRST) for name in programme.names]
+        self._prices = [known.get(name, _FIRST) for name in programme.names]
 
     def round(self) -> None:
         """One round: all cells are spread, all prices follow."""
@@ -106,14 +105,6 @@ class Fluid:
                     for at, much in offer.claims:
                         taken[at] += count * much
         return taken
-
-    def served(self) -> float:
-        """How many requests are served at the present prices, whether supplies allow it or not."""
-        out = 0.0
-        for cell in self._programme.cells:
-            weights, whole = _weights(cell, self._prices)
-            out += cell.asked * sum(weights) / whole
-        return out
 
     def portions(self) -> dict[Hashable, Mapping[str, Portion]]:
         """By kind and by who can serve it: the shares of the block that runs."""

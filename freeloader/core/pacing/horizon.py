@@ -18,11 +18,11 @@ from typing import NamedTuple
 from freeloader.core.pacing.demand import Demand
 from freeloader.core.pacing.fluid import Cell, Offer, Programme
 from freeloader.core.pacing.kinds import Asked
-from freeloader.core.periods import window_seconds
+from freeloader.core.pacing.plan import length_of
 from freeloader.core.quota import Window
 from freeloader.core.windows import Calendared
 
-_HOUR, _DAY, _MONTH = 3600.0, 86_400.0, 28 * 86_400.0
+_HOUR = 3600.0
 #: Hours of the blocks; the first ends with the hour, or with the next if that is near.
 _BLOCKS, _NEAR = (1, 2, 3, 4, 4, 5, 5), 1200.0
 #: Windows up to this length are lost block by block; those below the other are not planned.
@@ -118,11 +118,7 @@ def _usual(
 def _planned(window: Window) -> bool:
     if window.kind == "concurrency" or window.amount <= 0:
         return False
-    return _length(window) >= _SHORTEST
-
-
-def _length(window: Window) -> float:
-    return _MONTH if window.limit.window == "once" else window_seconds(window.limit.window)
+    return length_of(window.limit.window) >= _SHORTEST
 
 
 def _offer(
@@ -138,7 +134,7 @@ def _offer(
             continue
         part = much / usual[window.key][1]
         claims.extend((at, part) for at in supplies)
-        if _length(window) > _SHORT:
+        if length_of(window.limit.window) > _SHORT:
             cost = max(cost, _COSTS.get(window.kind, 0.0))
     return Offer(taker.who, cost, claims)
 
@@ -155,13 +151,13 @@ class _Supplies:
         free = max(0.0, window.amount - window.counter.used(self._edges[0]) - window.held)
         if window.kind == "calendar":
             self._calendar(window, free)
-        elif window.kind != "once" and _length(window) <= _SHORT:
+        elif window.kind != "once" and length_of(window.limit.window) <= _SHORT:
             self._short(window)
         else:
             self._long(window, free)
 
     def _short(self, window: Window) -> None:
-        rate, edges = window.amount / _length(window), self._edges
+        rate, edges = window.amount / length_of(window.limit.window), self._edges
         for block, of in enumerate(self.of):
             much = rate * (edges[block + 1] - edges[block])
             of[window.key] = (self._new((window.key, block), window.key, much),)
@@ -179,7 +175,7 @@ class _Supplies:
                 of[window.key] = (at,)
             return
         before = self._new((window.key, end), window.key, free)
-        period = demand.between(end, end + _length(window))
+        period = demand.between(end, end + length_of(window.limit.window))
         part = demand.between(end, last) / max(1e-9, period)
         later = window.counter.period(end).end
         after = self._new((window.key, later), window.key, window.amount * min(1.0, part))
@@ -189,11 +185,11 @@ class _Supplies:
 
     def _long(self, window: Window, free: float) -> None:
         """What a day gives in all, and besides what the first block can have of it."""
-        edges = self._edges
-        rate = 0.0 if window.kind == "once" else window.amount / _length(window)
+        edges, length = self._edges, length_of(window.limit.window)
+        rate = 0.0 if window.kind == "once" else window.amount / length
         whole = rate * (edges[-1] - edges[0])
         if window.kind == "once":
-            whole = free * (edges[-1] - edges[0]) / _MONTH
+            whole = free * (edges[-1] - edges[0]) / length
         elif window.kind == "refill":
             whole += _SPEND * max(0.0, free - _KEEP * window.amount)
         at = self._new(window.key, window.key, whole)

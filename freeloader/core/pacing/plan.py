@@ -119,7 +119,7 @@ def strain(
         worst = worst or window
         typical = typical_of(window, demand)
         # How much more it is than all that its period asks for: nobody will miss that.
-        length = _length(window.limit.window)
+        length = length_of(window.limit.window)
         plenty = amount / (demand.rate_over(length, now) * length * typical)
         tight = min(1.0, (_AMPLE - plenty) / (_AMPLE - 1.0))
         if tight < _HARDLY:
@@ -169,9 +169,9 @@ def _lag(window: Window, demand: Demand, now: float) -> tuple[float, float]:
     if window.kind == "once":  # nothing comes back: what does is spent first
         return 1.0 - free / 2, 1.0
     if window.kind == "rolling":
-        length = _length(window.limit.window)
+        length = length_of(window.limit.window)
         return 0.5 if length >= _LONG else (1.0 - free) ** _SLIDING, 1.0
-    length = _length(window.limit.window)
+    length = length_of(window.limit.window)
     return (0.5 * _ebb(free, length, demand, now) if length >= _LONG else 1.0 - free), 1.0
 
 
@@ -184,11 +184,6 @@ def _ebb(free: float, length: float, demand: Demand, now: float) -> float:
         share / (free * day + hours / 24) for share, hours in zip(shares, _HOURS, strict=True)
     )
     return short**_SHORT
-
-
-def day_of(window: Window) -> float:
-    """How often a window is there anew in a day, in the long run; 0: never."""
-    return 0.0 if window.kind in ("once", "concurrency") else _DAY / _length(window.limit.window)
 
 
 def typical_of(window: Window, demand: Demand) -> float:
@@ -206,7 +201,8 @@ def typical_of(window: Window, demand: Demand) -> float:
 
 
 @lru_cache(maxsize=256)
-def _length(window: str) -> float:
+def length_of(window: str) -> float:
+    """Seconds that a window lasts; credits that never come back are spread over a month."""
     return _MONTH if window == "once" else window_seconds(window)
 
 

@@ -24,11 +24,11 @@ VALUES (:decision_id, :at, :prompt, :response, :bytes)
 ON CONFLICT(decision_id) DO UPDATE SET prompt = coalesce(excluded.prompt, prompt),
     response = coalesce(excluded.response, response), bytes = bytes + excluded.bytes
 """
-DECISIONS = """
+_LISTED = """
 SELECT id, request_id, at, project, key_id, operation, requested, strategy, task, provider, model,
     outcome, reason, attempts, cost_pico, latency_ms, unpriced
 FROM decisions
-WHERE (:before IS NULL OR (at, id) < (:before, :before_id))
+WHERE {first}(:before IS NULL OR (at, id) < (:before, :before_id))
   AND (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until)
   AND (:outcome IS NULL OR outcome = :outcome) AND (:provider IS NULL OR provider = :provider)
   AND (:model IS NULL OR model = :model OR substr(model, -length(:model) - 1) = '/' || :model)
@@ -36,18 +36,9 @@ WHERE (:before IS NULL OR (at, id) < (:before, :before_id))
   AND (:strategy IS NULL OR strategy = :strategy)
 ORDER BY at DESC, id DESC LIMIT :limit
 """
-DECISIONS_OF_PROJECT = """
-SELECT id, request_id, at, project, key_id, operation, requested, strategy, task, provider, model,
-    outcome, reason, attempts, cost_pico, latency_ms, unpriced
-FROM decisions
-WHERE project = :project AND (:before IS NULL OR (at, id) < (:before, :before_id))
-  AND (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until)
-  AND (:outcome IS NULL OR outcome = :outcome) AND (:provider IS NULL OR provider = :provider)
-  AND (:model IS NULL OR model = :model OR substr(model, -length(:model) - 1) = '/' || :model)
-  AND (:key_id IS NULL OR key_id = :key_id) AND (:task IS NULL OR task = :task)
-  AND (:strategy IS NULL OR strategy = :strategy)
-ORDER BY at DESC, id DESC LIMIT :limit
-"""
+DECISIONS = _LISTED.format(first="")
+# Its own statement, so that the project's index is used.
+DECISIONS_OF_PROJECT = _LISTED.format(first="project = :project AND ")
 DECISION_WHEN = "SELECT at FROM decisions WHERE id = :id"
 DECISION_GET = "SELECT * FROM decisions WHERE id = :id"
 ATTEMPTS_OF = "SELECT * FROM attempts WHERE decision_id = :id ORDER BY number, at"
