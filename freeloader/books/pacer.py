@@ -8,6 +8,7 @@ own; where nothing was kept, the hours come from the ledger. Nothing is refused 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
+from functools import partial
 
 from freeloader.books.ports import LedgerPort, StoredWindow
 from freeloader.core import quota
@@ -16,7 +17,7 @@ from freeloader.core.pacing import horizon, plan
 from freeloader.core.pacing.demand import Demand, sort_of
 from freeloader.core.pacing.fluid import Fluid
 from freeloader.core.pacing.horizon import Taker
-from freeloader.core.pacing.kinds import Asked, Kinds
+from freeloader.core.pacing.kinds import Asked, Kind, Kinds
 from freeloader.core.pacing.shares import Shares
 from freeloader.core.quota import Window
 from freeloader.core.rows import WindowRow
@@ -32,7 +33,7 @@ _ONE = Meters(requests=1)
 #: Seconds after which it is asked anew whether a quota need be planned.
 _AGAIN = 5.0
 #: Seconds between two plans, and models that are told apart for them.
-_STEP, _MODELS = 60.0, 64
+_STEP, _MODELS = 60.0, 128
 #: Rounds of a plan, and of the first ones, which begin from nothing.
 _ROUNDS, _FIRST_ROUNDS, _FIRST = 4, 40, 10
 #: Hours that are read from a ledger where nothing was kept.
@@ -53,19 +54,26 @@ class Pacer:
         self._alike: dict[str, str] = {}  # by deployment: the one that stands for it
         self._saved = 0.0
         self._changed = False
-        self._ample: dict[str, float] = {}  # by deployment: since when nothing need be planned
+        #: By deployment: when it was asked if a quota need be planned, and if so.
+        self._tight: dict[str, tuple[float, bool]] = {}
+        self._asked: tuple[float, int] | None = None  # of the latest question, and its kind
+        self._kind: Kind | None = None
 
     def replaced(self) -> None:
         """The deployments changed."""
-        self._ample.clear()
+        self._tight.clear()
         self._alike.clear()
         self._work = None
         self._planned = 0.0
 
     def ample(self, deployment: str, now: float) -> bool:
         """Whether its quotas were far more than anybody asks for, a moment ago."""
-        seen = self._ample.get(deployment)
-        return seen is not None and 0.0 <= now - seen < _AGAIN
+        return self._was(deployment, now) is False
+
+    def _was(self, deployment: str, now: float) -> bool | None:
+        """Whether a quota of it had to be planned a moment ago; None: nobody asked."""
+        at, tight = self._tight.get(deployment, (0.0, None))
+        return tight if 0.0 <= now - at < _AGAIN else None
 
     def note(self, need: float, label: str, expected: Meters, now: float) -> None:
         """A request came; counted once, whether it is served or not."""
@@ -76,8 +84,7 @@ class Pacer:
     def taken(self, need: float, expected: Meters, deployment: Deployment) -> tuple[float, int]:
         """The deployment is to serve a request that was noted: what is due to whom changes.
         Returns the request's sort."""
-        who = self._alike.get(deployment.id)
-        kind = self._kinds.of(need, _tokens(expected))
+        who, kind = self._alike.get(deployment.id), self._kind_of(need, expected)
         if who is not None and kind is not None:
             self._shares.taken(kind, who)
         return sort_of(need, _tokens(expected))
@@ -98,15 +105,26 @@ class Pacer:
         """What a request that likely comes to ``expected``, and there to ``meters``, puts on a
         deployment's windows."""
         who, ahead = self._alike.get(deployment.id), None
-        if who is not None and (kind := self._kinds.of(need, _tokens(expected))) is not None:
+        if who is not None and (kind := self._kind_of(need, expected)) is not None:
             ahead = self._shares.strain(kind, who)
-        elif not windows and self._plans:
-            ahead = 0.0  # nobody knows what is lost there by waiting: it takes its turn
+        elif who is None and self._plans:
+            # It takes its turn: nobody knows what is lost there by waiting, or there are more
+            # quotas than are planned, and so no lack of them.
+            ahead = 0.0
         most = deployment.model.intelligence
-        found = plan.strain(windows, meters, most, need, self.demand, now, ahead)
-        if not found.planned:
-            self._ample[deployment.id] = now
+        whole = partial(plan.strain, windows, meters, most, need, self.demand, now, ahead)
+        if ahead is not None and self._was(deployment.id, now):
+            return plan.Strain(ahead, 0.0, None, plan.NOBODY, whole=whole)
+        found = whole()
+        self._tight[deployment.id] = (now, found.planned)
         return found
+
+    def _kind_of(self, need: float, expected: Meters) -> Kind | None:
+        """All candidates of a decision ask for the same one."""
+        asked = (need, _tokens(expected))
+        if asked != self._asked:
+            self._asked, self._kind = asked, self._kinds.of(*asked)
+        return self._kind
 
     # ── who is to serve what ─────────────────────────────────────────────────
 
@@ -138,7 +156,7 @@ class Pacer:
             yield
             self._fluid.round()
         yield
-        self._kinds = kinds
+        self._kinds, self._asked = kinds, None
         self._shares.put(self._fluid.portions())
 
     # ── over a restart ───────────────────────────────────────────────────────
@@ -177,15 +195,16 @@ class Pacer:
 
 
 def _apart(deployments: Iterable[Deployment], likely: Likely, now: float) -> dict[str, str]:
-    """By deployment the first of those that do not differ from it in their windows, strength
-    or what a call takes there."""
+    """By deployment the first of those that do not differ from it in the windows that are
+    planned, in strength or in what a call takes there."""
     found: dict[object, str] = {}
     out: dict[str, str] = {}
     for one in deployments:
         if one.billable or one.local:
             continue
         windows, _ = likely(one, _ONE, now)
-        name = (_strength(one), one.model.neurons, tuple(window.key for window in windows))
+        keys = tuple(window.key for window in windows if horizon.planned(window))
+        name = (_strength(one), one.model.neurons, keys)
         if windows and (name in found or len(found) < _MODELS):
             out[one.id] = found.setdefault(name, one.id)
     return out

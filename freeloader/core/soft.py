@@ -78,6 +78,7 @@ def _paced(profile: Profile, policy: Policy, snapshot: Snapshot, now: float) -> 
         found = strain(deployment, expected, need, now)
         if found is None or not found.spares:
             return None
-        return Soft(_KEPT, True, found.value, partial(plan.said, found, now), found.firm)
+        why = partial(plan.said, found, now)
+        return Soft(_KEPT, True, found.value, why, lambda: found.firm)
 
     return ask

@@ -189,15 +189,19 @@ class Soft(NamedTuple):
     ``only_free``: only somebody else who costs nothing may take its place (what spares
     a free quota must not spend money); so it serves before anybody who can be billed,
     and of several the one of least ``strain``, the first in the order of those alike.
-    ``why`` makes the verdict's words where they are shown: most never are. ``firm``: who
-    asked for ``strict`` pacing is refused rather than served by it.
+    ``why`` makes the verdict's words where they are shown: most never are. ``hard`` says, where
+    it is asked, if who wants ``strict`` pacing is refused rather than served by it.
     """
 
     verdict: Verdict
     only_free: bool = False
     strain: float = 0.0
     why: Callable[[], Verdict] | None = None
-    firm: bool = False
+    hard: Callable[[], bool] | None = None
+
+    @property
+    def firm(self) -> bool:
+        return self.hard is not None and self.hard()
 
     def told(self) -> Soft:
         """With its verdict in words."""

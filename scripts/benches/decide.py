@@ -1,8 +1,9 @@
 """How long a decision takes over 100, 1,000 and 10,000 deployments: real core, real books.
 
-Every free deployment has limits, a fifth can be billed, and between any two decisions one
-deployment's health changes, as under traffic. ``decide`` and ``explain`` are timed apart,
-per strategy, and so is the reading of a request's task. All in CPU time: nothing here waits.
+Every free deployment has limits, a fifth can be billed, a plan shares the free quotas out,
+and between any two decisions one deployment's health changes, as under traffic. ``decide``
+and ``explain`` are timed apart, per strategy, and so is the reading of a request's task.
+All in CPU time: nothing here waits.
 ``--scarce`` leaves nobody but the last tenth with quota, so that walks are long. A fixed
 loop is timed too: on another machine, compare with that.
 """
@@ -27,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "core"))
 from houses import deployment, profile
 
 from freeloader.books.books import Books
-from freeloader.clock import SystemClock
+from freeloader.clock import Instant, SystemClock
 from freeloader.core import routing
 from freeloader.core.budget import BudgetRules
 from freeloader.core.model import Deployment, Gates, Level, Limit, Resolution, Verdict
@@ -115,6 +116,16 @@ def _task(rounds: int) -> dict[str, float]:
     return _numbers(read)
 
 
+async def _planned(books: Books, clock: SystemClock) -> None:
+    """Three hours of demand, and the plan of the day that follows from it."""
+    now, policy = clock.now(), combine([Level("request")])
+    for hours in (3, 2, 1, 0):
+        for _ in range(200):
+            books.wanted(profile(), policy, Instant(now.wall - 3600 * hours, now.mono))
+    for _ in range(100):
+        await books.flush_dirty()
+
+
 async def _measure(size: int, rounds: int, scarce: bool) -> dict[str, Any]:
     rng = random.Random(7)
     clock = SystemClock()
@@ -122,6 +133,7 @@ async def _measure(size: int, rounds: int, scarce: bool) -> dict[str, Any]:
     began = time.perf_counter()
     books.set_deployments(farm(size, rng))
     rows: dict[str, Any] = {"builtMs": round((time.perf_counter() - began) * 1000, 1)}
+    await _planned(books, clock)
     ids = list(books.deployments)
     out = frozenset(rng.sample(ids, size * 9 // 10)) if scarce else frozenset()
     avoid = {name: Verdict("quota", "quota_exhausted", "used up") for name in out}

@@ -44,6 +44,7 @@ def test_what_only_the_strong_can_do_leaves_the_strong_to_it() -> None:
     found = solved(Programme("sw", [100.0, 100.0], [anybody, needy])).portions()
     assert found["needy"]["strong"].share > 0.95
     assert found["any"]["weak"].share > 0.9
+    assert found["any"]["strong"].share == 0
     # Where nobody needs it, it serves like any other.
     alike = solved(Programme("sw", [100.0, 100.0], [anybody])).portions()
     assert alike["any"]["strong"].share == pytest.approx(0.5, abs=0.01)
@@ -55,6 +56,12 @@ def test_small_ones_go_to_tokens_and_large_ones_to_requests() -> None:
     found = solved(Programme("tr", [32.0, 32.0], [small, large])).portions()
     assert found["small"]["tokens"].share > 0.9
     assert found["large"]["requests"].share > 0.9
+
+
+def test_however_many_share_a_kind_each_has_its_share() -> None:
+    offers = [Offer(f"w{i}", 0.0, [(i, 1.0)]) for i in range(200)]
+    found = solved(Programme(range(200), [9.0] * 200, [Cell("k", 900.0, 1.0, offers, True)]), 40)
+    assert all(one.share == pytest.approx(0.005) for one in found.portions()["k"].values())
 
 
 def test_of_what_is_short_the_worthier_are_served() -> None:
@@ -182,7 +189,9 @@ def test_needs_that_the_same_can_serve_are_one_kind() -> None:
     assert (kinds.asked[0].read, kinds.asked[0].written) == (133, 233)
     assert kinds.of(0.0, 300) == kinds.of(4.0, 300) == kinds.asked[0].kind
     assert kinds.of(7.5, 100_000) == kinds.asked[1].kind  # the nearest in size
-    assert kinds.of(5.0, 300) is None  # nobody asked that
+    assert kinds.of(5.0, 300) == kinds.asked[1].kind  # nobody asked that: as who needs more
+    assert kinds.of(9.5, 300) == kinds.asked[1].kind
+    assert Kinds().of(0.0, 300) is None
 
 
 @given(

@@ -27,8 +27,8 @@ SHARPNESS = 40.0
 _STEP, _STRIDE = 0.4 / SHARPNESS, 2.0
 #: Above this no price goes, and here it begins. Worth is 1 and more.
 _MOST, _FIRST = 5.0, 0.1
-#: Less of a share than this is none.
-_NONE = 0.01
+#: Less of a share than this part of the greatest is none.
+_NONE = 0.03
 #: Requests that are as good as none.
 _TINY = 1e-4
 
@@ -113,9 +113,10 @@ class Fluid:
             if not cell.first:
                 continue
             weights, whole = _weights(cell, self._prices)
+            least = _NONE * max(weights, default=0.0)
             out[cell.kind] = {
                 offer.who: Portion(
-                    weight / whole if weight / whole >= _NONE else 0.0,
+                    weight / whole if weight >= least else 0.0,
                     _cost(offer, self._prices) / cell.worth,
                 )
                 for weight, offer in zip(weights, cell.offers, strict=True)

@@ -107,7 +107,7 @@ def _usual(
     for one, takers in asked:
         for taker in takers:
             for window, much in taker.claims:
-                if much > 0 and _planned(window):
+                if much > 0 and planned(window):
                     windows[window.key] = window
                     found = sums.setdefault(window.key, [0.0, 0.0])
                     found[0] += one.share * much
@@ -115,7 +115,8 @@ def _usual(
     return {key: (windows[key], much / share) for key, (much, share) in sums.items()}
 
 
-def _planned(window: Window) -> bool:
+def planned(window: Window) -> bool:
+    """Whether it takes part: windows of minutes, and of calls at a time, do not."""
     if window.kind == "concurrency" or window.amount <= 0:
         return False
     return length_of(window.limit.window) >= _SHORTEST

@@ -1,8 +1,9 @@
 """Requests alike, for planning: those that the same can serve, and about as large. Pure.
 
 Two needs between which no candidate's strength lies are one; sizes are powers of two of
-the tokens. The few kinds that are asked most are planned; another is taken for the one
-of its needs that is nearest in size.
+the tokens. The few kinds that are asked most are planned; another goes by the one of its
+needs that is nearest in size, and needs that nobody has asked for go by the next higher
+ones (whoever serves those can serve it), or else by the highest.
 """
 
 from __future__ import annotations
@@ -47,12 +48,13 @@ class Kinds:
             self._sizes.setdefault(one.kind[0], []).append(one.kind[1])
 
     def of(self, need: float, tokens: int) -> Kind | None:
-        """The planned kind of a request; None where nothing like it is planned."""
+        """The kind that a request goes by; None where nothing is planned."""
         level, size = self._kind(*sort_of(need, tokens))
-        sizes = self._sizes.get(level)
-        if not sizes:
+        if not self._sizes:
             return None
-        return level, min(sizes, key=lambda known: (abs(known - size), known))
+        if level not in self._sizes:
+            level = min((one for one in self._sizes if one > level), default=max(self._sizes))
+        return level, min(self._sizes[level], key=lambda known: (abs(known - size), known))
 
     def _kind(self, need: float, size: int) -> Kind:
         return bisect_left(self._strengths, need), size

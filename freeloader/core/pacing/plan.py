@@ -17,7 +17,7 @@ Nothing is learnt here either (``core.pacing.demand``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -76,7 +76,8 @@ def need_of(policy: Policy, profile: Profile) -> tuple[float, str]:
 class Strain(NamedTuple):
     """``kept``: how much of it is for those who need more; ``window``: the one that decides;
     ``planned``: False where every window is far more than anybody asks for; ``plain``: what
-    it were without shares, None: there are none yet."""
+    it were without shares, None: there are none yet. ``whole`` works all of it out where only
+    ``value`` is told: of the many that a decision asks about most are asked nothing else."""
 
     value: float
     kept: float
@@ -84,17 +85,22 @@ class Strain(NamedTuple):
     wanted: Wanted
     planned: bool = True
     plain: float | None = None
+    whole: Callable[[], Strain] | None = None
 
     @property
     def spares(self) -> bool:
         """Whether others go first."""
-        most = ON_PLAN if self.plain is None else 0.0
-        return self.value > most or self.kept > HARDLY
+        shared = self.plain is not None or self.whole is not None
+        return self.value > (0.0 if shared else ON_PLAN) or self.kept > HARDLY
 
     @property
     def firm(self) -> bool:
-        """So far ahead of its plan that ``strict`` refuses. However dear, that is no reason."""
-        return (self.value if self.plain is None else self.plain) >= FIRM
+        """So far ahead of its plan that ``strict`` refuses. Having had its share is no reason."""
+        full = self.full()
+        return (full.value if full.plain is None else full.plain) >= FIRM
+
+    def full(self) -> Strain:
+        return self if self.whole is None else self.whole()
 
 
 def strain(
@@ -145,6 +151,7 @@ def strain(
 
 def said(found: Strain, now: float) -> Verdict:
     """Why others go first, in words: ``kept: 6 of 20 left, needed for … until 08:00 UTC``."""
+    found = found.full()
     window = found.window
     if window is None:
         return Verdict("pacing", "quota_exhausted", "kept: how much is left is unknown")
