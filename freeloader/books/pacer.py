@@ -34,6 +34,8 @@ _ONE = Meters(requests=1)
 _AGAIN = 5.0
 #: Seconds between two plans, and models that are told apart for them.
 _STEP, _MODELS = 60.0, 128
+#: Plans after which it is looked anew which models are alike: limits are learnt meanwhile.
+_ANEW = 10
 #: Rounds of a plan, and of the first ones, which begin from nothing.
 _ROUNDS, _FIRST_ROUNDS, _FIRST = 4, 40, 10
 #: Hours that are read from a ledger where nothing was kept.
@@ -144,7 +146,7 @@ class Pacer:
     def _plan(
         self, deployments: Iterable[Deployment], likely: Likely, now: float
     ) -> Generator[None, None, None]:
-        if not self._alike:
+        if not self._alike or self._plans % _ANEW == 0:
             self._alike = _apart(deployments, likely, now)
         alike = {d.id: d for d in deployments if self._alike.get(d.id) == d.id}
         strengths = [_strength(one) for one in alike.values()]
