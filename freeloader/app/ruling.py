@@ -14,9 +14,9 @@ from freeloader.catalog.names import Names
 from freeloader.catalog.premium import Premium
 from freeloader.core import privacy
 from freeloader.core.model import Level, Timeouts
-from freeloader.core.need import Curve
+from freeloader.core.policy.rules import Rule
 from freeloader.core.privacy import Watching
-from freeloader.core.rules import Rule
+from freeloader.core.ranking.need import Curve
 from freeloader.gateway.ports import Keep
 from freeloader.settings import Settings
 

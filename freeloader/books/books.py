@@ -24,9 +24,9 @@ from freeloader.clock import Instant
 from freeloader.core import budget
 from freeloader.core.budget import BudgetRules
 from freeloader.core.feedback import Opinion
-from freeloader.core.headers import Observation
 from freeloader.core.model import Account, Deployment, Policy, Profile, Verdict
 from freeloader.core.outcome import Outcome
+from freeloader.core.outcome.headers import Observation
 from freeloader.core.pacing.plan import need_of
 from freeloader.core.quota import Reservation
 from freeloader.errors import Unavailable

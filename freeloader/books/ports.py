@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from freeloader.clock import Instant
-from freeloader.core.balances import Balance
-from freeloader.core.headers import Observation
+from freeloader.core.budget.balances import Balance
 from freeloader.core.model import Deployment
+from freeloader.core.outcome.headers import Observation
 from freeloader.core.quota import Reservation
 from freeloader.core.rows import AlertRow, HoldRow, UsageRow, WindowRow
 from freeloader.money import LIST, Meters, Surcharge

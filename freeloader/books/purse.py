@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from freeloader.books.ports import Hold, LedgerPort
 from freeloader.clock import Instant
-from freeloader.core import actions, budget
-from freeloader.core.balances import Balance, Balances
-from freeloader.core.budget import BudgetRules
+from freeloader.core import budget
+from freeloader.core.budget import BudgetRules, actions
+from freeloader.core.budget.balances import Balance, Balances
 from freeloader.core.model import Deployment, Verdict
 from freeloader.core.periods import Period
 from freeloader.money import LIST, UNKNOWN_PRICE, Meters, Surcharge

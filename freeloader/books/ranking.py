@@ -1,6 +1,6 @@
 """Deployments in the orders that strategies ask for, each kept sorted as health changes.
 
-The keys are ``core.strategies``'; quota, pauses and gates do not enter. Ties go by the
+The keys are ``core.ranking.strategies``'; quota, pauses and gates do not enter. Ties go by the
 account's priority, then the id, so the order never depends on that of arrival.
 """
 
@@ -10,8 +10,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from freeloader.core.model import Deployment
+from freeloader.core.ranking.strategies import Key, key_of
 from freeloader.core.snapshot import Health, Rank
-from freeloader.core.strategies import Key, key_of
 
 #: Orders kept: few strategies and weights are in use at a time, each by task and need.
 #: The one that was read longest ago goes.

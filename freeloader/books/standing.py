@@ -25,8 +25,7 @@ from freeloader.books.windows import shown
 from freeloader.books.windows.alerts import QuotaAlerts
 from freeloader.books.windows.quotas import Quotas
 from freeloader.clock import Clock, Instant
-from freeloader.core import actions
-from freeloader.core.budget import BudgetRules
+from freeloader.core.budget import BudgetRules, actions
 from freeloader.core.feedback import Opinion
 from freeloader.core.model import Deployment, Policy, Verdict
 from freeloader.core.pacing.plan import Strain

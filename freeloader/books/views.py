@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from freeloader.clock import iso
-from freeloader.core import budget, projection
-from freeloader.core.balances import Balance, Balances
-from freeloader.core.budget import BudgetRules
+from freeloader.core import budget
+from freeloader.core.budget import BudgetRules, projection
+from freeloader.core.budget.balances import Balance, Balances
+from freeloader.core.budget.projection import Day
 from freeloader.core.periods import Period
-from freeloader.core.projection import Day
 from freeloader.money import usd_from_pico
 
 #: Projects listed in one view.

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from freeloader.core import scoring
 from freeloader.core.model import Deployment, Policy, Profile, Resolution, Term
+from freeloader.core.ranking import scoring
+from freeloader.core.ranking.picking import Soft
 from freeloader.core.routing import Candidate
 from freeloader.core.snapshot import MIN_SAMPLES, Health
-from freeloader.core.strategies import Soft
 from freeloader.money import usd_from_pico
 
 #: How many candidates a debug answer lists; all are judged and counted.

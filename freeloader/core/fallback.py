@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from freeloader.core import scoring
 from freeloader.core.model import Deployment, Gates, Level, Policy
 from freeloader.core.outcome import Outcome
 from freeloader.core.policy import tighten
+from freeloader.core.ranking import scoring
 
 #: Outcomes after which another candidate would fail in the same way.
 _FINAL = frozenset({"client_fault"})

@@ -49,7 +49,7 @@ UNMEASURED = Health()
 
 
 class Rank(NamedTuple):
-    """Which prepared order is meant (``core.strategies`` makes it, and the keys it sorts by).
+    """Which prepared order is meant (``ranking.strategies`` makes it, and the keys it sorts by).
 
     ``by``: ``score | price | latency | intelligence | provider | priority``; ``shares``
     of cost, speed, quality and locality; ``need`` the intelligence needed for ``task``,

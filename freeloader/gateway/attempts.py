@@ -14,11 +14,11 @@ from dataclasses import replace
 from typing import Any
 
 from freeloader.clock import Clock, Instant
-from freeloader.core import flaws
-from freeloader.core.bounds import upper_meters
 from freeloader.core.events import Answer, Delta, End, Event, Fault, Headers, Usage
-from freeloader.core.flaws import Asked
 from freeloader.core.model import Attempt
+from freeloader.core.outcome import flaws
+from freeloader.core.outcome.flaws import Asked
+from freeloader.core.routing.bounds import upper_meters
 from freeloader.core.tokens import upper_tokens
 from freeloader.gateway.ports import LanePort
 from freeloader.money import Meters

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from freeloader.clock import Clock
 from freeloader.core.model import Caller, Profile
-from freeloader.core.need import Curve
+from freeloader.core.ranking.need import Curve
 from freeloader.core.task import TASKS
 from freeloader.core.task.text import cut
 from freeloader.core.task.turn import turn_of

@@ -1,6 +1,6 @@
 """The load monitor: counts requests in flight, keeps the last minute's attempts, knows the state.
 
-What a state means is ``core.load``'s; time is the daemon's clock. Whose fault a failure
+What a state means is ``core.policy.load``'s; time is the daemon's clock. Whose fault a failure
 was is judged before: a client's own, or a used-up quota, is no sign of load.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from freeloader.clock import Clock, iso
-from freeloader.core.load import LEVELS, LoadRules, Measured, State, step
+from freeloader.core.policy.load import LEVELS, LoadRules, Measured, State, step
 
 _log = logging.getLogger(__name__)
 

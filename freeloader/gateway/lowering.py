@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from freeloader.core import history
-from freeloader.core.bounds import answer_bound, bounded
 from freeloader.core.model import Deployment, Profile
+from freeloader.core.routing.bounds import answer_bound, bounded
 
 _FIELDS = ("max_completion_tokens", "max_tokens")
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from freeloader.core.model import Caller, Deployment, Profile, Resolution
-from freeloader.core.rules import Facts, Rule, first_match
+from freeloader.core.policy.rules import Facts, Rule, first_match
 from freeloader.errors import Forbidden, NoModelPassesGates
 
 #: Rules with models whose deployments are remembered until the set changes.

@@ -12,9 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from freeloader.clock import Instant
-from freeloader.core import bounds, explain, history, relax, routing
+from freeloader.core import explain, history, routing
 from freeloader.core.model import Caller, Policy, Profile
 from freeloader.core.policy import patient, tighten
+from freeloader.core.routing import bounds, relax
 from freeloader.errors import Forbidden, InvalidRequest, Unavailable
 from freeloader.gateway import guarding, refusal
 from freeloader.gateway.cast.assembly import dry_run

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from freeloader.core import actions
 from freeloader.core import routing as deciding
-from freeloader.core.actions import InForce
+from freeloader.core.budget import actions
+from freeloader.core.budget.actions import InForce
 from freeloader.core.fallback import Failed
 from freeloader.core.model import Caller, Gates, Level, Policy, Profile, Resolution, Verdict
 from freeloader.core.policy import combine, patient

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from freeloader.core import explain, load
-from freeloader.core.load import LoadRules
+from freeloader.core import explain
 from freeloader.core.model import Level, Policy
-from freeloader.core.policy import PRESETS, combine, patient
+from freeloader.core.policy import PRESETS, combine, load, patient
+from freeloader.core.policy.load import LoadRules
 from freeloader.errors import InvalidRequest
 
 #: Policies kept; all are forgotten when there are more.

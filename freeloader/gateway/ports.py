@@ -9,9 +9,8 @@ from typing import Any, Protocol
 from freeloader.books.ports import Facts, Hold, Settlement
 from freeloader.catalog.premium import Premium
 from freeloader.clock import Instant
-from freeloader.core.actions import Spending
+from freeloader.core.budget.actions import Spending
 from freeloader.core.events import Event
-from freeloader.core.headers import Observation
 from freeloader.core.model import (
     Attempt,
     Deployment,
@@ -23,10 +22,11 @@ from freeloader.core.model import (
     Timeouts,
     Verdict,
 )
-from freeloader.core.need import Curve
 from freeloader.core.outcome import Outcome
+from freeloader.core.outcome.headers import Observation
+from freeloader.core.policy.rules import Rule
 from freeloader.core.privacy import Watching
-from freeloader.core.rules import Rule
+from freeloader.core.ranking.need import Curve
 from freeloader.core.snapshot import Snapshot
 from freeloader.money import LIST, Meters, Surcharge
 from freeloader.store.rows import AttemptRow, DecisionRow

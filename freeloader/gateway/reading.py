@@ -14,8 +14,8 @@ from hashlib import blake2b
 
 from freeloader.core import privacy
 from freeloader.core.model import EMPTY, Profile
-from freeloader.core.need import Curve
 from freeloader.core.privacy import Found, Own, Watching
+from freeloader.core.ranking.need import Curve
 from freeloader.core.task.detect import Task, detect
 from freeloader.core.task.text import cut
 from freeloader.core.task.turn import turn_of

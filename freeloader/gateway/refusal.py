@@ -12,11 +12,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from freeloader.core import relax
 from freeloader.core.fallback import Failed
 from freeloader.core.model import Deployment, Verdict
-from freeloader.core.relax import Report
-from freeloader.core.routing import Candidate
+from freeloader.core.routing import Candidate, relax
+from freeloader.core.routing.relax import Report
 from freeloader.errors import (
     BudgetBusy,
     BudgetExceeded,

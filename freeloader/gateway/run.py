@@ -21,8 +21,8 @@ from typing import Any
 
 from freeloader.core.events import Delta, End, Fault, Usage
 from freeloader.core.fallback import Failed, Retry, Stop
-from freeloader.core.flaws import Asked
 from freeloader.core.model import EMPTY, Attempt
+from freeloader.core.outcome.flaws import Asked
 from freeloader.core.routing import Candidate
 from freeloader.errors import FreeloaderError
 from freeloader.gateway import refusal

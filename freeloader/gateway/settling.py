@@ -14,9 +14,9 @@ from typing import Any
 
 from freeloader.clock import Instant, iso, slept
 from freeloader.core import outcome
-from freeloader.core.answers import without
-from freeloader.core.headers import observations
 from freeloader.core.outcome import Outcome
+from freeloader.core.outcome.answers import without
+from freeloader.core.outcome.headers import observations
 from freeloader.core.rows import MAX_PICO
 from freeloader.gateway.attempts import Watch
 from freeloader.gateway.ports import Facts, Hold

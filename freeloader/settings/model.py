@@ -13,7 +13,7 @@ from typing import Any
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from freeloader.core.model import Level
-from freeloader.core.rules import Rule
+from freeloader.core.policy.rules import Rule
 from freeloader.settings.policy import Budget, Routing
 from freeloader.settings.sections import (
     Benchmarking,

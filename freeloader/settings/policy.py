@@ -12,9 +12,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from freeloader.core import need as needs
-from freeloader.core import rules as core_rules
 from freeloader.core.model import Level
+from freeloader.core.policy import rules as core_rules
+from freeloader.core.ranking import need as needs
 from freeloader.core.task import TASKS
 from freeloader.settings import directives, read
 from freeloader.settings.presets import STRATEGIES, TARGETS_MAX

@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from freeloader.core.load import LoadRules
-from freeloader.core.load import Pair as Thresholds
 from freeloader.core.model import Timeouts
+from freeloader.core.policy.load import LoadRules
+from freeloader.core.policy.load import Pair as Thresholds
 from freeloader.errors import ConfigError
 from freeloader.settings.types import (
     Cron,

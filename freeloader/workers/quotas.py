@@ -1,6 +1,6 @@
 """The job that asks providers what is left, where they have an address for that: no call is spent.
 
-What an answer means is registry data (``quotaReport``) and ``core.headers``'; what it
+What an answer means is registry data (``quotaReport``) and ``core.outcome.headers``'; what it
 changes is the books'. A provider that does not answer changes nothing.
 """
 
@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from freeloader.clock import Clock, Instant
-from freeloader.core.headers import Observation, reported
 from freeloader.core.model import Deployment
+from freeloader.core.outcome.headers import Observation, reported
 from freeloader.core.quota import Reservation
 from freeloader.errors import FreeloaderError
 from freeloader.workers.loop import Job, Progress

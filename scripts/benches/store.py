@@ -22,8 +22,8 @@ from store_kit import NOW, FakeClock, hold, open_store, usage
 from freeloader.books.books import Books
 from freeloader.books.purse import read_spent
 from freeloader.clock import Instant
-from freeloader.core.balances import Balances
 from freeloader.core.budget import BudgetRules
+from freeloader.core.budget.balances import Balances
 from freeloader.gateway.routes.table import json_response
 from freeloader.manage.reports import Desk
 from freeloader.store import Store, opening

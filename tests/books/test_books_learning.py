@@ -13,10 +13,10 @@ from freeloader.books.books import Books
 from freeloader.books.ports import Hold
 from freeloader.books.windows.learner import Learner
 from freeloader.core.budget import BudgetRules
-from freeloader.core.headers import Observation, reported
 from freeloader.core.model import Deployment, Limit, Policy, QuotaReport
 from freeloader.core.outcome import Outcome
-from freeloader.core.windows import Rolling
+from freeloader.core.outcome.headers import Observation, reported
+from freeloader.core.quota.rolling import Rolling
 from freeloader.money import Meters
 from freeloader.workers.loop import Progress
 from freeloader.workers.quotas import quota_reports

@@ -15,9 +15,9 @@ from freeloader.books.ports import Hold
 from freeloader.books.windows.metering import metered
 from freeloader.core import quota
 from freeloader.core.budget import BudgetRules
-from freeloader.core.headers import Observation
 from freeloader.core.model import Deployment, Limit, Policy, Profile, Resolution, Verdict
 from freeloader.core.outcome import Outcome
+from freeloader.core.outcome.headers import Observation
 from freeloader.core.routing import Ask, decide, explain
 from freeloader.core.rows import WindowRow
 from freeloader.money import Meters, Price

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from freeloader.books.books import Books
 from freeloader.books.health import FADE_S, HealthBook
 from freeloader.books.ranking import ORDERS_MAX, Ranking
-from freeloader.core import scoring
 from freeloader.core.budget import BudgetRules
 from freeloader.core.model import Deployment, Weights
 from freeloader.core.outcome import Outcome
+from freeloader.core.ranking import scoring
+from freeloader.core.ranking.strategies import key_of
 from freeloader.core.snapshot import UNMEASURED, Health, Rank
-from freeloader.core.strategies import key_of
 
 WANTED = [
     *(Rank("score", scoring.shares(w, False)) for w in (Weights(), Weights(1, 0, 0))),

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from freeloader.core import strategies
 from freeloader.core.model import (
     Account,
     Deployment,
@@ -17,6 +16,7 @@ from freeloader.core.model import (
     Verdict,
 )
 from freeloader.core.pacing.plan import Strain
+from freeloader.core.ranking import strategies
 from freeloader.core.snapshot import UNMEASURED, Health, Rank
 from freeloader.money import Meters, Price
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from houses import PlainSnapshot, deployment, profile
 
-from freeloader.core import actions, budget
-from freeloader.core.actions import BLOCK, DOWNGRADE, LOCAL_ONLY, WARN, Spending
-from freeloader.core.balances import Balances
-from freeloader.core.budget import BudgetRules
+from freeloader.core import budget
+from freeloader.core.budget import BudgetRules, actions
+from freeloader.core.budget.actions import BLOCK, DOWNGRADE, LOCAL_ONLY, WARN, Spending
+from freeloader.core.budget.balances import Balances
 from freeloader.core.model import Level, Policy, Resolution, Verdict
 from freeloader.core.policy import combine
 from freeloader.core.routing import Ask, decide, explain

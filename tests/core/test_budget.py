@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloader.core import budget
-from freeloader.core.balances import SCOPES_MAX, Balance, Balances
 from freeloader.core.budget import GLOBAL, BudgetRules
+from freeloader.core.budget.balances import SCOPES_MAX, Balance, Balances
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()
 CENT = 10**10

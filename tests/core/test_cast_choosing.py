@@ -10,11 +10,11 @@ from houses import PlainSnapshot, deployment, profile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeloader.core.bounds import hold_for
 from freeloader.core.cast import choosing, judging, sharing
 from freeloader.core.model import Deployment, Gates, Level, Resolution
 from freeloader.core.policy import combine
 from freeloader.core.routing import Ask, judged
+from freeloader.core.routing.bounds import hold_for
 from freeloader.money import Price
 
 PAID = Price(1_000_000, 2_000_000)

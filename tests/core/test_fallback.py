@@ -9,12 +9,12 @@ from houses import PlainSnapshot, deployment, profile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeloader.core import scoring
 from freeloader.core.fallback import Failed, Retry, Stop, next_step
 from freeloader.core.feedback import Opinion
 from freeloader.core.model import FallbackPlan, Gates, Level, Resolution
 from freeloader.core.outcome import Outcome
 from freeloader.core.policy import combine
+from freeloader.core.ranking import scoring
 from freeloader.core.routing import Ask, decide
 from freeloader.core.snapshot import Health
 

@@ -6,9 +6,9 @@ from houses import deployment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeloader.core import scoring
 from freeloader.core.feedback import MOST, Opinion
 from freeloader.core.model import Weights
+from freeloader.core.ranking import scoring
 from freeloader.core.snapshot import Health
 
 scores = st.lists(st.floats(0, 1), max_size=200)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeloader.core.flaws import Asked, empty, found
+from freeloader.core.outcome.flaws import Asked, empty, found
 
 PERSON = {
     "type": "object",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeloader.core.forecast import Flow, lasts_until
+from freeloader.core.quota.forecast import Flow, lasts_until
 
 
 def test_a_steady_flow_has_its_rate_from_the_first_minute_to_the_last_day() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from houses import deployment, profile
 
-from freeloader.core import gates
-from freeloader.core.gates import Question
 from freeloader.core.model import Gates, Level
 from freeloader.core.policy import combine, patient
+from freeloader.core.routing import gates
+from freeloader.core.routing.gates import Question
 from freeloader.core.snapshot import MIN_SAMPLES, UNMEASURED, Health
 from freeloader.money import Meters
 

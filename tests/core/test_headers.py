@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloader.catalog import load
-from freeloader.core.headers import Observation, observations
+from freeloader.core.outcome.headers import Observation, observations
 
 NOW = 1790980000.0
 PROVIDERS = load(prices=None).providers

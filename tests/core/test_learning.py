@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeloader.core import learning
-from freeloader.core.learning import Lesson
+from freeloader.core.quota import learning
+from freeloader.core.quota.learning import Lesson
 
 SPAN = 3600.0
 

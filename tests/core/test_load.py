@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloader.core import routing
-from freeloader.core.load import LEVELS, LOADED, LoadRules, Measured, State, loaded, step
 from freeloader.core.model import Gates, Level, Resolution, Weights
 from freeloader.core.policy import combine
+from freeloader.core.policy.load import LEVELS, LOADED, LoadRules, Measured, State, loaded, step
 
 RULES = LoadRules()
 CALM = Measured(1, 100, 100.0, 0.0)

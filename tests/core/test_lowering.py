@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloader.core import budget
-from freeloader.core.balances import Balances
-from freeloader.core.bounds import LEAST_OUTPUT, answer_bound, bounded, hold_for
 from freeloader.core.budget import GLOBAL, BudgetRules
+from freeloader.core.budget.balances import Balances
 from freeloader.core.model import Policy, Profile, Resolution
 from freeloader.core.routing import Ask, decide, explain
+from freeloader.core.routing.bounds import LEAST_OUTPUT, answer_bound, bounded, hold_for
 from freeloader.money import Meters, Price, PriceTier, Surcharge
 
 AUTO = Resolution("auto", "auto")

@@ -10,8 +10,8 @@ from houses import deployment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeloader.core import scoring
 from freeloader.core.model import Weights
+from freeloader.core.ranking import scoring
 from freeloader.core.snapshot import UNMEASURED
 from freeloader.money import Price
 

@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloader.catalog import load
-from freeloader.core import durations
 from freeloader.core.events import Answer
 from freeloader.core.model import Limit, Provider
-from freeloader.core.outcome import BUSY, KINDS, Outcome, classify
+from freeloader.core.outcome import BUSY, KINDS, Outcome, classify, durations
 from freeloader.core.periods import window_seconds
 
 NOW = datetime(2026, 10, 2, 22, 26, 40, tzinfo=UTC).timestamp()

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeloader.core import projection
-from freeloader.core.projection import Day
+from freeloader.core.budget import projection
+from freeloader.core.budget.projection import Day
 
 DOLLAR = 10**12
 MONTH_END = datetime(2026, 12, 1, tzinfo=UTC).timestamp()

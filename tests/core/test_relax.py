@@ -10,9 +10,10 @@ from houses import PlainSnapshot, deployment, profile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeloader.core import relax, routing
+from freeloader.core import routing
 from freeloader.core.model import Gates, Level, Policy, Resolution
 from freeloader.core.policy import combine
+from freeloader.core.routing import relax
 from freeloader.core.snapshot import Health
 from freeloader.settings.directives import gates_dict, parse_gates
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeloader.core.windows import Rolling
+from freeloader.core.quota.rolling import Rolling
 
 SPAN = 60.0
 STEPS = st.lists(

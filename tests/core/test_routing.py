@@ -8,9 +8,10 @@ from houses import PlainSnapshot, deployment, profile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeloader.core import bounds, routing
+from freeloader.core import routing
 from freeloader.core.model import Deployment, Gates, Level, Resolution, Verdict
 from freeloader.core.policy import combine
+from freeloader.core.routing import bounds
 from freeloader.core.snapshot import Health
 from freeloader.money import Price
 

@@ -11,7 +11,7 @@ from houses import deployment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeloader.core.rules import Facts, Hours, Rule, When, first_match
+from freeloader.core.policy.rules import Facts, Hours, Rule, When, first_match
 
 FACTS = Facts(
     now=0.0,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeloader.core import scoring
 from freeloader.core.model import Account, Deployment, Model, Provider, Weights
+from freeloader.core.ranking import scoring
 from freeloader.core.snapshot import UNMEASURED, Health
 from freeloader.money import Price
 

@@ -11,8 +11,8 @@ from houses import PlainSnapshot, deployment, profile
 from freeloader.core import routing
 from freeloader.core.model import FallbackPlan, Level, Resolution, Verdict
 from freeloader.core.policy import combine
+from freeloader.core.ranking.picking import Passing, Pick, Soft
 from freeloader.core.snapshot import Health
-from freeloader.core.strategies import Passing, Pick, Soft
 from freeloader.money import Meters, Price
 
 AUTO = Resolution("auto", "auto")

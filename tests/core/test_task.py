@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from task_corpus import PARAPHRASES, QUESTIONS
 
-from freeloader.core.need import DEFAULTS, Curve, checked
+from freeloader.core.ranking.need import DEFAULTS, Curve, checked
 from freeloader.core.task import TASKS, plain
 from freeloader.core.task.cues import CUE_NAMES, structure
 from freeloader.core.task.detect import CONFIDENT, detect

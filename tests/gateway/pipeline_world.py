@@ -16,7 +16,7 @@ from houses import PlainSnapshot, deployment, profile
 from freeloader.books.ports import Hold, Settlement
 from freeloader.catalog.premium import Premium
 from freeloader.clock import Instant, SystemClock
-from freeloader.core.actions import Spending
+from freeloader.core.budget.actions import Spending
 from freeloader.core.events import Answer, Delta, End, Event, Fault, Headers, Usage
 from freeloader.core.model import (
     Attempt,
@@ -28,9 +28,9 @@ from freeloader.core.model import (
     Timeouts,
     Verdict,
 )
-from freeloader.core.need import Curve
+from freeloader.core.policy.rules import Rule
 from freeloader.core.privacy import Watching
-from freeloader.core.rules import Rule
+from freeloader.core.ranking.need import Curve
 from freeloader.gateway.pipeline import Pipeline
 from freeloader.gateway.ports import Keep
 from freeloader.gateway.retries import RetryBudget

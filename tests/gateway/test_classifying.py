@@ -10,8 +10,8 @@ import pytest
 
 from freeloader.clock import Instant, SystemClock
 from freeloader.core.model import Caller, Gates, Level, Profile
-from freeloader.core.need import Curve
 from freeloader.core.privacy import Found, Watching
+from freeloader.core.ranking.need import Curve
 from freeloader.errors import BudgetExceeded, NoModelPassesGates, UpstreamFailed
 from freeloader.gateway.asking import Asking
 from freeloader.gateway.classifying import PAUSE_S, REMEMBERED_MAX, Classifier, Wish, read_answer

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from freeloader.clock import Instant
-from freeloader.core.load import LoadRules
+from freeloader.core.policy.load import LoadRules
 from freeloader.gateway.load import WINDOW_S, LoadMonitor
 
 

@@ -14,7 +14,7 @@ from houses import deployment, profile
 from pipeline_world import AUTO, GOOD, collect, world
 
 from freeloader.core.model import Gates, Level, Resolution
-from freeloader.core.rules import Rule, When
+from freeloader.core.policy.rules import Rule, When
 from freeloader.errors import Forbidden, NoModelPassesGates
 
 NEAR = deployment("ollama", "m", kind="local", speed=1.0)

@@ -24,12 +24,12 @@ from pipeline_world import (
     world,
 )
 
-from freeloader.core.bounds import upper_meters
 from freeloader.core.events import Delta, End, Event, Fault, Headers, Usage
 from freeloader.core.model import (
     FallbackPlan,
     Level,
 )
+from freeloader.core.routing.bounds import upper_meters
 from freeloader.errors import (
     FreeloaderError,
 )

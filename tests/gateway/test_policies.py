@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from freeloader.core.load import LOADED, LoadRules
 from freeloader.core.model import Level
 from freeloader.core.policy import combine
+from freeloader.core.policy.load import LOADED, LoadRules
 from freeloader.errors import InvalidRequest
 from freeloader.gateway.policies import Policies, of_name
 

@@ -16,8 +16,8 @@ from freeloader import catalog as catalogs
 from freeloader.core.fallback import Failed
 from freeloader.core.model import Account, Deployment, Verdict
 from freeloader.core.outcome import Outcome
-from freeloader.core.relax import Report, Way
 from freeloader.core.routing import Candidate
+from freeloader.core.routing.relax import Report, Way
 from freeloader.gateway import refusal
 from freeloader.gateway.errors_http import error_headers
 from freeloader.money import Price

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from freeloader.core.model import Gates, Level
-from freeloader.core.rules import Hours, Rule, When
+from freeloader.core.policy.rules import Hours, Rule, When
 from freeloader.errors import ConfigError
 from freeloader.settings.load import from_mapping
 

@@ -12,7 +12,8 @@ from typing import Any
 from freeloader.books.purse import Purse
 from freeloader.books.watching.history import History
 from freeloader.clock import iso
-from freeloader.core import budget, projection
+from freeloader.core import budget
+from freeloader.core.budget import projection
 from freeloader.core.model import Verdict
 from freeloader.core.rows import AlertRow
 

@@ -1,7 +1,7 @@
 """Spending by quarter hours of the last eight weeks, and of the last ten minutes.
 
 Read from the ledger once, at start, and kept up with each charge: looking at it costs
-the same however long the history is. Judges nothing: that is ``core.projection``'s work.
+the same however long the history is. Judges nothing: that is ``core.budget.projection``'s work.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from freeloader.core import projection
+from freeloader.core.budget import projection
+from freeloader.core.budget.projection import SLOT_S, SPIKE_S, Day
 from freeloader.core.periods import period
-from freeloader.core.projection import SLOT_S, SPIKE_S, Day
 
 #: How far back the history goes (seconds): eight of each weekday.
 KEPT_S = 56 * 86_400.0

@@ -8,9 +8,9 @@ from __future__ import annotations
 from freeloader.books.watching.alerts import Alerts
 from freeloader.books.watching.history import History
 from freeloader.clock import Instant, iso
-from freeloader.core import budget, projection
-from freeloader.core.actions import BLOCK, InForce
-from freeloader.core.budget import BudgetRules
+from freeloader.core import budget
+from freeloader.core.budget import BudgetRules, projection
+from freeloader.core.budget.actions import BLOCK, InForce
 from freeloader.core.rows import AlertRow
 
 SPIKE, CONFIRMED = "spike", "spike_confirmed"

@@ -1,6 +1,6 @@
 """What passed and what was refused at accounts whose limits nobody publishes.
 
-The lessons are ``core.learning``'s; here it is counted what they are taught with, and
+The lessons are ``core.quota.learning``'s; here it is counted what they are taught with, and
 they become limits like any other. Nothing is counted where a published limit is, or the
 owner's own.
 """
@@ -11,13 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from freeloader.core import learning
-from freeloader.core.learning import Lesson
 from freeloader.core.model import Deployment, Limit
 from freeloader.core.outcome import Outcome
 from freeloader.core.periods import iso, window_seconds
-from freeloader.core.quota import owner_of
-from freeloader.core.windows import Rolling
+from freeloader.core.quota import learning, owner_of
+from freeloader.core.quota.learning import Lesson
+from freeloader.core.quota.rolling import Rolling
 from freeloader.money import Meters
 
 #: Under which name an owner's lessons are saved beside the windows.

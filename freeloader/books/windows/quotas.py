@@ -13,9 +13,9 @@ from freeloader.books.windows.bindings import Bindings
 from freeloader.books.windows.learner import KEPT_S, PREFIX, Learner
 from freeloader.books.windows.metering import metered
 from freeloader.core import quota
-from freeloader.core.headers import Observation
 from freeloader.core.model import Deployment, Limit, Verdict
 from freeloader.core.outcome import Outcome
+from freeloader.core.outcome.headers import Observation
 from freeloader.core.periods import window_seconds
 from freeloader.core.quota import Reservation, Window, has_room
 from freeloader.core.rows import WindowRow

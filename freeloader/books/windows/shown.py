@@ -12,10 +12,10 @@ from typing import Any
 
 from freeloader.books.windows.quotas import Quotas
 from freeloader.clock import iso
-from freeloader.core import forecast, quota
+from freeloader.core import quota
 from freeloader.core.model import Deployment
 from freeloader.core.periods import window_seconds
-from freeloader.core.quota import Window
+from freeloader.core.quota import Window, forecast
 from freeloader.money import usd_from_pico
 
 Row = dict[str, Any]

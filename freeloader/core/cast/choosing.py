@@ -1,6 +1,6 @@
 """Whom a multi-cast asks: N candidates at different providers, and the judge of their answers.
 
-Members come in the order of the selection (``core.strategies``), each only if no gate,
+Members come in the order of the selection (``core.ranking.strategies``), each only if no gate,
 pause, quota or budget refuses it *besides those taken before it*: what may be held in
 one breath is the sum. A provider is asked once; ``diverse`` also prefers families that
 are not among the members yet. Fewer than N is no error here: ``short`` says why. It
@@ -13,10 +13,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from freeloader.core import bounds, routing
+from freeloader.core import routing
 from freeloader.core.cast import judging
 from freeloader.core.model import EMPTY, Deployment, Verdict
-from freeloader.core.routing import Ask, Candidate
+from freeloader.core.routing import Ask, Candidate, bounds
 from freeloader.core.snapshot import Snapshot
 
 #: How many that pass are compared when a judge is looked for: among equals in price one

@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from freeloader.core.bounds import answer_bound
 from freeloader.core.cast import saying
 from freeloader.core.model import Deployment
 from freeloader.core.routing import Ask
+from freeloader.core.routing.bounds import answer_bound
 from freeloader.core.tokens import expected_tokens, upper_tokens
 from freeloader.money import LIST, Meters
 

@@ -1,6 +1,6 @@
 """What one answer says: its text, its tool calls, the JSON it holds. Pure reading of chat bodies.
 
-Whether it is any good is ``core.flaws``'; whether it is true nobody can tell here.
+Whether it is any good is ``core.outcome.flaws``'; whether it is true nobody can tell here.
 """
 
 from __future__ import annotations

@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from freeloader.core import bounds
 from freeloader.core.cast import choosing
 from freeloader.core.cast.choosing import Party
 from freeloader.core.model import EMPTY, Verdict
-from freeloader.core.routing import Ask, Candidate
+from freeloader.core.routing import Ask, Candidate, bounds
 from freeloader.core.snapshot import Snapshot
 
 

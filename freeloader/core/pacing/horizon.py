@@ -20,7 +20,7 @@ from freeloader.core.pacing.fluid import Cell, Offer, Programme
 from freeloader.core.pacing.kinds import Asked
 from freeloader.core.pacing.plan import length_of
 from freeloader.core.quota import Window
-from freeloader.core.windows import Calendared
+from freeloader.core.quota.counters import Calendared
 
 _HOUR = 3600.0
 #: Hours of the blocks; the first ends with the hour, or with the next if that is near.

@@ -11,7 +11,7 @@ and one deployment at a time; once demand is known, all of them are planned toge
 the strain is how far a deployment is ahead of its share (``core.pacing.shares``).
 
 A deployment of little strain is left to the strategy's order; of others the least
-strained serves, and only where nobody else can (``core.soft``): nothing is refused here.
+strained serves, and only where nobody else can (``core.routing.soft``): nothing is refused here.
 Nothing is learnt here either (``core.pacing.demand``).
 """
 
@@ -27,7 +27,7 @@ from freeloader.core.model import Policy, Profile, Verdict
 from freeloader.core.pacing.demand import Demand, Wanted
 from freeloader.core.periods import window_seconds
 from freeloader.core.quota import Window
-from freeloader.core.windows import Calendared
+from freeloader.core.quota.counters import Calendared
 from freeloader.money import Meters
 
 #: Up to this strain nobody is put back: half is the plan, and less may go to waste.

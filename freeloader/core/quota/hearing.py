@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from math import isfinite
 
-from freeloader.core import windows
 from freeloader.core.periods import window_seconds
+from freeloader.core.quota import counters
 from freeloader.core.quota.window import Reservation, Window, reset_at, unsure
 
 #: So many requests more than we can have sent are somebody else's; one may be rounding.
@@ -79,7 +79,7 @@ def learn_amount(window: Window, amount: int, now: float, *, pinned: bool) -> bo
     if wanted == window.amount or wanted < 0:
         return False
     window.amount = wanted
-    if isinstance(window.counter, windows.Refill):
+    if isinstance(window.counter, counters.Refill):
         window.counter.resize(wanted, window_seconds(window.limit.window), now)
     return True
 

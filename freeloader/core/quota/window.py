@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from freeloader.core import windows
-from freeloader.core.forecast import Flow
 from freeloader.core.model import Deployment, Limit
 from freeloader.core.periods import window_seconds
+from freeloader.core.quota import counters
+from freeloader.core.quota.forecast import Flow
 from freeloader.money import Meters
 
 #: Where only running calls stand in the way: when to look again, in seconds.
@@ -49,7 +49,7 @@ class Window:
     limit: Limit
     kind: str
     amount: int
-    counter: windows.Counter
+    counter: counters.Counter
     held: int = 0
     order: int = 0
     charged: float = 0.0
@@ -96,8 +96,8 @@ def key_of(limit: Limit, deployment: Deployment, root: int | None = None) -> str
 
 def window_for(limit: Limit, key: str, now: float) -> Window:
     """A fresh window. Raises ValueError for a window or time zone that does not exist."""
-    kind = windows.kind_of(limit.metric, limit.window, limit.reset)
-    counter = windows.counter(
+    kind = counters.kind_of(limit.metric, limit.window, limit.reset)
+    counter = counters.counter(
         kind, limit.amount, limit.window, limit.timezone, limit.expires_days, now
     )
     return Window(key, limit, kind, limit.amount, counter, opened=now)
@@ -163,7 +163,7 @@ def reset_at(window: Window, now: float) -> float:
     if window.kind == "concurrency":
         return now + RECHECK
     if window.kind == "calendar":
-        assert isinstance(window.counter, windows.Calendared)
+        assert isinstance(window.counter, counters.Calendared)
         return window.counter.end(now)
     return now + window_seconds(window.limit.window)
 

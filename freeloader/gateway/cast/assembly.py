@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from freeloader.clock import Instant
-from freeloader.core import bounds, explain, routing
+from freeloader.core import explain, routing
 from freeloader.core.cast import choosing, sharing, telling
 from freeloader.core.cast.choosing import Party
 from freeloader.core.model import Attempt, Profile, Verdict
-from freeloader.core.routing import Ask, Candidate
+from freeloader.core.routing import Ask, Candidate, bounds
 from freeloader.core.snapshot import Snapshot
 from freeloader.gateway.cast.member import Member
 from freeloader.gateway.lowering import for_attempt

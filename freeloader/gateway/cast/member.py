@@ -14,9 +14,9 @@ from typing import Any
 
 from freeloader.core.events import Delta, End, Event, Fault
 from freeloader.core.fallback import Failed
-from freeloader.core.flaws import Asked
 from freeloader.core.model import Attempt
 from freeloader.core.outcome import Outcome
+from freeloader.core.outcome.flaws import Asked
 from freeloader.core.routing import Candidate
 from freeloader.errors import FreeloaderError
 from freeloader.gateway.attempts import Watch

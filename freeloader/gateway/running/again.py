@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 
-from freeloader.core import fallback, scoring
+from freeloader.core import fallback
 from freeloader.core.fallback import Retry, Stop
 from freeloader.core.model import Deployment
+from freeloader.core.ranking import scoring
 from freeloader.gateway.plan import Plan
 from freeloader.gateway.tools import Tools
 

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from freeloader.clock import Instant
-from freeloader.core import bounds, explain, fallback, relax
+from freeloader.core import explain, fallback
 from freeloader.core import routing as deciding
 from freeloader.core.model import Verdict
 from freeloader.core.policy import patient
+from freeloader.core.routing import bounds, relax
 from freeloader.core.snapshot import Snapshot
 from freeloader.errors import FreeloaderError, QuotaExhausted
 from freeloader.gateway import refusal

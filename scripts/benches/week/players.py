@@ -15,10 +15,12 @@ from typing import Any, Protocol
 from freeloader.books.books import Books
 from freeloader.books.ports import Hold
 from freeloader.clock import Instant
-from freeloader.core import bounds, outcome, routing, scoring
+from freeloader.core import outcome, routing
 from freeloader.core.budget import BudgetRules
 from freeloader.core.model import Deployment, Gates, Level, Policy, Profile, Resolution, Weights
 from freeloader.core.policy import combine
+from freeloader.core.ranking import scoring
+from freeloader.core.routing import bounds
 from freeloader.core.snapshot import UNMEASURED
 from freeloader.core.tokens import EXPECTED_OUTPUT, expected_tokens, upper_tokens
 from freeloader.money import Meters

@@ -3,7 +3,7 @@
 Pure: a measurement in, the next state out. Up goes at once; down only after a whole
 cooldown of measurements that stayed clearly (a fifth) below what had raised it. Under
 warning the weights prefer speed; under critical slow and local models are put back too
-(``core.soft``), unless the request must be local. No constraint is ever loosened.
+(``core.routing.soft``), unless the request must be local. No constraint is ever loosened.
 """
 
 from __future__ import annotations

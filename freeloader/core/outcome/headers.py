@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from freeloader.core import durations
 from freeloader.core.model import QuotaReport, RateLimitHeader
+from freeloader.core.outcome import durations
 
 #: LiteLLM passes the provider's own headers on under this prefix.
 UPSTREAM = "llm_provider-"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from freeloader.core import scoring
 from freeloader.core.model import Deployment, Policy, Profile, Verdict
+from freeloader.core.ranking import scoring
 from freeloader.core.snapshot import Health
 
 #: A candidate and its verdict so far → its verdict.

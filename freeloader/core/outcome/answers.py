@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from freeloader.core import durations
 from freeloader.core.events import Answer
-from freeloader.core.headers import plain
+from freeloader.core.outcome import durations
+from freeloader.core.outcome.headers import plain
 
 HIDDEN = "[hidden]"
 #: Shorter values (``none``, a region) are words of ordinary sentences.

@@ -18,8 +18,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from freeloader.core import budget
-from freeloader.core.balances import Balances
 from freeloader.core.budget import BudgetRules
+from freeloader.core.budget.balances import Balances
 from freeloader.core.model import Level, Verdict
 from freeloader.core.periods import iso
 from freeloader.money import usd_from_pico

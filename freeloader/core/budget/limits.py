@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from freeloader.core.balances import Balance, Balances
+from freeloader.core.budget.balances import Balance, Balances
 from freeloader.core.model import EMPTY, Verdict
 from freeloader.core.periods import Period, iso
 from freeloader.money import PICO_PER_USD, usd_from_pico
@@ -31,7 +31,7 @@ class BudgetRules:
     (daily, monthly). Both are hard under every action.
     Periods follow the calendar of ``timezone``. ``alert_at`` is the share of a hard limit
     at which a warning is due. ``on_soft``, ``on_hard`` and ``on_project`` are actions
-    (``core.actions``). Spending over ten minutes of ``spike_factor`` times the usual is a
+    (``core.budget.actions``). Spending over ten minutes of ``spike_factor`` times the usual is a
     spike, which stops paid calls if ``spike_stops_paid``. ``output_ceiling`` bounds the
     tokens of an answer whose model has no known bound.
     """

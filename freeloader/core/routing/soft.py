@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from freeloader.core import scoring
-from freeloader.core.load import SLOW
 from freeloader.core.model import Deployment, Policy, Profile, Verdict
 from freeloader.core.pacing import plan
+from freeloader.core.policy.load import SLOW
+from freeloader.core.ranking import scoring
+from freeloader.core.ranking.picking import Soft
 from freeloader.core.snapshot import Snapshot
-from freeloader.core.strategies import Soft
 
 _NEAR = Soft(Verdict("load", "overloaded", "is a local model while the load is critical"))
 _KEPT = Verdict("pacing", "quota_exhausted", "kept for later")

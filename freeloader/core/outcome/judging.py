@@ -2,10 +2,10 @@
 
 Pure: raw status, headers and body in, ``Outcome`` out. It neither retries nor
 remembers. The provider's own error rules come first, then rules that hold
-everywhere (``core.refusals``), then the status. It reads the provider's answer as
+everywhere (``core.outcome.refusals``), then the status. It reads the provider's answer as
 it came, and also what LiteLLM makes of one. Facts: the free-tier study of 2026-11-20.
 
-How long a refusal lasts is ``core.waits``'s.
+How long a refusal lasts is ``core.outcome.waits``'s.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from freeloader.core.answers import Reading, read
 from freeloader.core.events import Answer
 from freeloader.core.model import ErrorRule, Limit
+from freeloader.core.outcome.answers import Reading, read
+from freeloader.core.outcome.refusals import FIRST, GENERIC
+from freeloader.core.outcome.waits import capped, stated, wait_of
 from freeloader.core.periods import window_seconds
-from freeloader.core.refusals import FIRST, GENERIC
-from freeloader.core.waits import capped, stated, wait_of
 
 _HOUR = 3600.0
 _DAY = 86400.0
@@ -90,7 +90,7 @@ def classify(
 
 
 def flawed(said: str) -> Outcome:
-    """An answer came, whole and paid for, and ``said`` is wrong with it (``core.flaws``)."""
+    """An answer came, whole and paid for, and ``said`` is wrong with it (``outcome.flaws``)."""
     return _plain("quality_failure", said, "model")
 
 

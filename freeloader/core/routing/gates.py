@@ -12,8 +12,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from freeloader.core import history, scoring
+from freeloader.core import history
 from freeloader.core.model import Deployment, Gates, Policy, Profile, Verdict
+from freeloader.core.ranking import scoring
 from freeloader.core.snapshot import MIN_SAMPLES, Health
 
 _CODE = "no_model_passes_gates"

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from freeloader.core import gates, routing
+from freeloader.core import routing
 from freeloader.core.model import Gates, Policy, Verdict
+from freeloader.core.routing import gates
 from freeloader.core.snapshot import Snapshot
 
 #: The gates that a request, a key or the settings can state, by the contract's name.

@@ -10,9 +10,9 @@ results are seconds from ``now`` (wall).
 
 from __future__ import annotations
 
-from freeloader.core import durations
-from freeloader.core.answers import Reading
 from freeloader.core.model import ErrorRule, Limit
+from freeloader.core.outcome import durations
+from freeloader.core.outcome.answers import Reading
 from freeloader.core.periods import period, window_seconds
 
 _HOUR = 3600.0

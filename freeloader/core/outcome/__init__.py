@@ -1,0 +1,10 @@
+"""A provider's answer → whose fault, what it says of limits, when to come back. Pure.
+
+``answers`` reads it, ``refusals`` are those that mean the same everywhere, ``waits`` and
+``durations`` say how long, ``judging`` puts them together. Of an answer that came back whole
+``headers`` reads what it says of limits, and ``flaws`` finds what is wrong with it.
+"""
+
+from freeloader.core.outcome.judging import BUSY, KINDS, Outcome, classify, flawed
+
+__all__ = ["BUSY", "KINDS", "Outcome", "classify", "flawed"]

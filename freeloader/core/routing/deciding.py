@@ -1,0 +1,134 @@
+"""Which deployment answers? ``decide`` walks lazily, ``explain`` looks at all: same winner.
+
+Candidates come in the order of their strategy (``core.ranking.strategies``, kept by the books);
+of those that no gate, pause, quota or budget refuses the strategy's rule takes one.
+Terms are absolute, so a refused candidate never changes who wins among the rest.
+Nothing is reserved here: the pipeline does that, and decides again when it is refused.
+"""
+
+from __future__ import annotations
+
+from freeloader.core.ranking import picking, scoring, strategies
+from freeloader.core.ranking.picking import Passing, Pick
+from freeloader.core.routing import bounds
+from freeloader.core.routing.asking import ALTERNATIVES, Ask, Candidate, Decision
+from freeloader.core.routing.judging import judged, judging
+from freeloader.core.snapshot import Snapshot
+
+#: After the winner is found, how far the lazy walk looks for runners-up.
+_LOOK_AHEAD = 12
+#: Refusals that a decision keeps word for word; the rest are counted by gate.
+_KEPT_REFUSALS = 8
+
+
+def _staying(ask: Ask, snapshot: Snapshot, winner: Candidate) -> Candidate:
+    """The conversation's own deployment, where it passes and the strategy does not object; else
+    the ``winner``, which then knows whom the conversation left and why."""
+    stay = snapshot.deployments.get(ask.stay or "")
+    only = ask.resolution.deployments
+    if stay is None or (only and stay.id not in only):
+        return winner
+    own = judging(ask, snapshot, ())(stay)
+    if stay is winner.deployment and own.verdict is None:
+        return own._replace(stays=True)
+    why = own.verdict.reason if own.verdict is not None else None
+    if why is None:
+        passing = Passing(stay, own.soft)
+        why = picking.gives_way(
+            passing, winner.deployment, ask.policy, ask.profile, snapshot.health
+        )
+    if why is None:
+        return own._replace(stays=True)
+    return winner._replace(left=f"{stay.public_model}, which answered so far, {_reads_on(why)}")
+
+
+def _reads_on(why: str) -> str:
+    """What begins with a verb reads on; the rest is put behind a colon's place."""
+    verbs = ("is ", "has ", "was ", "would ", "comes ", "cannot ", "may ", "leaves ", "costs ")
+    return why if why.startswith(verbs) else f"was refused ({why})"
+
+
+def decide(ask: Ask, snapshot: Snapshot) -> Decision:
+    """The best candidate that may serve, found without looking at more than needed."""
+    pick = Pick(ask.policy, ask.profile)
+    passing: list[Candidate] = []
+    refused: list[Candidate] = []
+    counts: dict[str, int] = {}
+    outputs: dict[str, int | None] = {}
+    looked = 0
+    for candidate in judged(ask, snapshot, pick):
+        verdict = candidate.verdict
+        if verdict is None:
+            pick.offer(Passing(candidate.deployment, candidate.soft))
+            outputs[candidate.deployment.id] = candidate.output
+            if len(passing) <= ALTERNATIVES:
+                passing.append(candidate)
+        else:
+            counts[verdict.gate] = counts.get(verdict.gate, 0) + 1
+            if len(refused) < _KEPT_REFUSALS:
+                refused.append(candidate)
+        if pick.certain:
+            looked += 1
+            if looked > _LOOK_AHEAD or len(passing) > ALTERNATIVES:
+                break
+    found = pick.winner()
+    if found is None:
+        return Decision(None, (), tuple(refused), counts)
+    output = outputs[found.deployment.id]
+    winner = Candidate(found.deployment, None, soft=found.soft, output=output)
+    if ask.stay is not None:
+        winner = _staying(ask, snapshot, winner)
+    others = [c for c in passing if c.deployment is not winner.deployment]
+    return Decision(winner, tuple(others[:ALTERNATIVES]), tuple(refused), counts)
+
+
+def explain(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
+    """Every candidate judged: the winner, others that may serve, the refused, each in order.
+
+    Who would be put back is asked until the winner is certain, as in deciding.
+    """
+    serving: list[Candidate] = []
+    refused: list[Candidate] = []
+    pick = Pick(ask.policy, ask.profile)
+    for candidate in judged(ask, snapshot, pick):
+        if candidate.verdict is None:
+            serving.append(candidate)
+            if not pick.certain:
+                pick.offer(Passing(candidate.deployment, candidate.soft))
+        else:
+            refused.append(candidate)
+    taken = pick.winner()
+    if taken is None:
+        return tuple(refused)
+    first = next(c for c in serving if c.deployment is taken.deployment)
+    if ask.stay is not None:
+        first = _staying(ask, snapshot, first)
+    return (first, *(c for c in serving if c.deployment is not first.deployment), *refused)
+
+
+def refusals(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
+    """Every refused candidate: what an error needs to say, computed only then."""
+    return tuple(c for c in judged(ask, snapshot) if c.verdict is not None)
+
+
+def scored(candidate: Candidate, ask: Ask, snapshot: Snapshot) -> Candidate:
+    """The same candidate with its score terms and the hold it would need."""
+    deployment, policy, profile = candidate.deployment, ask.policy, ask.profile
+    if candidate.output is not None:
+        profile = bounds.bounded(profile, candidate.output)
+    parts = scoring.terms(
+        deployment,
+        snapshot.health(deployment.id),
+        policy.weights,
+        policy.prefer_local,
+        profile.task,
+        scoring.need_bucket(profile.need),
+    )
+    health = snapshot.health(deployment.id)
+    return candidate._replace(
+        standing=strategies.standing(deployment, health, policy, profile),
+        terms=parts,
+        score=sum(part.value * part.weight for part in parts),
+        hold=bounds.hold_for(profile, deployment),
+        soft=None if candidate.soft is None else candidate.soft.told(),
+    )
