@@ -17,7 +17,7 @@ import orjson
 from freeloader.store.file import PAUSE_S, SLICE, DatabaseFile
 from freeloader.store.pieces import put_all
 from freeloader.store.rows import AttemptRow, DecisionRow
-from freeloader.store.sql import journal
+from freeloader.store.sql import past
 
 DETAIL_BYTES_MAX = 16 * 1024
 TEXT_CHARS_MAX = 2_000
@@ -66,12 +66,12 @@ class Journal:
             size = sum(len(text.encode("utf-8", "replace")) for text in kept if text)
             params = dict(zip(("prompt", "response"), kept, strict=True))
             conn.execute(
-                journal.PROMPT_PUT, {"decision_id": decision_id, "at": at, "bytes": size, **params}
+                past.PROMPT_PUT, {"decision_id": decision_id, "at": at, "bytes": size, **params}
             )
             self._fresh_bytes += size
             if self._fresh_bytes > self.saved_bytes_max // 64:
                 self._fresh_bytes = 0
-                conn.execute(journal.PROMPTS_TOO_MANY, {"bytes": self.saved_bytes_max})
+                conn.execute(past.PROMPTS_TOO_MANY, {"bytes": self.saved_bytes_max})
 
         self._file.post(put)
 
@@ -96,7 +96,7 @@ class Journal:
         ``before`` is a moment; with ``before_id``, that decision's, whose elders are wanted.
         ``model`` with or without its provider.
         """
-        statement = journal.DECISIONS if project is None else journal.DECISIONS_OF_PROJECT
+        statement = past.DECISIONS if project is None else past.DECISIONS_OF_PROJECT
         params = {
             "limit": limit,
             "before": before,
@@ -121,7 +121,7 @@ class Journal:
         """When a decision was made; None: no such one."""
 
         def query(conn: sqlite3.Connection) -> float | None:
-            row = conn.execute(journal.DECISION_WHEN, {"id": decision_id}).fetchone()
+            row = conn.execute(past.DECISION_WHEN, {"id": decision_id}).fetchone()
             return None if row is None else float(row["at"])
 
         return await self._file.read(query)
@@ -131,14 +131,14 @@ class Journal:
         params = {"id": decision_id}
 
         def query(conn: sqlite3.Connection) -> dict[str, Any] | None:
-            row = conn.execute(journal.DECISION_GET, params).fetchone()
+            row = conn.execute(past.DECISION_GET, params).fetchone()
             if row is None:
                 return None
             decision = _decision_from(row)
-            tries = conn.execute(journal.ATTEMPTS_OF, params)
+            tries = conn.execute(past.ATTEMPTS_OF, params)
             # The count of the row gives way to the attempts themselves.
             decision["attempts"] = [_attempt_from(attempt) for attempt in tries]
-            texts = conn.execute(journal.PROMPT_OF, params).fetchone()
+            texts = conn.execute(past.PROMPT_OF, params).fetchone()
             return decision | (dict(texts) if texts else {})
 
         return await self._file.read(query)
@@ -155,10 +155,10 @@ class Journal:
         """Delete what is from before ``before``, all but ``max_rows`` decisions, and the oldest
         where the file holds more than ``max_bytes``; how many rows."""
         cutoff = await self._file.cutoff(
-            before, max_rows, max_bytes, journal.DECISIONS_COUNT, journal.DECISIONS_NTH
+            before, max_rows, max_bytes, past.DECISIONS_COUNT, past.DECISIONS_NTH
         )
         gone = 0
-        for statement in (journal.PROMPTS_TRIM, journal.ATTEMPTS_TRIM, journal.DECISIONS_TRIM):
+        for statement in (past.PROMPTS_TRIM, past.ATTEMPTS_TRIM, past.DECISIONS_TRIM):
             gone += await self._file.in_slices(_trim(statement), cutoff, slice_rows, pause_s)
         return gone
 
@@ -171,14 +171,14 @@ def _write_rows(conn: sqlite3.Connection, rows: Sequence[DecisionRow | AttemptRo
     """In the writer's thread: making JSON of them costs more than deciding did."""
     decisions = [_decision_params(row) for row in rows if isinstance(row, DecisionRow)]
     if decisions:
-        put_all(conn, journal.DECISION_PUT, decisions)
+        put_all(conn, past.DECISION_PUT, decisions)
     attempts = [_attempt_params(row) for row in rows if isinstance(row, AttemptRow)]
     if attempts:
-        put_all(conn, journal.ATTEMPT_PUT, attempts)
+        put_all(conn, past.ATTEMPT_PUT, attempts)
 
 
-_DECISION = attrgetter(*journal.DECISION_COLUMNS)
-_ATTEMPT = attrgetter(*journal.ATTEMPT_COLUMNS)
+_DECISION = attrgetter(*past.DECISION_COLUMNS)
+_ATTEMPT = attrgetter(*past.ATTEMPT_COLUMNS)
 
 
 def _decision_params(row: DecisionRow) -> tuple[Any, ...]:

@@ -14,7 +14,8 @@ from contextlib import suppress
 
 from freeloader.errors import Unavailable
 from freeloader.money import usd_from_pico
-from freeloader.store import charges, registry
+from freeloader.store import registry
+from freeloader.store.charging import charges, columns, holds, slots
 from freeloader.store.faults import unavailable
 from freeloader.store.file import DatabaseFile
 from freeloader.store.memory import Memory
@@ -23,7 +24,7 @@ from freeloader.store.records import Records
 from freeloader.store.reports import analytics
 from freeloader.store.reports import sql as reports
 from freeloader.store.rows import HoldRow, Settled, UsageRow, WindowRow, check_pico
-from freeloader.store.sql import meta, money, owner
+from freeloader.store.sql import amounts, meta, owner
 
 SLOTS_KEPT_S = 400 * 86_400.0
 """Sums per quarter of an hour stay for more than a year beyond their rows."""
@@ -69,7 +70,7 @@ class Ledger(Records):
 
         def piece(conn: sqlite3.Connection) -> tuple[int, str | None]:
             epoch = int(conn.execute(meta.META_NEXT, {"key": "epoch"}).fetchone()[0])
-            if dead := charges.bury(conn, epoch, now):
+            if dead := holds.bury(conn, epoch, now):
                 conn.execute(owner.AUDIT_INSERT, _recovered(dead, now))
             doubt = conn.execute(meta.META_GET, {"key": "doubt"}).fetchone()
             return epoch, None if doubt is None else str(doubt["value"])
@@ -100,7 +101,7 @@ class Ledger(Records):
         epoch = self.epoch
         if self._doubt is not None:
             raise unavailable(self._doubt, retry_after=None)
-        await self._file.submit(lambda conn: charges.place(conn, rows, epoch))
+        await self._file.submit(lambda conn: holds.place(conn, rows, epoch))
 
     async def settle(
         self, hold_id: str, usage: UsageRow, amount: int, basis: str, now: float
@@ -108,12 +109,12 @@ class Ledger(Records):
         """Charge ``amount`` (its ``cost_pico`` is ignored) and end the hold, once and for all."""
         check_pico("amount", amount)
         return await self._file.submit(
-            lambda conn: charges.settle(conn, hold_id, usage, amount, basis, now), keep=True
+            lambda conn: holds.settle(conn, hold_id, usage, amount, basis, now), keep=True
         )
 
     async def release(self, hold_id: str, now: float) -> Settled:
         """End the hold without a charge: only where provably nothing was consumed."""
-        return await self._file.submit(lambda conn: charges.release(conn, hold_id, now), keep=True)
+        return await self._file.submit(lambda conn: holds.release(conn, hold_id, now), keep=True)
 
     async def adjust(self, attempt_id: str, amount: int, reason: str, now: float) -> Settled:
         """Later knowledge: ``amount`` more (or less) for an attempt that was charged."""
@@ -130,13 +131,13 @@ class Ledger(Records):
         if self._epoch is None:
             raise unavailable(self._file.problem or "the ledger has not been opened yet")
         epoch = self._epoch
-        return await self._file.submit(lambda conn: charges.bury(conn, epoch, now))
+        return await self._file.submit(lambda conn: holds.bury(conn, epoch, now))
 
     async def open_holds(self) -> list[HoldRow]:
         """What is held now, oldest first."""
 
         def query(conn: sqlite3.Connection) -> list[HoldRow]:
-            return [charges.hold_from(row) for row in conn.execute(money.HOLDS_OPEN)]
+            return [columns.hold_from(row) for row in conn.execute(amounts.HOLDS_OPEN)]
 
         return await self._file.read(query)
 
@@ -145,7 +146,7 @@ class Ledger(Records):
         params = {"since": since, "limit": limit}
 
         def query(conn: sqlite3.Connection) -> list[HoldRow]:
-            return [charges.hold_from(row) for row in conn.execute(money.HOLDS_EXPIRED, params)]
+            return [columns.hold_from(row) for row in conn.execute(amounts.HOLDS_EXPIRED, params)]
 
         return await self._file.read(query)
 
@@ -172,7 +173,7 @@ class Ledger(Records):
 
         Read from sums of days: a month costs what a day does.
         """
-        params = charges.days_and_slots(since, until)
+        params = slots.days_and_slots(since, until)
 
         def query(conn: sqlite3.Connection) -> dict[tuple[str, str], tuple[int, int]]:
             return {
@@ -180,20 +181,20 @@ class Ledger(Records):
                     row["micro"] * 1_000_000 + row["pico"],
                     int(row["requests"]),
                 )
-                for row in conn.execute(money.SPENT_SUMS, params)
+                for row in conn.execute(amounts.SPENT_SUMS, params)
             }
 
         return await self._file.read(query)
 
     async def spent_by_project(self, since: float, until: float) -> dict[str, int]:
         """Picodollars per project (``""``: none)."""
-        return await self._sums(money.SPENT_BY_PROJECT, since, until)
+        return await self._sums(amounts.SPENT_BY_PROJECT, since, until)
 
     async def spent_by_slot(self, since: float, until: float) -> dict[int, int]:
         """Picodollars by quarter hour (Unix seconds / 900); those without any are left out."""
 
         def query(conn: sqlite3.Connection) -> dict[int, int]:
-            rows = conn.execute(money.SPENT_BY_SLOT, charges.slots(since, until))
+            rows = conn.execute(amounts.SPENT_BY_SLOT, slots.slots(since, until))
             return {row["slot"]: row["micro"] * 1_000_000 + row["pico"] for row in rows}
 
         return await self._file.read(query)
@@ -203,24 +204,26 @@ class Ledger(Records):
         params = {"request_id": request_id}
 
         def query(conn: sqlite3.Connection) -> list[UsageRow]:
-            return [charges.usage_from(row) for row in conn.execute(money.USAGE_BY_REQUEST, params)]
+            return [
+                columns.usage_from(row) for row in conn.execute(amounts.USAGE_BY_REQUEST, params)
+            ]
 
         return await self._file.read(query)
 
     async def _sum(
         self, since: float, until: float, project: str | None, key: str | None
     ) -> tuple[int, int]:
-        params = {**charges.slots(since, until), "project": project, "key_id": key}
+        params = {**slots.slots(since, until), "project": project, "key_id": key}
 
         def query(conn: sqlite3.Connection) -> tuple[int, int]:
-            row = conn.execute(money.SPENT, params).fetchone()
+            row = conn.execute(amounts.SPENT, params).fetchone()
             return row["micro"] * 1_000_000 + row["pico"], int(row["requests"])
 
         return await self._file.read(query)
 
     async def _sums(self, statement: str, since: float, until: float) -> dict[str, int]:
         def query(conn: sqlite3.Connection) -> dict[str, int]:
-            return charges.total(conn.execute(statement, charges.slots(since, until)))
+            return charges.total(conn.execute(statement, slots.slots(since, until)))
 
         return await self._file.read(query)
 
@@ -240,7 +243,7 @@ class Ledger(Records):
         ]
 
         def piece(conn: sqlite3.Connection) -> None:
-            conn.executemany(money.WINDOW_PUT, params)
+            conn.executemany(amounts.WINDOW_PUT, params)
 
         if durable:
             await self._file.submit(piece)
@@ -251,7 +254,7 @@ class Ledger(Records):
         """All windows as last saved."""
 
         def query(conn: sqlite3.Connection) -> list[WindowRow]:
-            rows = conn.execute(money.WINDOWS)
+            rows = conn.execute(amounts.WINDOWS)
             return [WindowRow(**{**dict(r), "state": json.loads(r["state"])}) for r in rows]
 
         return await self._file.read(query)
@@ -259,7 +262,7 @@ class Ledger(Records):
     async def drop_expired_windows(self, now: float) -> int:
         """Forget windows whose ``expires_at`` has passed; how many."""
         return await self._file.submit(
-            lambda conn: conn.execute(money.WINDOWS_EXPIRED, {"now": now}).rowcount
+            lambda conn: conn.execute(amounts.WINDOWS_EXPIRED, {"now": now}).rowcount
         )
 
     def keep_registry(self, providers: registry.Rows, models: registry.Models, now: float) -> None:
@@ -284,7 +287,7 @@ class Ledger(Records):
         but for those that no period asks for any more.
         """
         cutoff = await self._file.cutoff(
-            before, max_rows, max_bytes, money.USAGE_COUNT, money.USAGE_NTH
+            before, max_rows, max_bytes, amounts.USAGE_COUNT, amounts.USAGE_NTH
         )
         await self._file.submit(lambda conn: analytics.forget_before(conn, cutoff))
         rolled = await self._file.in_slices(_trim_usage, cutoff, slice_rows, pause_s)
@@ -314,17 +317,17 @@ def _recovered(dead: Sequence[HoldRow], now: float) -> dict[str, object]:
 
 
 def _trim_usage(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
-    return conn.execute(money.USAGE_TRIM, {"before": before, "slice": slice_rows}).rowcount
+    return conn.execute(amounts.USAGE_TRIM, {"before": before, "slice": slice_rows}).rowcount
 
 
 def _trim_slots(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
-    params = {"before": int(before // charges.SLOT_S), "slice": slice_rows}
-    return conn.execute(money.SLOTS_TRIM, params).rowcount
+    params = {"before": int(before // slots.SLOT_S), "slice": slice_rows}
+    return conn.execute(amounts.SLOTS_TRIM, params).rowcount
 
 
 def _trim_days(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
-    params = {"before": int(before // charges.SLOT_S), "slice": slice_rows}
-    return conn.execute(money.BUDGET_DAYS_TRIM, params).rowcount
+    params = {"before": int(before // slots.SLOT_S), "slice": slice_rows}
+    return conn.execute(amounts.BUDGET_DAYS_TRIM, params).rowcount
 
 
 def _trim_hours(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
@@ -338,4 +341,4 @@ def _trim_latencies(conn: sqlite3.Connection, before: float, slice_rows: int) ->
 
 
 def _trim_holds(conn: sqlite3.Connection, before: float, slice_rows: int) -> int:
-    return conn.execute(money.HOLDS_TRIM, {"before": before, "slice": slice_rows}).rowcount
+    return conn.execute(amounts.HOLDS_TRIM, {"before": before, "slice": slice_rows}).rowcount

@@ -12,7 +12,7 @@ from typing import Any
 
 from freeloader.errors import Unavailable
 from freeloader.store.file import DatabaseFile
-from freeloader.store.sql.journal import REMEMBERED_GET, REMEMBERED_PUT
+from freeloader.store.sql.past import REMEMBERED_GET, REMEMBERED_PUT
 
 
 class Memory:

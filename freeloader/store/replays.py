@@ -11,7 +11,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from freeloader.store.file import DatabaseFile
-from freeloader.store.sql import journal
+from freeloader.store.sql import past
 
 #: All kept answers together; the oldest go first.
 KEPT_BYTES_MAX = 256 * 2**20
@@ -48,11 +48,11 @@ class Replays:
         """Takes the name. None: it was free; else who had it, not longer ago than ``since``."""
 
         def piece(conn: sqlite3.Connection) -> Replay | None:
-            conn.execute(journal.REPLAYS_OLD, {"since": since})
+            conn.execute(past.REPLAYS_OLD, {"since": since})
             params = {"name": replay.name, "print": replay.print, "at": replay.at}
-            if conn.execute(journal.REPLAY_TAKE, {**params, "boot": replay.boot}).rowcount == 1:
+            if conn.execute(past.REPLAY_TAKE, {**params, "boot": replay.boot}).rowcount == 1:
                 return None
-            row = conn.execute(journal.REPLAY_GET, {"name": replay.name}).fetchone()
+            row = conn.execute(past.REPLAY_GET, {"name": replay.name}).fetchone()
             return Replay(**{name: row[name] for name in Replay.__slots__})
 
         return await self._file.submit(piece)
@@ -67,9 +67,9 @@ class Replays:
         def piece(conn: sqlite3.Connection) -> None:
             size = len(answer or b"")
             params = {"name": name, "boot": boot, "answer": answer, "bytes": size}
-            conn.execute(journal.REPLAY_KEEP, params)
+            conn.execute(past.REPLAY_KEEP, params)
             if look:
-                conn.execute(journal.REPLAYS_TOO_MANY, {"bytes": self._bytes_max})
+                conn.execute(past.REPLAYS_TOO_MANY, {"bytes": self._bytes_max})
 
         await self._file.submit(piece)
 
@@ -77,6 +77,6 @@ class Replays:
         """It came to nothing and consumed nothing: whoever comes next may try."""
 
         def piece(conn: sqlite3.Connection) -> None:
-            conn.execute(journal.REPLAY_FREE, {"name": name, "boot": boot})
+            conn.execute(past.REPLAY_FREE, {"name": name, "boot": boot})
 
         await self._file.submit(piece)

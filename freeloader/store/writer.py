@@ -1,10 +1,8 @@
 """The one writer of a database file: a thread, a bounded queue, group commit.
 
-Whatever is queued goes into one ``BEGIN IMMEDIATE … COMMIT``; where one piece is bad, once
-more with a savepoint for each, so that it never takes the others with it. A fault
-of the file fails the waiting writes, becomes ``problem``, and is probed until it
-is over. Nothing here knows what is written; pieces must be plain SQL without
-side effects, because a kept one may run again.
+Whatever is queued goes into one commit (``committing``). A fault of the file fails the
+waiting writes, becomes ``problem``, and is probed until it is over. Nothing here knows what
+is written; pieces must be plain SQL without side effects, because a kept one may run again.
 
 ::
 
@@ -21,9 +19,9 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from freeloader.store.committing import Commits, Counters
 from freeloader.store.faults import FILE_ERRORS, FileError, file_fault, unavailable
 from freeloader.store.pieces import BATCH_MAX, Failure, Item, Many, Piece, Queue, tell
 
@@ -34,17 +32,6 @@ IDLE_S = 1.0
 RETRY_FIRST_S, RETRY_MAX_S = 0.1, 1.0
 CLOSE_TRIES = 3
 CLOSE_S = 15.0
-
-
-@dataclass(slots=True)
-class Counters:
-    """What a writer has done; read from any thread, written by one."""
-
-    commits: int = 0
-    written: int = 0
-    failed: int = 0
-    lost: int = 0
-    faults: int = 0
 
 
 class Writer:
@@ -67,8 +54,8 @@ class Writer:
         drop_oldest: bool = False,
     ) -> None:
         self._name = name
-        self._connect = connect
-        self._probe = probe
+        self.counters = Counters()
+        self._commits = Commits(name, connect, probe, self.counters)
         self._queue_max = queue_max
         self._linger_s = linger_s
         self._drop_oldest = drop_oldest
@@ -78,10 +65,7 @@ class Writer:
         self._working = False
         self._closing = False
         self._retry_s = RETRY_FIRST_S
-        self._conn: sqlite3.Connection | None = None
         self.problem: str | None = None
-        self.last_error: str | None = None
-        self.counters = Counters()
         self._thread = threading.Thread(target=self._run, name=f"writer {name}", daemon=True)
         self._thread.start()
 
@@ -136,6 +120,11 @@ class Writer:
             self._urgent = True
             self._ready.notify()
         return await future
+
+    @property
+    def last_error(self) -> str | None:
+        """What went wrong with a posted write, of which nobody else would hear."""
+        return self._commits.last_error
 
     @property
     def waiting(self) -> int:
@@ -214,9 +203,7 @@ class Writer:
     def _write(self, batch: list[Item]) -> bool:
         """One commit. False after a fault of the file."""
         try:
-            if self._conn is None:
-                self._conn = self._connect()
-            results = self._commit(self._conn, batch)
+            results = self._commits.all_of(batch, probing=self.problem is not None)
         except FILE_ERRORS as error:
             self._fault(batch, error)
             return False
@@ -228,55 +215,6 @@ class Writer:
         self.counters.written += sum(map(len, batch))
         self._tell(batch, results)
         return True
-
-    def _commit(self, conn: sqlite3.Connection, batch: list[Item]) -> list[Any]:
-        """All of them at once; where one is bad, again with a savepoint for each."""
-        try:
-            return self._together(conn, batch, _plainly)
-        except Exception as error:
-            if file_fault(error, self._name):
-                raise
-            return self._together(conn, batch, self._one)
-
-    def _together(
-        self,
-        conn: sqlite3.Connection,
-        batch: list[Item],
-        one: Callable[[sqlite3.Connection, Item], Any],
-    ) -> list[Any]:
-        conn.execute("BEGIN IMMEDIATE")
-        try:
-            if self.problem is not None:
-                self._probe(conn)
-            results = [one(conn, item) for item in batch]
-            conn.execute("COMMIT")
-        except BaseException:
-            if conn.in_transaction:
-                conn.execute("ROLLBACK")
-            raise
-        return results
-
-    def _one(self, conn: sqlite3.Connection, item: Item) -> Any:
-        """The piece's result, or its own error as a value; a fault of the file is raised."""
-        results = [self._alone(conn, part) for part in item.apart()]
-        return results[0]
-
-    def _alone(self, conn: sqlite3.Connection, item: Item) -> Any:
-        conn.execute("SAVEPOINT piece")
-        try:
-            result = item.write(conn)
-        except Exception as error:
-            if file_fault(error, self._name):
-                raise
-            conn.execute("ROLLBACK TO piece")
-            conn.execute("RELEASE piece")
-            self.counters.failed += 1
-            if item.waiter is None:
-                self.last_error = f"{self._name}: {type(error).__name__} in a posted write"
-                log.error("%s", self.last_error, exc_info=error)
-            return Failure(error)
-        conn.execute("RELEASE piece")
-        return result
 
     def _fault(self, batch: list[Item], error: FileError) -> None:
         problem = file_fault(error, self._name) or f"{self._name} failed: {error}"
@@ -291,25 +229,14 @@ class Writer:
             self._queue.extend(item for item in affected if item.keep)
         failure = Failure(unavailable(problem, retry_after=RETRY_MAX_S))
         self._tell(affected, [failure] * len(affected))
-        self._disconnect()
+        self._commits.disconnect()
 
     def _checkpoint(self) -> None:
         """In a quiet moment, so that a busy one need not."""
-        if self._conn is None:
-            return
         try:
-            self._conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self._commits.checkpoint()
         except sqlite3.Error as error:
             self._fault([], error)
-
-    def _disconnect(self) -> None:
-        """Close the connection: after an I/O error it must not be trusted, and locks must go."""
-        conn, self._conn = self._conn, None
-        if conn is not None:
-            try:
-                conn.close()
-            except sqlite3.Error as error:
-                log.warning("%s: closing failed: %s", self._name, type(error).__name__)
 
     def _end(self, batch: list[Item]) -> None:
         with self._ready:
@@ -321,15 +248,11 @@ class Writer:
             log.error("%s: %d writes lost: %s", self._name, lost, self.problem)
         closed = Failure(unavailable(self.problem or f"{self._name} is closed"))
         self._tell(left, [closed] * len(left))
-        self._disconnect()
+        self._commits.disconnect()
 
     def _tell(self, items: list[Item], results: list[Any]) -> None:
         if not tell(items, results):
             log.debug("a waiter's event loop is closed: nobody is left to tell")
-
-
-def _plainly(conn: sqlite3.Connection, item: Item) -> Any:
-    return item.write(conn)
 
 
 def _nothing(conn: sqlite3.Connection) -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from store_kit import NOW, hold, open_store, usage
 
 from freeloader.money import Meters
-from freeloader.store import Store, charges, opening
+from freeloader.store import Store, opening
+from freeloader.store.charging import charges
 from freeloader.store.reports import sql
 from freeloader.store.reports.spans import DAY_S, date, parts
 from freeloader.store.reports.sums import bucket, middle

@@ -11,12 +11,12 @@ import sqlite3
 from typing import Any
 
 from freeloader.money import METERS, PICO_PER_USD, Meters
-from freeloader.store import charges
+from freeloader.store.charging import charges, columns
 from freeloader.store.mending import sql
 from freeloader.store.reports import sql as reports
 from freeloader.store.rows import MAX_COUNT, MAX_PICO, UsageRow
-from freeloader.store.sql import meta, money, owner
-from freeloader.store.sql.journal import REMEMBERED_GET
+from freeloader.store.sql import amounts, meta, owner
+from freeloader.store.sql.past import REMEMBERED_GET
 
 
 def make_sums(conn: sqlite3.Connection) -> None:
@@ -40,10 +40,10 @@ def from_journal(conn: sqlite3.Connection, journal: sqlite3.Connection, now: flo
         if known or row["at"] < since:
             continue
         usage = _usage(row)
-        conn.execute(money.USAGE_INSERT, charges.usage_params(usage)).fetchall()
+        conn.execute(amounts.USAGE_INSERT, columns.usage_params(usage)).fetchall()
         close = {"state": "settled", "charged_pico": usage.cost_pico, "now": now}
         for hold in conn.execute(sql.HOLD_OF, {"attempt_id": row["id"]}).fetchall():
-            conn.execute(money.HOLD_CLOSE, {**close, "hold_id": hold["hold_id"]})
+            conn.execute(amounts.HOLD_CLOSE, {**close, "hold_id": hold["hold_id"]})
         added += 1
     return added
 
