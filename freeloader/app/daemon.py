@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from freeloader import __version__
-from freeloader.app import listening
+from freeloader.app import listening, wiring
+from freeloader.app.background import Background
 from freeloader.app.budgets import budget_rules
 from freeloader.app.failpoints import CrashingLedger, failpoint
 from freeloader.app.front import Front
@@ -25,27 +25,21 @@ from freeloader.app.remembering import Memory
 from freeloader.app.supply import Supply
 from freeloader.app.telling import Teller
 from freeloader.app.traces import Traces
-from freeloader.app.views import Decisions, Jobs
 from freeloader.app.waking import Waking
 from freeloader.banner import Banner
 from freeloader.books.books import Books
 from freeloader.clock import Clock, SystemClock
-from freeloader.core.model import Deployment
 from freeloader.core.task.model import shipped
 from freeloader.errors import Unavailable
 from freeloader.gateway.server import HTTP_LIMITS, Running, build_app, serve
-from freeloader.gateway.services import Services
 from freeloader.gateway.tools import Tasks
 from freeloader.logs import Logs, Redactor
-from freeloader.manage.fetch import fetch_quota
 from freeloader.manage.onboard import Onboarding, Report
-from freeloader.manage.reports import Desk
 from freeloader.secrets import SecretStore
 from freeloader.settings import Home, Settings
 from freeloader.store import Store
-from freeloader.workers.jobs import Retention, by_lines, first_jobs, load_jobs
-from freeloader.workers.loop import Job, Loop
-from freeloader.workers.quotas import quota_jobs
+from freeloader.workers.jobs import by_lines
+from freeloader.workers.loop import Loop
 
 _log = logging.getLogger(__name__)
 
@@ -70,9 +64,9 @@ class Daemon:
         self.clock, self.tasks = clock or SystemClock(), Tasks()
         given = self._given = Given(home, environ, self.clock, redactor, self.tasks, self.in_force)
         self._state = "starting"
-        self._started = self.clock.now()
+        self.started = self.clock.now()
         self._logs = written
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = Background()
         self._running: Running | None = None
         self._traces = Traces(settings)
         self.store = Store.open(home.ledger, home.journal, self.clock, strict=False)
@@ -105,7 +99,7 @@ class Daemon:
             lambda: len(self.tasks) > 0,
             self.world.refresh,
         )
-        self._every_job = self._jobs()
+        self._every_job = wiring.jobs(self)
         self.jobs = Loop(
             by_lines(self._every_job, settings.cron_lines()),
             self.clock,
@@ -144,15 +138,17 @@ class Daemon:
             teller.run(),
             waking.run(),
         ):
-            self._keep(work)
+            self._background.keep(work)
         server = self.settings.server
         listening.require_key(server.host, len(self.owner.keys.ids()))
         if (open_to_others := listening.warning(server.host)) is not None:
             _log.warning(open_to_others)
         limits = replace(HTTP_LIMITS, drain_seconds=server.drain_seconds)
-        self._running = await serve(build_app(self._services()), server.host, server.port, limits)
+        self._running = await serve(
+            build_app(wiring.services(self)), server.host, server.port, limits
+        )
         await self.upstream.start()
-        return self._banner(found)
+        return wiring.banner(self, self._running.url, found)
 
     async def _remember(self) -> Report:
         """The past, and the keys that lie about; without a ledger, what the journal knows."""
@@ -168,7 +164,7 @@ class Daemon:
         except Unavailable as problem:
             _log.error("paid calls wait: %s", problem.message)
             await self._memory.from_the_journal()
-            self._keep(self._memory.until_read(self._go_on))
+            self._background.keep(self._memory.until_read(self._go_on))
             return Report()
 
     async def _go_on(self) -> None:
@@ -197,9 +193,7 @@ class Daemon:
         if self._running is not None:
             await self._running.stop()
         self.jobs.stop()
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._background.stop()
         await self.world.close()
         await self.upstream.close()
         await self.keeper.stop()
@@ -254,98 +248,6 @@ class Daemon:
         """One line for a service manager."""
         child = self.keeper.status()["state"]
         return f"{self.state}; LiteLLM {child}; {len(self.books.deployments)} deployments"
-
-    # ── wiring ───────────────────────────────────────────────────────────────
-
-    def _services(self) -> Services:
-        """What the routes can ask."""
-        owner, front, settings = self.owner, self.front, self.in_force
-        return Services(
-            pipeline=front.pipeline,
-            books=self.books,
-            accounts=owner.accounts,
-            keys=owner.keys,
-            config=owner.config,
-            journal=Decisions(self.store.journal),
-            feedback=owner.feedback,
-            desk=self._desk(),
-            jobs=Jobs(self.jobs),
-            counts=front.counts,
-            waiting=front.room.__len__,
-            proposals=owner.discovering.review,
-            channels=owner.channels,
-            notifier=owner.notifier,
-            benchmarks=self.ratings,
-            child=self.keeper,
-            clock=self.clock,
-            settings=lambda: settings().server,
-            state=lambda: self.state,
-            new_id=lambda: front.ids.new("req"),
-            version=__version__,
-            started=self._started,
-            simulated=lambda: self.world.simulation.url is not None,
-            problems=self.problems,
-            lane=self.upstream.shown,
-            once=front.repeats.once,
-            load=front.load.shown,
-            forgive=front.tools.retries.clear,
-        )
-
-    def _desk(self) -> Desk:
-        return Desk(
-            self.store.reports,
-            self.store.ledger,
-            self.store.journal,
-            self.store.exporter,
-            self.clock,
-            self.world.premium_name,
-            lambda project: self.books.budget_view(project, self.clock.now()),
-        )
-
-    def _jobs(self) -> tuple[Job, ...]:
-        return (
-            *first_jobs(self.store.ledger, self.store.journal, self.clock, self._retention),
-            *load_jobs(self.front.load.shown),
-            *quota_jobs(self.books, self._ask_quota, self.clock),
-            *self.owner.discovering.jobs(),
-            *self.ratings.jobs(),
-        )
-
-    async def _ask_quota(self, deployment: Deployment) -> Any:
-        """What the provider says is left; no call is spent on it."""
-        credentials = await self.world.credentials(deployment)
-        return await fetch_quota(deployment.provider, deployment.account, credentials)
-
-    def _retention(self) -> Retention:
-        kept = self.settings.logging
-        size = kept.retention_mb_max * 2**20
-        return Retention(float(kept.retention_days), kept.retention_rows_max, size)
-
-    def _banner(self, report: Report) -> Banner:
-        assert self._running is not None
-        found = [f"{row['provider']}: taken over from {row['source']}" for row in report.added]
-        seen = listening.warning(self.settings.server.host)
-        problems = [*report.problems, *self.problems(), *([] if seen is None else [seen])]
-        return Banner(
-            address=self._running.url,
-            client_key=self.home.client_key.read_text().strip(),
-            client_key_file=str(self.home.client_key),
-            home=str(self.home.path),
-            found=tuple(found),
-            problems=tuple(problems),
-            simulated=self.world.simulation.url is not None,
-            deployments=len(self.world.deployments),
-        )
-
-    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._background.discard(task)
-        if not task.cancelled() and (problem := task.exception()) is not None:
-            _log.error("%s ended: %s", task.get_coro(), problem)
 
     async def _flush_forever(self) -> None:
         while True:
