@@ -13,11 +13,13 @@ from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 from operator import attrgetter
 
+from freeloader.records import record
+
 PICO_PER_USD = 10**12
 MICRO_PER_USD = 10**6
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Meters:
     """What a request consumes. Counts are non-negative integers; ``usd`` is picodollars.
 

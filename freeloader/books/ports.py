@@ -17,6 +17,7 @@ from freeloader.core.outcome.headers import Observation
 from freeloader.core.quota import Reservation
 from freeloader.core.rows import AlertRow, HoldRow, UsageRow, WindowRow
 from freeloader.money import LIST, Meters, Surcharge
+from freeloader.records import record
 
 NOTHING = Meters()
 
@@ -48,7 +49,7 @@ class Hold:
     sort: tuple[float, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Settlement:
     """What became of a hold. ``cost`` is charged; ``overrun`` is what it exceeds the hold by.
 
@@ -66,7 +67,7 @@ class Settlement:
     unpriced: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Facts:
     """What the pipeline knows of an attempt besides consumption, for the usage row.
 

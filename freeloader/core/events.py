@@ -13,9 +13,10 @@ from typing import Any
 
 from freeloader.core.model import EMPTY
 from freeloader.money import Meters
+from freeloader.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Headers:
     """The provider's own status and headers (lower-case names), success only.
 
@@ -27,7 +28,7 @@ class Headers:
     left_out: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Delta:
     """One chunk of a stream, or the whole body of a JSON answer, as parsed JSON.
 
@@ -39,7 +40,7 @@ class Delta:
     content: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Usage:
     """What the provider says was consumed. ``reported`` is False where the lane guessed it."""
 
@@ -48,7 +49,7 @@ class Usage:
     raw: Mapping[str, Any] = field(default=EMPTY)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class End:
     """The answer is complete."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from freeloader.money import METERS, Meters
+from freeloader.records import record
 
 MAX_PICO = 10**18
 """One row's bound: a million dollars. SQLite's 64 bits hold nine of them."""
@@ -72,7 +73,7 @@ class HoldRow:
         check_meters(self.meters)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class UsageRow:
     """What one attempt consumed. ``at`` decides the budget period that is charged.
 

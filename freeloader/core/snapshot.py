@@ -7,7 +7,6 @@ without any copying. Nothing here changes anything.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import log
 from typing import NamedTuple, Protocol
 
@@ -15,12 +14,13 @@ from freeloader.core.feedback import Opinion
 from freeloader.core.model import EMPTY, Deployment, Policy, Verdict
 from freeloader.core.pacing.plan import Strain
 from freeloader.money import Meters
+from freeloader.records import record
 
 #: Below this many samples a measured rate or latency is noise, so the prior stands.
 MIN_SAMPLES = 5
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Health:
     """Measured behaviour of one deployment; ``samples`` 0 means: priors only.
 

@@ -13,7 +13,7 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -30,6 +30,7 @@ from freeloader.errors import (
     NoModelPassesGates,
     PriceUnknown,
 )
+from freeloader.records import record
 
 #: Answers kept, by digest of the text.
 REMEMBERED_MAX = 4_096
@@ -49,7 +50,7 @@ _RULES = (
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Wish:
     """The owner's: ``on``, which model (None: the cheapest that will do), seconds to wait."""
 

@@ -5,11 +5,10 @@ How low is ``core.routing``'s decision; this only writes it into what is sent.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from freeloader.core import history
 from freeloader.core.model import Deployment, Profile
 from freeloader.core.routing.bounds import answer_bound, bounded
+from freeloader.records import replace
 
 _FIELDS = ("max_completion_tokens", "max_tokens")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from freeloader.books.ports import Facts, Hold, Settlement
@@ -29,6 +28,7 @@ from freeloader.core.privacy import Watching
 from freeloader.core.ranking.need import Curve
 from freeloader.core.snapshot import Snapshot
 from freeloader.money import LIST, Meters, Surcharge
+from freeloader.records import record
 from freeloader.store.rows import AttemptRow, DecisionRow
 
 
@@ -137,7 +137,7 @@ class JournalPort(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Keep:
     """``[logging] save_prompts`` and ``save_responses``."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from hashlib import blake2b
 
 from freeloader.core import privacy
@@ -19,6 +18,7 @@ from freeloader.core.ranking.need import Curve
 from freeloader.core.task.detect import Task, detect
 from freeloader.core.task.text import cut
 from freeloader.core.task.turn import turn_of
+from freeloader.records import replace
 
 #: Messages remembered, by digest: some hundred conversations.
 REMEMBERED_MAX = 8_192

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 from typing import Any
 
@@ -38,6 +38,7 @@ from freeloader.gateway.running.so_far import SoFar
 from freeloader.gateway.running.telling import Telling
 from freeloader.gateway.settling import Settled, settle
 from freeloader.gateway.tools import Tools
+from freeloader.records import replace
 
 #: Chunks in flight between provider and client: enough to smooth, bounded for slow readers.
 _QUEUE = 8

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from freeloader.clock import Instant, iso, slept
@@ -22,12 +22,13 @@ from freeloader.gateway.attempts import Watch
 from freeloader.gateway.ports import Facts, Hold
 from freeloader.gateway.tools import Tools
 from freeloader.money import Meters, known_usd, usd_from_pico
+from freeloader.records import record
 from freeloader.store.rows import AttemptRow
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Settled:
     """What one attempt came to. ``cost`` in picodollars; ``outcome`` None means ok or left.
     ``unpriced``: nobody knows its price, and ``cost`` is what is counted for it.

@@ -22,6 +22,7 @@ from freeloader.core.rows import (
     check_pico,
 )
 from freeloader.money import Meters
+from freeloader.records import record
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class JobState:
     failures: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DecisionRow:
     """Why one request went where it went. Written again under the same id, the later one stands.
 
@@ -156,7 +157,7 @@ class DecisionRow:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AttemptRow:
     """One try at one deployment, as the journal explains it."""
 

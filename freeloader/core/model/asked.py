@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from freeloader.core.model.nothing import EMPTY
 from freeloader.core.model.policy import Level
 from freeloader.money import LIST, Meters, Surcharge
+from freeloader.records import record
 
 if TYPE_CHECKING:
     from freeloader.core.privacy.wish import Found
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _DIRECTIVES, _OF_THE_KEY = Level("request"), Level("key")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Profile:
     """What a surface understood of a request; all that the pipeline knows of it.
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from freeloader.core.model.asked import Profile
 from freeloader.core.model.existing import Deployment
 from freeloader.core.model.nothing import EMPTY
+from freeloader.records import record
 
 
 class Verdict(NamedTuple):
@@ -30,7 +31,7 @@ class Verdict(NamedTuple):
     facts: Mapping[str, Any] = EMPTY
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Term:
     """One part of a score: ``value`` 0–1 absolute, ``weight`` its share, ``why`` the numbers."""
 
@@ -50,7 +51,7 @@ class Timeouts:
     total: float = 600.0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Attempt:
     """One try at one deployment: the unit of hold, settlement, breaker and journal."""
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from freeloader.core.model import EMPTY
 from freeloader.core.privacy.own import Own
+from freeloader.records import record
 
 #: From the mildest to the strictest: of two wishes the stricter one holds.
 WISHES = ("off", "warn", "local-only", "block")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Found:
     """Counts by kind (``email`` …, ``own:NAME``, ``word``), and the wish in force."""
 
@@ -24,7 +25,7 @@ class Found:
         return {"action": self.wish, "found": dict(sorted(self.counts.items()))}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Watching:
     """What to look for in a project's requests, and what is wished where it is found."""
 

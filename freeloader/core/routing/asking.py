@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -16,12 +15,13 @@ from freeloader.core.model import (
     Verdict,
 )
 from freeloader.core.ranking.picking import Soft
+from freeloader.records import record
 
 #: How many runners-up a decision keeps (contract: ``alternatives[]``).
 ALTERNATIVES = 3
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Ask:
     """One question to the decider. ``now`` is wall seconds; ``tried`` are deployment ids.
 
@@ -72,7 +72,7 @@ class Candidate(NamedTuple):
 candidate_of = partial(tuple.__new__, Candidate)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Decision:
     """The winner (None: nobody may serve), runners-up, and who was refused why.
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from freeloader.records import record
 
 #: Text taken of a turn: more than is read (``text.CUT``), from both ends.
 _KEEP = 4_096
@@ -18,7 +19,7 @@ _TOOLS_MAX = 256
 _NAME_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Turn:
     """The last user turn. ``offered`` are the functions that may be called (see
     ``words_of_tool``); ``at_work``: tools were called or have answered since; ``forced``:

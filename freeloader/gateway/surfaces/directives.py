@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -19,6 +19,7 @@ from freeloader.core.task import TASKS
 from freeloader.errors import Forbidden, InvalidRequest
 from freeloader.gateway.surfaces.fields import safe_name, words
 from freeloader.gateway.surfaces.params import text, wrong
+from freeloader.records import record
 from freeloader.settings.directives import parse_level
 from freeloader.settings.spelling import nearest, snake
 
@@ -47,7 +48,7 @@ _STEERING = words(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Asked:
     """What the directives say: policy, and whom and what the request belongs to."""
 

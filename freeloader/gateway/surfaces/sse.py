@@ -22,6 +22,7 @@ from freeloader.gateway.once.recorder import RECORDER
 from freeloader.gateway.protocol import READER_SECONDS, Protocol
 from freeloader.gateway.surfaces.answer import Run, answer_headers, fault_error, too_long
 from freeloader.money import Meters
+from freeloader.records import record
 
 _NO_METERS = Meters()
 COMMENT = b": keep-alive\n\n"
@@ -37,7 +38,7 @@ class StreamLimits:
     write_seconds: float = READER_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StreamShape:
     """How chunks of one API shape look. ``chunk`` gives None for what has nothing to say."""
 
