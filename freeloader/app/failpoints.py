@@ -7,7 +7,7 @@ otherwise nothing is wrapped and nothing is asked. Loses what a crash would lose
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -53,8 +53,8 @@ class CrashingLane:
     def __init__(self, lane: LanePort, point: Failpoint) -> None:
         self._lane, self._point = lane, point
 
-    async def send(self, attempt: Attempt) -> AsyncIterator[Event]:
-        async with aclosing(self._lane.send(attempt)) as events:  # type: ignore[type-var]
+    async def send(self, attempt: Attempt) -> AsyncGenerator[Event, None]:
+        async with aclosing(self._lane.send(attempt)) as events:
             async for event in events:
                 if isinstance(event, Headers):
                     self._point.hit("sent")

@@ -8,7 +8,7 @@ first content came, and at the end how much is known of the consumption:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -55,34 +55,33 @@ class Watch:
         self.relayed_bytes = 0
         self.thinking_seen = False
 
-    async def events(self, lane: LanePort) -> AsyncIterator[Event]:
-        """The lane's events from the first content on; ``first_at`` is set before it is given.
+    async def relay(self, lane: LanePort, give: Callable[[Event], Awaitable[None]]) -> None:
+        """Gives the lane's events from the first content on; ``first_at`` is set before that.
 
         Ends after ``End`` or ``Fault``. A fault before any content is not
-        yielded: it is left in ``fault`` with ``first_at`` None. An answer with a flaw is
-        not yielded either: ``flaw`` says what is wrong with it, and it is left in ``kept``.
+        given: it is left in ``fault`` with ``first_at`` None. An answer with a flaw is
+        not given either: ``flaw`` says what is wrong with it, and it is left in ``kept``.
         """
         held: list[Event] = []
         self.sending = True
-        stream = lane.send(self.attempt)
-        async with aclosing(stream) as events:  # type: ignore[type-var]
+        async with aclosing(lane.send(self.attempt)) as events:
             async for event in events:
                 self._note(event)
                 if isinstance(event, Headers):
                     continue
-                if self.first_at is None and await self._is_flawed(event, held):
-                    held.append(event)
-                    continue
-                if self.first_at is None and not self._opens(event, len(held)):
-                    if self.fault is None:
-                        held.append(event)
-                    continue
                 if self.first_at is None:
+                    if await self._is_flawed(event, held):
+                        held.append(event)
+                        continue
+                    if not self._opens(event, len(held)):
+                        if self.fault is None:
+                            held.append(event)
+                        continue
                     self.first_at = self._clock.now()
-                for earlier in held:
-                    yield earlier
-                held.clear()
-                yield event
+                    for earlier in held:
+                        await give(earlier)
+                    held.clear()
+                await give(event)
         if self.flaw is not None and self.fault is None:
             self.kept = held
         self.ended_at = self._clock.now()

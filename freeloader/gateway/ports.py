@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from freeloader.books.ports import Facts, Hold, Settlement
 from freeloader.catalog.premium import Premium
 from freeloader.clock import Instant
 from freeloader.core.budget.actions import Spending
-from freeloader.core.events import Event
 from freeloader.core.model import (
     Attempt,
     Deployment,
@@ -27,6 +26,7 @@ from freeloader.core.policy.rules import Rule
 from freeloader.core.privacy import Watching
 from freeloader.core.ranking.need import Curve
 from freeloader.core.snapshot import Snapshot
+from freeloader.gateway.lanes.base import Sending
 from freeloader.money import LIST, Meters, Surcharge
 from freeloader.records import record
 from freeloader.store.rows import AttemptRow, DecisionRow
@@ -108,7 +108,7 @@ class BooksPort(Snapshot, Protocol):
 class LanePort(Protocol):
     """One way to a provider (see ``gateway.lanes``)."""
 
-    def send(self, attempt: Attempt) -> AsyncIterator[Event]: ...
+    def send(self, attempt: Attempt) -> Sending: ...
 
 
 class NamesPort(Protocol):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from freeloader.core.events import Delta, End, Fault, Usage
+from freeloader.core.events import Delta, End, Event, Fault, Usage
 from freeloader.core.fallback import Failed, Retry, Stop
 from freeloader.core.model import EMPTY, Attempt
 from freeloader.core.outcome.flaws import Asked
@@ -28,6 +28,7 @@ from freeloader.errors import FreeloaderError
 from freeloader.gateway import refusal
 from freeloader.gateway.attempts import Watch
 from freeloader.gateway.keeping import Texts
+from freeloader.gateway.limits import within
 from freeloader.gateway.lowering import for_attempt
 from freeloader.gateway.plan import Plan
 from freeloader.gateway.ports import Hold
@@ -71,7 +72,6 @@ class Run:
         self._again = Again(plan, tools)
         self._telling = Telling(self._so_far, tools)
         self._queue = Channel(_QUEUE)
-        self._ready = asyncio.Event()
         self._error: FreeloaderError | None = None
         self._left = False
         self._flawed: Flawed | None = None
@@ -89,23 +89,29 @@ class Run:
         Raises the FreeloaderError that the request ended in.
         """
         if timeout == inf:
-            await self._ready.wait()
-        elif not self._ready.is_set():
+            await self._queue.filled()
+        else:
             try:
-                async with asyncio.timeout(timeout):
-                    await self._ready.wait()
+                with within(timeout):
+                    await self._queue.filled()
             except TimeoutError:
                 return False
         if self._error is not None:
             raise self._error
         return True
 
-    async def events(self) -> AsyncIterator[Delta | Usage | End | Fault]:
+    def events(self) -> AsyncIterator[Delta | Usage | End | Fault]:
         """Deltas (``model`` rewritten), then Usage, then End or Fault."""
-        while (item := await self._queue.get()) is not _CLOSED:
-            yield item
+        return _Events(self)
+
+    async def next(self) -> Delta | Usage | End | Fault | None:
+        """The next of these; None after the last. Raises the FreeloaderError it ended in."""
+        item = await self._queue.get()
+        if item is not _CLOSED:
+            return item  # type: ignore[no-any-return]
         if self._error is not None:
             raise self._error
+        return None
 
     def abandon(self) -> None:
         """The client went away. What was used is still settled.
@@ -150,7 +156,7 @@ class Run:
     async def _drive(self) -> None:
         try:
             self._tools.books.wanted(self._plan.profile, self._plan.policy, self._so_far.started)
-            async with asyncio.timeout(self._tools.rules.timeouts().total) as self._so_far.deadline:
+            with within(self._tools.rules.timeouts().total) as self._so_far.deadline:
                 await self._until_answered()
         except asyncio.CancelledError:
             self._conclude("abandoned", None)
@@ -269,17 +275,18 @@ class Run:
             self._flawed = Flawed(candidate, watch, self._so_far.settled)
 
     async def _relay(self, watch: Watch, public_model: str) -> None:
-        async for event in watch.events(self._tools.lane):
+        async def give(event: Event) -> None:
             if isinstance(event, Delta):
                 await self._give(event, public_model)
             elif isinstance(event, Fault):
                 await self._queue.put(event)
 
+        await watch.relay(self._tools.lane, give)
+
     async def _give(self, event: Delta, public_model: str) -> None:
         event.data["model"] = public_model
         self._texts.note(event.data)
         await self._queue.put(event)
-        self._ready.set()
         self._again.answered()
 
     async def _finish(self, watch: Watch) -> None:
@@ -302,7 +309,25 @@ class Run:
             error.details.setdefault("decisionId", decision_id)
         # Its frames know this run, and would hold all of it until the collector came.
         self._error = error.with_traceback(None) if error is not None else None
-        self._ready.set()
         tools, payload = self._tools, self._plan.profile.payload
         tools.journal.decision(self._telling.row(status, error))
         self._texts.save(tools.journal, decision_id, began, payload, tools.scrub)
+
+
+class _Events:
+    """What a run tells, one after the other. (No generator: each of these costs the loop a
+    note of it, and another when it is gone.)"""
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __aiter__(self) -> _Events:
+        return self
+
+    async def __anext__(self) -> Delta | Usage | End | Fault:
+        event = await self._run.next()
+        if event is None:
+            raise StopAsyncIteration
+        return event

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from freeloader.core.events import Delta, End, Event, Fault
@@ -124,9 +125,7 @@ class Member:
                 await asyncio.sleep(delay)
             credentials = await tools.credentials(self.candidate.deployment)
             watch.attempt = replace(watch.attempt, credentials=credentials)
-            async for event in watch.events(tools.lane):
-                if isinstance(event, Delta | End | Fault):
-                    await take(self, event)
+            await watch.relay(tools.lane, partial(self._told, take))
         except FreeloaderError as problem:
             self._problem = problem.message
         except Exception:  # noqa: BLE001 - an attempt task's boundary: the others go on
@@ -136,6 +135,10 @@ class Member:
             # A task of its own: neither a cancelled member nor a shutdown may lose it.
             work = self._settle()
             await asyncio.shield(tools.tasks.start(work, f"settle {watch.attempt.id}"))
+
+    async def _told(self, take: Take, event: Event) -> None:
+        if isinstance(event, Delta | End | Fault):
+            await take(self, event)
 
     async def _settle(self) -> None:
         self.settled = await settle(self.watch, self.hold, self._decision_id, self._tools)

@@ -178,7 +178,6 @@ class CastRun(Run):
         for part in parts:
             self._texts.note(part)
             await self._queue.put(Delta(part, content=True))
-            self._ready.set()
 
     def _make_do_with_flaws(self) -> bool:
         """As any run: an answer with a flaw before none, and that is said; unless errors are

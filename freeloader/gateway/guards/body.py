@@ -17,6 +17,7 @@ from aiohttp import web
 
 from freeloader.errors import BodyTooLarge, InvalidRequest
 from freeloader.gateway.guards.memory import Claim
+from freeloader.gateway.limits import Limit
 
 #: orjson writes 254 levels and reads 1,024: what we could not write again is refused.
 MAX_DEPTH = 100
@@ -84,17 +85,17 @@ async def read_bytes(request: web.Request, max_bytes: int, limits: BodyLimits) -
     pieces: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(limits.total_seconds):
-            while True:
-                async with asyncio.timeout(limits.idle_seconds):
-                    piece = await content.readany()
-                if not piece:
-                    return b"".join(pieces)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + limits.total_seconds
+        with Limit(min(end, loop.time() + limits.idle_seconds)) as limit:
+            while piece := await content.readany():
                 size += len(piece)
                 if size > max_bytes:
                     raise _too_large(max_bytes)
                 claim.take(len(piece))
                 pieces.append(piece)
+                limit.reschedule(min(end, loop.time() + limits.idle_seconds))
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
     except TimeoutError as error:
         raise InvalidRequest(
             "The request's body did not arrive in time; send it again.", code="request_timeout"

@@ -14,7 +14,7 @@ from math import inf
 
 from freeloader.core.events import Event, Fault
 from freeloader.core.model import Attempt, Deployment
-from freeloader.gateway.lanes.base import Lane
+from freeloader.gateway.lanes.base import Lane, Sending
 from freeloader.gateway.lanes.direct.lane import DirectLane
 from freeloader.gateway.lanes.remembering import Remembered
 
@@ -41,7 +41,7 @@ class Lanes:
         self._mode = mode
         self._doubt = -inf
 
-    def send(self, attempt: Attempt) -> AsyncGenerator[Event, None]:
+    def send(self, attempt: Attempt) -> Sending:
         """The attempt's events, by the way that is open to it."""
         mode, deployment = self._mode(), attempt.deployment
         if not self._speaks.of(deployment):

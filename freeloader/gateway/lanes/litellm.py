@@ -130,7 +130,7 @@ class _Call:
             "Content-Type": "application/json",
             _CONNECT_HEADER: f"{self._limits.connect:g}",
         }
-        async with self.waits.head():
+        with self.waits.head():
             response = await lease.session.post(path, data=body, headers=headers)
         self._lease = lease
         lease.heard()
@@ -222,7 +222,7 @@ class _Call:
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
         """Pieces of the body as they come, each within the idle limit. Raises TimeoutError."""
         while True:
-            async with self.waits.piece():
+            with self.waits.piece():
                 chunk = await response.content.readany()
             if not chunk:
                 return

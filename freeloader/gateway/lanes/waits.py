@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from freeloader.core.model import Timeouts
+from freeloader.gateway.limits import Limit
 
 #: After the machine slept, a connection that is still alive says so within so many seconds.
 AWAKE_S = 5.0
@@ -23,17 +24,17 @@ class Waits:
         self._end = now + limits.total
         self._first = now + limits.first_byte
         self._idle = limits.idle
-        self._current: asyncio.Timeout | None = None
+        self._current: Limit | None = None
         #: True once something of the answer itself has come: then the gap counts.
         self.begun = False
         #: True where a wait ended because the machine had slept: nobody is to blame.
         self.slept = False
 
-    def head(self) -> asyncio.Timeout:
+    def head(self) -> Limit:
         """Until the answer's head."""
         return self._until(self._first)
 
-    def piece(self) -> asyncio.Timeout:
+    def piece(self) -> Limit:
         """Until the next piece; before the first event comments do not put off the limit."""
         gap = self._clock() + self._idle
         return self._until(gap if self.begun else min(gap, max(self._first, self._clock())))
@@ -45,16 +46,13 @@ class Waits:
     def woke(self) -> None:
         """The machine slept: what does not say anything soon is taken for dead."""
         current = self._current
-        if current is None or current.expired():
-            return
-        due, soon = current.when(), self._clock() + AWAKE_S
-        if due is None or soon < due:
+        if current is None or not current.running:
+            return  # that wait is over, and the next one is not yet begun
+        soon = self._clock() + AWAKE_S
+        if soon < current.when():
             self.slept = True
-            try:
-                current.reschedule(soon)
-            except RuntimeError:  # that wait is over, and the next one is not yet begun
-                self.slept = False
+            current.reschedule(soon)
 
-    def _until(self, moment: float) -> asyncio.Timeout:
-        self._current = asyncio.timeout_at(min(self._end, moment))
-        return self._current
+    def _until(self, moment: float) -> Limit:
+        self._current = current = Limit(min(self._end, moment))
+        return current

@@ -32,16 +32,21 @@ class Channel:
 
     async def get(self) -> Any:
         """The next one; waits for it."""
+        if not self._items:
+            await self.filled()
+        item = self._items.popleft()
+        if self._writers:
+            self._next_writer()
+        return item
+
+    async def filled(self) -> None:
+        """Until there is one to get. It is the reader's to call."""
         while not self._items:
             self._reader = asyncio.get_running_loop().create_future()
             try:
                 await self._reader
             finally:
                 self._reader = None
-        item = self._items.popleft()
-        if self._writers:
-            self._next_writer()
-        return item
 
     async def _turn(self) -> None:
         turn = asyncio.get_running_loop().create_future()

@@ -141,8 +141,8 @@ class Seeker:
         waited = self._tools.clock.now().mono - now.mono
         self._so_far.waited_s += waited
         deadline = self._so_far.deadline
-        if deadline is not None and (when := deadline.when()) is not None:
-            deadline.reschedule(when + waited)  # that was not the provider's time
+        if deadline is not None:
+            deadline.reschedule(deadline.when() + waited)  # that was not the provider's time
         return True
 
     def _refused(

@@ -5,13 +5,13 @@ A record that the run and its parts share; it decides nothing and says nothing.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
 from freeloader.clock import Instant
 from freeloader.core.routing import Candidate
 from freeloader.gateway.attempts import Watch
+from freeloader.gateway.limits import Limit
 from freeloader.gateway.plan import Plan
 from freeloader.gateway.settling import Settled
 
@@ -33,4 +33,4 @@ class SoFar:
     settled: Settled | None = None
     waited_s: float = 0.0
     #: When the whole request is late; waiting for a turn puts it off.
-    deadline: asyncio.Timeout | None = None
+    deadline: Limit | None = None

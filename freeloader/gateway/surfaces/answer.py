@@ -6,7 +6,6 @@ away abandons it.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from math import inf
@@ -17,6 +16,7 @@ from aiohttp import web
 from freeloader.core.events import Delta, End, Fault, Usage
 from freeloader.errors import FreeloaderError, UpstreamFailed, UpstreamTimeout
 from freeloader.gateway.errors_http import dumps
+from freeloader.gateway.limits import within
 from freeloader.gateway.surfaces.fields import safe_name
 from freeloader.money import Meters
 
@@ -62,7 +62,7 @@ async def answer_json(
     """The whole answer. Raises FreeloaderError; abandons the run if it does not finish here."""
     finished = False
     try:
-        async with asyncio.timeout(longest_seconds):
+        with within(longest_seconds):
             while not await run.first(inf):
                 pass
             whole = await collect(run)

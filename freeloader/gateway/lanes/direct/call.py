@@ -116,7 +116,7 @@ class Call:
     async def _post(self, way: Way) -> Response:
         """Send it; the response once its head is there. Raises TimeoutError, aiohttp's errors."""
         attempt = self._attempt
-        async with self.waits.head():
+        with self.waits.head():
             response = await way.post(
                 self._url,
                 headers_of(attempt.deployment, attempt.credentials),
@@ -171,7 +171,7 @@ class Call:
             return b""
         chunk = content.read_nowait()
         if not chunk:
-            async with self.waits.piece():
+            with self.waits.piece():
                 chunk = await content.readany()
         self.waits.heard()
         return chunk

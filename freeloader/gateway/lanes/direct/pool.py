@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
+from collections import deque
 from collections.abc import Mapping
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ import aiohttp
 from freeloader.core.model import EMPTY
 from freeloader.gateway.lanes.direct.limits import LINE_BYTES, READ_BYTES
 from freeloader.gateway.lanes.direct.wire import Response, Wire
+from freeloader.gateway.limits import within
 
 #: Calls at one provider at a time; more wait for the connect limit, then they are refused.
 CALLS_MAX = 256
@@ -85,48 +87,63 @@ class Pool:
     def __init__(self, trust: _Trust | None, proxy: str | None, calls_max: int) -> None:
         self._trust = trust
         self._proxy = proxy
-        self._room = asyncio.Semaphore(calls_max)
-        self._kept: _Kept | None = None
+        self._calls_max = calls_max
+        self._line: deque[asyncio.Future[None]] = deque()
+        self._promised = 0  # places of those who were called and are not there yet
+        self._kept: Kept | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self.calls = 0
 
-    def call(self, patience: float) -> _Place:
-        """Room for one call, as ``async with``: the way to send it by.
+    async def enter(self, patience: float) -> Kept:
+        """Takes a place for one call, which is the caller's to ``leave``: the way to send it by.
 
         Raises Full where there is none within ``patience`` seconds.
         """
-        return _Place(self, patience)
-
-    async def enter(self, patience: float) -> _Kept:
-        """Takes a place, which is the caller's to ``leave``. Raises Full."""
-        if self._room.locked():
+        if self._line or self.calls + self._promised >= self._calls_max:
             await self._wait_for_room(patience)
-        else:
-            await self._room.acquire()  # at once
         self.calls += 1
         try:
             context = await self._trust.context() if self._trust is not None else None
         except BaseException:
             self.leave(None)
             raise
-        kept = self._kept = self._kept or _Kept(context, self._proxy)
+        kept = self._kept = self._kept or Kept(context, self._proxy)
         kept.calls += 1
         return kept
 
-    def leave(self, kept: _Kept | None) -> None:
+    def leave(self, kept: Kept | None) -> None:
         self.calls -= 1
-        self._room.release()
+        if self._line:
+            self._call_next()
         if kept is not None:
             kept.calls -= 1
             if kept is not self._kept and kept.calls == 0:
                 self._discard(kept)
 
     async def _wait_for_room(self, patience: float) -> None:
+        """Until somebody who leaves calls this one. Raises Full."""
+        turn = asyncio.get_running_loop().create_future()
+        self._line.append(turn)
         try:
-            async with asyncio.timeout(patience):
-                await self._room.acquire()
-        except TimeoutError:
-            raise Full from None
+            with within(patience):
+                await turn
+        except BaseException as problem:
+            if turn.done() and not turn.cancelled():  # called, and not able to come any more
+                self._promised -= 1
+                self._call_next()
+            if isinstance(problem, TimeoutError):
+                raise Full from None
+            raise
+        self._promised -= 1
+
+    def _call_next(self) -> None:
+        """Whose turn it is, if anybody waits; who gave up is passed over."""
+        while self._line:
+            turn = self._line.popleft()
+            if not turn.done():
+                self._promised += 1
+                turn.set_result(None)
+                return
 
     def renew(self) -> None:
         """The next call opens a connection of its own."""
@@ -141,7 +158,7 @@ class Pool:
         if self._closing:
             await asyncio.wait(set(self._closing))
 
-    def _discard(self, kept: _Kept) -> None:
+    def _discard(self, kept: Kept) -> None:
         task = asyncio.create_task(kept.session.close(), name="close connections")
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -157,23 +174,7 @@ class Way(Protocol):
         ...
 
 
-class _Place:
-    """One call's place in a pool."""
-
-    __slots__ = ("_kept", "_patience", "_pool")
-
-    def __init__(self, pool: Pool, patience: float) -> None:
-        self._pool, self._patience = pool, patience
-
-    async def __aenter__(self) -> Way:
-        self._kept = await self._pool.enter(self._patience)
-        return self._kept
-
-    async def __aexit__(self, *_: object) -> None:
-        self._pool.leave(self._kept)
-
-
-class _Kept:
+class Kept:
     """One set of kept connections, and how many calls use it."""
 
     def __init__(self, context: ssl.SSLContext | None, proxy: str | None) -> None:
@@ -218,11 +219,15 @@ class _Trust:
 
     def __init__(self) -> None:
         self._reading: asyncio.Task[ssl.SSLContext] | None = None
+        self._read: ssl.SSLContext | None = None
 
     async def context(self) -> ssl.SSLContext:
+        if self._read is not None:
+            return self._read
         if self._reading is None:
             self._reading = asyncio.create_task(asyncio.to_thread(_system_trust))
-        return await asyncio.shield(self._reading)
+        self._read = await asyncio.shield(self._reading)
+        return self._read
 
 
 def _system_trust() -> ssl.SSLContext:
