@@ -10,12 +10,12 @@ class Banner:
     """``found`` are sentences ("groq: key taken over from GROQ_API_KEY").
 
     ``simulated`` is True where nothing was found and the built-in simulator
-    answers; ``client_key`` is for the owner's terminal only, never for a log.
+    answers; ``client_key`` is for the owner's terminal only, never for a log or a file.
     """
 
     address: str
     client_key: str = field(repr=False)
-    client_key_file: str = ""
+    client_key_file: str
     home: str = ""
     found: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()

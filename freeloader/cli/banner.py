@@ -13,15 +13,17 @@ SIMULATED = (
 )
 
 
-def lines(banner: Banner) -> list[str]:
-    """The whole greeting; it holds the client key, so it is for a terminal, never for a log."""
-    out = [
-        "",
-        f"xswarm answers at  {banner.address}/v1",
-        f"client key         {banner.client_key}",
-    ]
-    if banner.client_key_file:
-        out.append(f"                   (kept in {banner.client_key_file})")
+def lines(banner: Banner, *, with_key: bool) -> list[str]:
+    """The whole greeting. ``with_key``: the client key itself, which is for a person's eyes;
+    else where to read it, since what is no terminal is kept (a file, a log, a pipe to either)."""
+    file = shlex.quote(banner.client_key_file)
+    out = ["", f"xswarm answers at  {banner.address}/v1"]
+    if with_key:
+        bearer = shlex.quote(f"Authorization: Bearer {banner.client_key}")
+        out += [f"client key         {banner.client_key}", f"{'':<18} (kept in {file})"]
+    else:
+        bearer = f'"Authorization: Bearer $(cat {file})"'
+        out.append(f"client key         kept in {file}")
     if banner.home:
         out.append(f"home               {banner.home}")
     if banner.deployments:
@@ -30,15 +32,15 @@ def lines(banner: Banner) -> list[str]:
     out += _listed("problems", banner.problems)
     if banner.simulated:
         out += ["", SIMULATED]
-    return [*out, "", "Try it:", "", curl(banner.address, banner.client_key), ""]
+    return [*out, "", "Try it:", "", curl(banner.address, bearer), ""]
 
 
-def curl(address: str, client_key: str) -> str:
-    """One line that works as pasted into a shell."""
+def curl(address: str, header: str) -> str:
+    """One line that works as pasted into a shell; ``header`` is quoted for one."""
     body = '{"model":"auto","messages":[{"role":"user","content":"Say hello in five words."}]}'
     return (
         f"curl -sS {shlex.quote(address + '/v1/chat/completions')}"
-        f" -H {shlex.quote(f'Authorization: Bearer {client_key}')}"
+        f" -H {header}"
         f" -H 'Content-Type: application/json' -d {shlex.quote(body)}"
     )
 

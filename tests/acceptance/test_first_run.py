@@ -44,7 +44,8 @@ def test_from_an_empty_home_to_an_answer_and_to_a_real_account(
         lines = _told(house)
         key = house.key()
         assert any(house.url in line for line in lines)
-        assert any(key in line for line in lines)
+        assert not any(key in line for line in lines), "a file is no place for it"
+        assert any(str(house.home / "client.key") in line for line in lines)
         assert any("simulator answers" in line for line in lines)
         pasted = [line for line in lines if line.startswith("curl ")]
         assert len(pasted) == 1

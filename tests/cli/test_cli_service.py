@@ -55,7 +55,7 @@ def run(home, *, announce):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *a: stop.set())
-    announce(Banner(f"http://127.0.0.1:{server.server_port}", "xsw-key"))
+    announce(Banner(f"http://127.0.0.1:{server.server_port}", "xsw-key", "/h/client.key"))
     stop.wait(60)
     print("stopped nicely", flush=True)
     return 0
@@ -74,12 +74,15 @@ def cli(home):
     """Runs the program above on the home; whatever it left running is stopped afterwards."""
     (home / "config.toml").write_text("[server]\nport = 0\n")
 
-    def run(*words: str, mode: str = "") -> subprocess.CompletedProcess[str]:
+    def run(
+        *words: str, mode: str = "", output: int = subprocess.PIPE
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-c", PROGRAM, *words],
             cwd=ROOT,
             env={**os.environ, "XSWARM_HOME": str(home), "MODE": mode},
-            capture_output=True,
+            stdout=output,
+            stderr=subprocess.PIPE,
             text=True,
             timeout=90,
         )
@@ -193,6 +196,38 @@ def test_in_the_foreground_a_child_that_never_comes_is_told(home, capsys):
                 thread.join(10)
     assert told == [BANNER]
     assert "LiteLLM does not start" in capsys.readouterr().err
+
+
+def test_k1_the_key_is_printed_to_a_terminal_only(cli, home):
+    into_a_file = cli("start", "--daemon")
+    assert (into_a_file.returncode, "xsw-key" in into_a_file.stdout) == (0, False)
+    assert "/h/client.key" in into_a_file.stdout, "where it can be read"
+    cli("stop")
+    assert "xsw-key" in cli("start", "--daemon", "--show-key").stdout
+    cli("stop")
+    here, there = os.openpty()
+    try:
+        cli("start", "--daemon", output=there)
+        assert b"xsw-key" in os.read(here, 65_536)
+    finally:
+        os.close(here)
+        os.close(there)
+
+
+def test_k1_without_the_key_the_line_reads_it_from_its_file(tmp_path):
+    file = tmp_path / "it's here" / "client.key"
+    file.parent.mkdir()
+    file.write_text("xsw-secret\n")
+    lines = greeting.lines(Banner("http://h:1", "xsw-secret", str(file)), with_key=False)
+    assert not any("xsw-secret" in line for line in lines)
+    [command] = [line for line in lines if line.startswith("curl ")]
+    spoken = subprocess.run(
+        ["bash", "-c", f"curl() {{ printf '%s\\n' \"$@\"; }}; {command}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Authorization: Bearer xsw-secret" in spoken.stdout.splitlines()
 
 
 def test_a_child_that_never_comes_ends_the_wait_but_not_the_daemon(cli, home):
@@ -333,7 +368,8 @@ def test_a_follower_survives_rotation_and_emptying(tmp_path):
 def test_the_greeting_has_a_curl_that_a_shell_reads_back(home):
     import shlex
 
-    command = greeting.curl("http://127.0.0.1:3000", "xsw-'odd key")
+    banner = Banner("http://127.0.0.1:3000", "xsw-'odd key", "/h/client.key")
+    [command] = [one for one in greeting.lines(banner, with_key=True) if one.startswith("curl")]
     words = shlex.split(command)
     assert words[0] == "curl"
     assert "Authorization: Bearer xsw-'odd key" in words
@@ -352,7 +388,7 @@ def test_the_greeting_says_when_answers_are_pretend(simulated):
         problems=("overlay x.json: broken",),
         simulated=simulated,
     )
-    text = "\n".join(greeting.lines(banner))
+    text = "\n".join(greeting.lines(banner, with_key=True))
     assert ("simulator" in text) is simulated
     for part in ("xsw-key", "GROQ_API_KEY", "ollama at 11434", "x.json", "/h/client.key"):
         assert part in text

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,26 +75,34 @@ def init(as_json: bool) -> None:
     help="Under a service manager: prints no key, since what is printed ends in its log.",
 )
 @click.option(
+    "--show-key",
+    is_flag=True,
+    help="Print the client key also where output is no terminal, such as into a file.",
+)
+@click.option(
     "--allow-remote",
     is_flag=True,
     help="Let server.host be an address that other machines reach; it has no TLS.",
 )
 @wait_option
-def start(background: bool, managed: bool, allow_remote: bool, seconds: float) -> None:
+def start(
+    background: bool, managed: bool, show_key: bool, allow_remote: bool, seconds: float
+) -> None:
     """Start the daemon: here until Ctrl-C, or with --daemon in the background."""
     if allow_remote:
         os.environ["XSWARM_SERVER__ALLOW_REMOTE"] = "true"
-    if background and managed:
-        raise click.UsageError("--daemon and --service exclude each other.")
+    if managed and (background or show_key):
+        other = "--daemon" if background else "--show-key"
+        raise click.UsageError(f"{other} and --service exclude each other.")
     if background:
-        _start_in_background(seconds)
+        _start_in_background(seconds, show_key=show_key)
         return
     home = home_path()
     _make_home(home)
     lock = daemon.take_lock(home)
     try:
         _require_port(home)
-        greet = _greet_briefly if managed else _greet
+        greet = _greet_briefly if managed else partial(_greet, show_key=show_key)
         code = daemon.serve(
             home, lambda banner: daemon.greet_when_ready(home, banner, seconds, greet)
         )
@@ -237,7 +247,7 @@ def _require_settings(home: Path, record: Record) -> None:
         ) from error
 
 
-def _start_in_background(seconds: float) -> None:
+def _start_in_background(seconds: float, *, show_key: bool = False) -> None:
     home = home_path()
     _make_home(home)
     lock = daemon.take_lock(home)
@@ -253,12 +263,13 @@ def _start_in_background(seconds: float) -> None:
     except KeyboardInterrupt:
         note(f"\nthe daemon (pid {launch.pid}) goes on starting; `xswarm stop` ends it.")
         raise
-    _greet(banner)
+    _greet(banner, show_key=show_key)
     note(f"ready (pid {launch.pid}). `xswarm status`, `xswarm logs -f`, `xswarm stop`.")
 
 
-def _greet(banner: Banner) -> None:
-    for line in greeting.lines(banner):
+def _greet(banner: Banner, *, show_key: bool) -> None:
+    """With the key only before a person: files, pipes and their logs are kept, and shared."""
+    for line in greeting.lines(banner, with_key=show_key or sys.stdout.isatty()):
         click.echo(line)
 
 
