@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from fake_upstream import FakeUpstream
+from hostile_wire import HostileWire
 from upstream_entries import entries_for
 
 from freeloader.child.keeper import Keeper
@@ -23,15 +24,18 @@ async def upstream() -> AsyncIterator[FakeUpstream]:
     await server.stop()
 
 
+@pytest.fixture(scope="session")
+def wire(upstream: FakeUpstream) -> HostileWire:
+    return upstream.wire
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def keeper(
     upstream: FakeUpstream, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Keeper]:
     home = tmp_path_factory.mktemp("home")
     kept = Keeper(home / "run", home / "logs", SystemClock(), environ=dict(os.environ))
-    await kept.start(
-        entries_for(upstream.url), {"FREELOADER_TEST_SECRET": "planted-secret-in-pipe"}
-    )
+    await kept.start(entries_for(upstream), {"FREELOADER_TEST_SECRET": "planted-secret-in-pipe"})
     await kept.wait_ready(90)
     yield kept
     await kept.stop()

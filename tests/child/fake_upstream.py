@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from aiohttp import web
+from hostile_wire import HostileWire
 
 USAGE = {"prompt_tokens": 20, "completion_tokens": 20, "total_tokens": 530}
 RAW_429 = {"error": {"message": "Rate limit reached on tokens per day", "code": "tpd"}}
@@ -19,6 +20,8 @@ class FakeUpstream:
         self.seen: list[tuple[str, str]] = []
         self.closed: list[str] = []
         self.url = ""
+        #: Beside it, what speaks no proper HTTP.
+        self.wire = HostileWire()
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -32,10 +35,12 @@ class FakeUpstream:
         await site.start()
         port = self._runner.addresses[0][1]
         self.url = f"http://127.0.0.1:{port}/v1"
+        await self.wire.start()
 
     async def stop(self) -> None:
         assert self._runner is not None
         await self._runner.cleanup()
+        await self.wire.stop()
 
     async def _completion(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()

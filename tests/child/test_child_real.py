@@ -282,9 +282,9 @@ async def test_a_changed_config_loses_no_request(keeper: Keeper, upstream: FakeU
                 failures.append(events[-1])
 
     clients = [asyncio.create_task(traffic(number % 2 == 0)) for number in range(4)]
-    keeper.configure(entries_for(upstream.url))
+    keeper.configure(entries_for(upstream))
     extra = Entry("sim/new", "openai/ok", upstream.url)
-    keeper.configure((*entries_for(upstream.url), extra))
+    keeper.configure((*entries_for(upstream), extra))
     while not keeper.serves("sim/new"):
         most = max(most, keeper.status()["generations"])
         await asyncio.sleep(0.02)

@@ -37,7 +37,7 @@ async def test_s_leak_recycling_under_traffic_loses_no_request(
         rules=Rules(recycle_after=2),
         environ=dict(os.environ),
     )
-    await keeper.start(entries_for(upstream.url))
+    await keeper.start(entries_for(upstream))
     try:
         await keeper.wait_ready(90)
         lane, failed, answered, most = LiteLLMLane(keeper), [], 0, 0

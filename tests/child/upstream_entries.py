@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fake_upstream import FakeUpstream
+
 from freeloader.child.config import Entry
 
 MODELS = [
@@ -12,10 +14,12 @@ MODELS = [
 ]  # fmt: skip
 
 
-def entries_for(url: str) -> tuple[Entry, ...]:
+def entries_for(upstream: FakeUpstream) -> tuple[Entry, ...]:
+    url = upstream.url
     found = [Entry(f"sim/{model}", f"openai/{model}", url) for model in MODELS]
     return (
         *found,
         Entry("groq/ok", "groq/ok", url),
+        Entry("raw/x", "openai/x", upstream.wire.url),
         Entry("dead/x", "openai/x", "http://127.0.0.1:9"),
     )

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import itertools
 import tracemalloc
+from collections import Counter
 from typing import Any
 
 import orjson
@@ -23,9 +24,9 @@ from provider_kit import (
     stream_handler,
 )
 
+from freeloader.child.inflate import PIECE_BYTES, Inflate, Unreadable
 from freeloader.core.events import Delta, End, Event, Fault, Usage
 from freeloader.core.model import Timeouts
-from freeloader.gateway.lanes.direct.inflate import PIECE_BYTES, Inflate, Unreadable
 from freeloader.gateway.lanes.direct.telling import Telling
 from freeloader.gateway.lanes.sse import TooLong
 from freeloader.gateway.surfaces import shapes
@@ -197,6 +198,39 @@ async def test_u5_streams_that_say_nothing_come_to_a_fault(body: bytes) -> None:
     async with provider(stream_handler(body)) as served, asyncio.timeout(20):
         answer = answer_of(await collect(attempt(served.url, stream=True)))
     assert answer.phase == "stream"
+
+
+@pytest.mark.parametrize("body", [b"data: {}\n\n" * 20_000, b"\n" * 200_000, b": c\n" * 50_000])
+async def test_u5_a_flood_of_nothing_is_worked_off_in_small_parts(
+    body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two pieces the loop serves others; before, one read of a flood stopped it."""
+    turn, fed = 0, Counter[int]()
+    plain = Telling.feed
+
+    def feed(self: Telling, piece: bytes) -> list[Event]:
+        fed[turn] += len(piece)
+        return plain(self, piece)
+
+    async def others() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(Telling, "feed", feed)
+    task = asyncio.create_task(others())
+    async with provider(stream_handler(body)) as served, asyncio.timeout(20):
+        await collect(attempt(served.url, stream=True))
+    task.cancel()
+    assert sum(fed.values()) == len(body)
+    assert max(fed.values()) <= 2 * PIECE_BYTES
+
+
+async def test_u5_who_says_nothing_is_not_listened_to_for_long() -> None:
+    async with provider(stream_handler(*[b"data: {}\n\n" * 5_000] * 200)) as served:
+        answer = answer_of(await collect(attempt(served.url, stream=True)))
+    assert (answer.error_class, answer.phase) == ("TooLong", "stream")
 
 
 async def test_u2_comments_do_not_put_off_the_first_event() -> None:

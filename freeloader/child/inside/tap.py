@@ -3,7 +3,7 @@
 LiteLLM maps, merges and loses statuses, headers, bodies and usage on the way
 back, differently per provider. The wire itself does not, so it is read there:
 one ``Wire`` per request, found through a context variable. The tap changes
-nothing that passes; it only remembers a bounded part of it. Calls to the
+nothing that passes ``bounds``; it only remembers a bounded part of it. Calls to the
 warm-up host are answered here, so that a child can be warmed without network.
 """
 
@@ -19,7 +19,9 @@ import aiohttp
 import httpx
 import orjson
 
+from freeloader.child.bodies import many_values
 from freeloader.child.heads import bounded_headers
+from freeloader.child.inside.bounds import bound
 
 BODY_BYTES = 4096
 _TAIL_BYTES = 16 * 1024
@@ -153,12 +155,13 @@ def _install_async() -> None:
         _outgoing(wire, request)
         options["follow_redirects"] = False
         try:
-            response = await plain_send(self, request, stream=stream, **options)
+            response = await plain_send(self, request, stream=True, **options)
+            wire.begin(response.status_code, response.headers)
+            bound(response)
+            await _listen(wire, response, stream)
         except (httpx.HTTPError, OSError) as error:
             wire.broke(error)
             raise
-        wire.begin(response.status_code, response.headers)
-        await _listen(wire, response, stream)
         return response
 
     httpx.AsyncClient.send = send  # type: ignore[method-assign]
@@ -206,6 +209,7 @@ def _outgoing(wire: Wire, request: httpx.Request) -> None:
     only without the header. (Nor are redirects followed: a key is for one host.)
     """
     wire.calls += 1
+    request.headers["accept-encoding"] = "identity"
     if request.headers.get("authorization") == _NO_KEY:
         del request.headers["authorization"]
     limits = request.extensions.get("timeout")
@@ -217,11 +221,10 @@ def _outgoing(wire: Wire, request: httpx.Request) -> None:
 
 async def _listen(wire: Wire, response: httpx.Response, stream: bool) -> None:
     """Remember the body: now where it is there or an error, else as it is read."""
-    if not stream:
-        wire.feed(response.content)
-        return
-    if response.status_code >= 400:
+    if not stream or response.status_code >= 400:
         wire.feed(await response.aread())
+        if many_values(response.content):
+            raise httpx.DecodingError("an answer of more values than any answer has")
         return
     plain = response.aiter_bytes
 

@@ -7,14 +7,17 @@ beside LiteLLM's version of it (see ``upstream``).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
 import aiohttp
 import orjson
 
+from freeloader.child.bodies import parsed
 from freeloader.child.config import wire_name
 from freeloader.child.crew import Lease
+from freeloader.child.inflate import pieces
 from freeloader.core.events import Answer, Delta, End, Event, Fault, Headers
 from freeloader.core.model import Attempt
 from freeloader.errors import Unavailable
@@ -171,11 +174,8 @@ class _Call:
     def _answered(self, body: bytes, meta: dict[str, Any]) -> list[Event]:
         """The events of a JSON answer."""
         reading = Reading(stream=False)
-        try:
-            data = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            data = None
-        if not isinstance(data, dict) or not reading.take(data):
+        data = parsed(body)
+        if data is None or not reading.take(data):
             return [Fault(self._unusable(meta, "EmptyAnswer"))]
         usage = reading.usage(meta)
         if not reading.content and not meta.get("finish"):
@@ -188,8 +188,8 @@ class _Call:
         trailer: dict[str, Any] = {}
         failure: dict[str, Any] = {}
         try:
-            async for chunk in self._chunks(response):
-                for event in parser.feed(chunk):
+            async for piece in self._pieces(response):
+                for event in parser.feed(piece):
                     if event.name == TRAILER_EVENT:
                         trailer = trailer_of(event.data)
                         continue
@@ -230,6 +230,14 @@ class _Call:
             if self._lease is not None:
                 self._lease.heard()
             yield chunk
+
+    async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+        """The same in smaller ones: of what comes in a flood, the rest waits for others' turns."""
+        async for chunk in self._chunks(response):
+            for number, piece in enumerate(pieces(chunk)):
+                if number:
+                    await asyncio.sleep(0)
+                yield piece
 
     async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
         """The whole body, bounded in size and by the idle limit. Raises TimeoutError."""
@@ -279,11 +287,7 @@ def _data(event: ServerEvent) -> dict[str, Any] | None:
     """A chunk's JSON; None for ``[DONE]`` and for what is no JSON object."""
     if event.data == b"[DONE]":
         return None
-    try:
-        data = orjson.loads(event.data)
-    except orjson.JSONDecodeError:
-        return None
-    return data if isinstance(data, dict) else None
+    return parsed(event.data)
 
 
 def _our_fault(message: str, error_class: str, phase: str) -> Answer:

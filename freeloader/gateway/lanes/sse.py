@@ -40,6 +40,11 @@ class SseParser:
         self._data: list[bytes] = []
         self._held = 0
 
+    @property
+    def held(self) -> int:
+        """Bytes of an event that has not come to its end."""
+        return len(self._rest) + self._held
+
     def feed(self, chunk: bytes) -> list[ServerEvent]:
         """The events that ``chunk`` completes. Raises TooLong."""
         if self._head is not None:

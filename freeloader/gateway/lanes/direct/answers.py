@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
+from freeloader.child.bodies import parsed
 from freeloader.core.events import Answer
 
 _TEXT = 4096
-#: Levels of a provider's JSON; orjson reads 1,024 of them, and writes no more than 254.
-_LEVELS = 100
 #: Finish reasons seen at OpenAI-compatible providers, as LiteLLM maps them; others: ``stop``.
 _FINISHES: Mapping[str, str] = {
     **{name: name for name in ("stop", "length", "tool_calls", "function_call", "content_filter")},
@@ -24,29 +21,6 @@ _FINISHES: Mapping[str, str] = {
     "tool_use": "tool_calls",
     **dict.fromkeys(("refusal", "sensitive", "content_filtered", "SAFETY"), "content_filter"),
 }
-
-
-def parsed(data: bytes) -> dict[str, Any] | None:
-    """A JSON object; None for anything else."""
-    try:
-        found = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(found, dict) or (_many_levels(data) and _deeper(found, _LEVELS)):
-        return None
-    return found
-
-
-def _many_levels(data: bytes) -> bool:
-    """True where it may be nested deeper than can be written again; mostly just long text."""
-    return data.count(b"[") + data.count(b"{") > _LEVELS
-
-
-def _deeper(value: object, levels: int) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels == 0 or any(
-        _deeper(one, levels - 1) for one in inner if isinstance(one, (dict, list))
-    )
 
 
 def tidy(data: dict[str, Any], ident: str, created: int, *, stream: bool) -> None:

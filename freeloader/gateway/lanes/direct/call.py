@@ -13,13 +13,13 @@ from functools import lru_cache
 import aiohttp
 
 from freeloader.child.heads import bounded_headers
+from freeloader.child.inflate import Inflate, Unreadable
 from freeloader.clock import Clock
 from freeloader.core.events import Answer, Event, Fault, Headers
 from freeloader.core.model import Attempt
 from freeloader.gateway.lanes.direct import answers
 from freeloader.gateway.lanes.direct.address import headers_of
 from freeloader.gateway.lanes.direct.body import STREAM_OPTIONS, body_of, fields_refused, told
-from freeloader.gateway.lanes.direct.inflate import Inflate, Unreadable
 from freeloader.gateway.lanes.direct.pool import Way
 from freeloader.gateway.lanes.direct.telling import Telling
 from freeloader.gateway.lanes.direct.wire import Response
@@ -35,6 +35,10 @@ _REFUSAL_BYTES = 64 * 1024
 _REFUSAL_S = 5.0
 #: A stream's last bytes come with its end; they are not waited for longer (seconds).
 _LAST_S = 0.05
+#: Comments and empty events that are read without a word between them.
+_VAIN_BYTES = 256 * 1024
+#: Pieces of a whole answer that are unpacked at a time, before others have a turn.
+_PIECES = 32
 #: Fields that are left out one after another, at most.
 _SHEDS_MAX = 4
 #: What sending and reading may raise; every one of them becomes an event.
@@ -67,7 +71,8 @@ class Call:
         self._response: Response | None = None
         self._began = self._over = False
         self._inflate = Inflate()
-        self._size = 0
+        self._unread: Iterator[bytes] = iter(())
+        self._size = self._vain = 0
         self._telling = Telling(self._stream, f"chatcmpl-{attempt.id}", int(clock.now().wall))
         self.waits = Waits(attempt.timeouts)
 
@@ -152,13 +157,24 @@ class Call:
         return bool(names)
 
     async def _next(self, response: Response, found: list[Event]) -> None:
-        """Reads on in a stream; its events go to ``found``, also where it then breaks."""
+        """Reads on in a stream; its events go to ``found``, also where it then breaks.
+
+        A piece at a time: of what comes in a flood, the rest waits until others had a turn.
+        """
         telling = self._telling
-        if chunk := await self._chunk(response):
-            for piece in self._plain(chunk):
-                found += telling.feed(piece)
+        piece = next(self._unread, None)
+        if piece is not None:
+            await asyncio.sleep(0)
+        elif chunk := await self._chunk(response):
+            self._unread = self._plain(chunk)
+            piece = next(self._unread, b"")
+        if piece:
+            found += telling.feed(piece)
             self.waits.begun = telling.begun
-        if telling.over or not chunk:
+            self._vain = 0 if found else self._vain + len(piece)
+            if self._vain - telling.held > _VAIN_BYTES:
+                raise TooLong(f"a stream of over {_VAIN_BYTES} bytes that say nothing")
+        if telling.over or piece is None:
             self._over = True
             if telling.over:
                 await self._last(response)
@@ -188,7 +204,10 @@ class Call:
         parts: list[bytes] = []
         self.waits.begun = True
         while chunk := await self._chunk(response):
-            parts.extend(self._plain(chunk))
+            for piece in self._plain(chunk):
+                parts.append(piece)
+                if len(parts) % _PIECES == 0:
+                    await asyncio.sleep(0)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def _last(self, response: Response) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from freeloader.child.bodies import parsed
 from freeloader.core.events import Delta, End, Event, Fault
 from freeloader.core.model import EMPTY
 from freeloader.gateway.lanes.direct import answers
@@ -36,6 +37,11 @@ class Telling:
         #: True once a chunk came, whatever it said.
         self.begun = False
 
+    @property
+    def held(self) -> int:
+        """Bytes of an event that has not come to its end."""
+        return self._parser.held
+
     def feed(self, piece: bytes) -> list[Event]:
         """The chunks that a piece of a stream completes. Raises TooLong."""
         if not self.begun and len(self._head) < _GARBAGE:
@@ -56,7 +62,7 @@ class Telling:
 
     def whole(self, body: bytes) -> list[Event]:
         """The events of a JSON answer."""
-        data, reading = answers.parsed(body), self._reading
+        data, reading = parsed(body), self._reading
         if data is None:
             return self.broken("EmptyAnswer", body[:_GARBAGE])
         if self._stream:
@@ -78,7 +84,7 @@ class Telling:
             if event.data == _DONE:
                 self.over = True
                 break
-            data = answers.parsed(event.data)
+            data = parsed(event.data)
             if data is None:
                 continue
             self.begun = True

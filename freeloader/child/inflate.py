@@ -10,7 +10,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-PIECE_BYTES = 64 * 1024
+#: What is worked through at a time: between two of them the loop serves others.
+PIECE_BYTES = 8 * 1024
 #: zlib finds out by itself whether it is gzip or deflate.
 _EITHER = 32 + zlib.MAX_WBITS
 _PLAIN = frozenset({"", "identity", "none"})
@@ -35,7 +36,7 @@ class Inflate:
             raise Unreadable(f"the body is encoded as {self._unknown!r}")
         inflater = self._inflater
         if inflater is None:
-            yield chunk
+            yield from pieces(chunk)
             return
         rest = chunk
         while rest and not inflater.eof:  # what comes behind the end is nobody's business
@@ -46,3 +47,12 @@ class Inflate:
             rest = inflater.unconsumed_tail
             if piece:
                 yield piece
+
+
+def pieces(chunk: bytes) -> Iterator[bytes]:
+    """``chunk`` in pieces; mostly it is one."""
+    if len(chunk) <= PIECE_BYTES:
+        yield chunk
+        return
+    for start in range(0, len(chunk), PIECE_BYTES):
+        yield chunk[start : start + PIECE_BYTES]
