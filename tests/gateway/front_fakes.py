@@ -5,23 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 import aiohttp
+from front_books import FakeBooks
+from front_scripts import FakePipeline
 
 from freeloader.clock import Instant
-from freeloader.core.events import Delta, End, Fault, Usage
-from freeloader.core.model import Account, Caller, Deployment, Level, Model, Profile, Provider
-from freeloader.core.snapshot import UNMEASURED
-from freeloader.errors import FreeloaderError, NotFound
+from freeloader.core.model import Caller, Level
+from freeloader.errors import NotFound
 from freeloader.gateway.counting import Counts
 from freeloader.gateway.guards.body import BodyLimits
 from freeloader.gateway.server import Running, build_app, serve
 from freeloader.gateway.services import Services
 from freeloader.gateway.surfaces.sse import StreamLimits
-from freeloader.money import Meters, Price
 
 ADMIN, CLIENT, VIEWER, BOUND = "xs-admin", "xs-client", "xs-viewer", "xs-bound"
 CALLERS = {
@@ -46,231 +45,6 @@ class ServerPart:
     cors_origins: Sequence[str] = ()
     body_bytes_max: int = 200_000
     request_seconds_max: float = 600
-
-
-def answer(text: str = "hi", **extra: Any) -> dict[str, Any]:
-    """A chat answer as a lane hands it over."""
-    return {
-        "id": "chatcmpl-7",
-        "object": "chat.completion",
-        "created": 5,
-        "model": "groq/small",
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": text},
-                "finish_reason": "stop",
-            }
-        ],
-        **extra,
-    }
-
-
-def piece(delta: Mapping[str, Any], finish: str | None = None, **extra: Any) -> dict[str, Any]:
-    """A stream chunk as a lane hands it over."""
-    return {
-        "id": "chatcmpl-7",
-        "object": "chat.completion.chunk",
-        "created": 5,
-        "model": "groq/small",
-        "choices": [{"index": 0, "delta": dict(delta), "finish_reason": finish}],
-        **extra,
-    }
-
-
-USAGE = Usage(
-    Meters(requests=1, input=9, output=3),
-    raw={"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12},
-)
-JSON_SCRIPT = (Delta(answer(), True), USAGE, End("stop"))
-SSE_SCRIPT = (
-    Delta(piece({"role": "assistant", "content": ""}), False),
-    Delta(piece({"content": "he"}), True),
-    Delta(piece({"content": "llo"}), True),
-    Delta(piece({}, "stop"), False),
-    USAGE,
-    End("stop"),
-)
-
-
-class FakeRun:
-    """Plays a script: how often ``first`` says "not yet", then an error or events."""
-
-    def __init__(self, plan: Script) -> None:
-        self.decision_id = "d-1"
-        self._plan = plan
-        self._waits = plan.waits
-        self.abandoned = asyncio.Event()
-        self.ended = False
-
-    async def first(self, timeout: float) -> bool:
-        if self._waits:
-            self._waits -= 1
-            return False
-        if self._plan.error is not None:
-            raise self._plan.error
-        if self._plan.hang:
-            await asyncio.Event().wait()
-        return True
-
-    def headers(self) -> dict[str, str]:
-        return {
-            "X-Freeloader-Decision-Id": self.decision_id,
-            "X-Freeloader-Provider": "groq",
-            "X-Freeloader-Model": "groq/small",
-            "X-Freeloader-Strategy": "balanced",
-            "X-Freeloader-Reason": "it is – free",
-            "X-Freeloader-Attempts": "1",
-        }
-
-    def routing(self) -> dict[str, Any]:
-        return {"provider": "groq", "model": "groq/small", "attempts": 1, "alternatives": []}
-
-    def accounting(self) -> dict[str, Any]:
-        assert self.ended, "accounting is asked for before the run ended"
-        return {
-            "tokensIn": 9,
-            "tokensOut": 3,
-            "costUsd": 0.0,
-            "latencyMs": 12,
-            "quotaUsed": {"requests": 1},
-            "estimated": False,
-        }
-
-    def budget(self) -> dict[str, Any]:
-        return {"dailySpent": 0.0, "dailyRemaining": 5.0, "projectSpent": None}
-
-    async def events(self) -> AsyncIterator[Delta | Usage | End | Fault]:
-        for event in self._plan.events:
-            if isinstance(event, FreeloaderError):
-                raise event
-            if event is HANG:
-                await asyncio.Event().wait()
-            yield event  # type: ignore[misc]
-        self.ended = True
-
-    def abandon(self) -> None:
-        self.abandoned.set()
-
-
-HANG = object()
-
-
-@dataclass
-class Script:
-    """What the next runs do."""
-
-    events: Sequence[Any] = JSON_SCRIPT
-    waits: int = 0
-    error: FreeloaderError | None = None
-    hang: bool = False
-
-
-@dataclass
-class FakePipeline:
-    script: Script = field(default_factory=Script)
-    profiles: list[Profile] = field(default_factory=list)
-    callers: list[Caller] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
-    runs: list[FakeRun] = field(default_factory=list)
-    broken: Exception | None = None
-
-    async def prepare(self, profile: Profile, caller: Caller, *, spend: bool = True) -> Profile:
-        return profile
-
-    def begin(self, profile: Profile, caller: Caller, request_id: str) -> FakeRun:
-        if self.broken is not None:
-            raise self.broken
-        self.profiles.append(profile)
-        self.callers.append(caller)
-        self.ids.append(request_id)
-        run = FakeRun(self.script)
-        self.runs.append(run)
-        return run
-
-    def explain(self, profile: Profile, caller: Caller) -> dict[str, Any]:
-        self.profiles.append(profile)
-        return {"winner": "groq@0/small", "candidates": []}
-
-
-GROQ = Provider("groq", "Groq", "cloud", "active", "groq", "openai", "https://groq.example")
-LOCAL = Provider("ollama", "Ollama", "local", "active", "ollama", "openai", "http://127.0.0.1:1")
-SMALL = Model(
-    "small", "groq", "small", intelligence=3.5, speed=8.0, context=8192, free=True,
-    capabilities=frozenset({"streaming", "tools"}), price=Price(150_000, 600_000),
-)  # fmt: skip
-BIG = Model("org/big", "groq", "big", intelligence=None, context=131072, free=True)
-TINY = Model("tiny", "ollama", "tiny", intelligence=1.8)
-
-
-def house(*models: tuple[Provider, Model, str]) -> dict[str, Deployment]:
-    out = {}
-    for provider, model, tier in models:
-        account = Account(provider.id, 0, tier=tier)
-        name = f"{account.name}/{model.id}"
-        out[name] = Deployment(name, provider, account, model, name, provider.base_url)
-    return out
-
-
-@dataclass
-class FakeBooks:
-    deployments: dict[str, Deployment] = field(
-        default_factory=lambda: house(
-            (GROQ, SMALL, "free"), (GROQ, BIG, "paid"), (LOCAL, TINY, "free")
-        )
-    )
-    pauses: dict[str, Any] = field(default_factory=dict)
-    quotas: dict[str, Any] = field(default_factory=dict)
-    asked: list[str | None] = field(default_factory=list)
-    resets: list[tuple[str | None, int | None]] = field(default_factory=list)
-    stopped: bool = True
-    spent_known: bool = True
-    no_money: str | None = None
-
-    def quota_alerts(self, now: Instant) -> list[dict[str, Any]]:
-        return [{"type": "quota_near", "message": "requests per 1d: 9 of 10 used", "at": "",
-                 "window": "groq@0|requests|1d|"}]  # fmt: skip
-
-    def reset(self, provider: str | None, idx: int | None, now: Instant) -> int:
-        self.resets.append((provider, idx))
-        return 3
-
-    def health(self, deployment: str) -> Any:
-        return UNMEASURED
-
-    def paused(self, deployment: Deployment, now: float) -> Any:
-        return self.pauses.get(deployment.id)
-
-    def strain(self, deployment: Deployment, expected: Meters, need: float, now: float) -> None:
-        return None
-
-    def quota(self, deployment: Deployment, upper: Meters, now: float) -> Any:
-        return self.quotas.get(deployment.id)
-
-    def beyond_ceiling(self, deployment: Deployment, asked: Meters, now: float) -> None:
-        return None
-
-    def budget_view(self, project: str | None, now: Instant) -> dict[str, Any]:
-        self.asked.append(project)
-        span = {"limit": 5.0, "softLimit": None, "spent": 1.0, "held": 0.0, "remaining": 4.0,
-                "requests": 7, "resetsAt": "2026-11-21T00:00:00.000Z"}  # fmt: skip
-        coming = {"monthlyAtCurrentRate": 1.0, "exhaustedAt": None}
-        return {"daily": span, "monthly": span, "projects": {}, "alerts": [], "projection": coming}
-
-    async def confirm_spike(self, now: Instant) -> bool:
-        stopped, self.stopped = self.stopped, False
-        return stopped
-
-    def windows_view(self, now: Instant) -> list[dict[str, Any]]:
-        return [
-            {"provider": "groq", "account": 0, "model": None, "metric": "requests",
-             "window": "1m", "limit": 30, "used": 0, "held": 0, "remaining": 30,
-             "resetsAt": None, "confidence": "high", "source": ""},
-            {"provider": "groq", "account": 0, "model": "small",
-             "metric": "requests", "window": "1d", "limit": 1000, "used": 10, "held": 0,
-             "remaining": 9, "resetsAt": "2026-11-21T00:00:00.000Z", "confidence": "high",
-             "source": "https://groq.example"},
-        ]  # fmt: skip
 
 
 class Recorder:

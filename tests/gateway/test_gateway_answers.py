@@ -8,19 +8,8 @@ from typing import Any
 
 import orjson
 import pytest
-from front_fakes import (
-    CLIENT,
-    HANG,
-    HELLO,
-    SSE_SCRIPT,
-    USAGE,
-    House,
-    Script,
-    ServerPart,
-    answer,
-    piece,
-    well_formed,
-)
+from front_fakes import CLIENT, HELLO, House, ServerPart, well_formed
+from front_scripts import HANG, SSE_SCRIPT, USAGE, Script, answer, piece
 
 from freeloader import errors
 from freeloader.core.events import Answer, Delta, End, Fault

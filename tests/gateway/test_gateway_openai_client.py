@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import openai
 import pytest
 import pytest_asyncio
-from front_fakes import CLIENT, SSE_SCRIPT, House, Script
+from front_fakes import CLIENT, House
+from front_scripts import SSE_SCRIPT, Script
 
 from freeloader import errors
 

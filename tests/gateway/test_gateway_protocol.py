@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import orjson
 import pytest
-from front_fakes import CLIENT, House, Script, answer
+from front_fakes import CLIENT, House
+from front_scripts import Script, answer
 
 from freeloader.core.events import Delta
 from freeloader.gateway.server import HTTP_LIMITS, Running, build_app, serve

@@ -1,4 +1,4 @@
-"""What a body may say: refused, dropped, passed, counted, directives; and the Profile."""
+"""What a body may say: refused, dropped, passed, counted; and the Profile that comes of it."""
 
 from __future__ import annotations
 
@@ -6,26 +6,15 @@ from typing import Any
 
 import orjson
 import pytest
-from front_fakes import BOUND, CALLERS, CLIENT, HELLO, House, well_formed
+from front_fakes import HELLO, House, well_formed
 from hypothesis import given
 from hypothesis import strategies as st
+from surface_shapes import CALL, CALLER, TOOL, USER, chat
 
-from freeloader.core.model import Profile
 from freeloader.errors import FreeloaderError, InvalidRequest
 from freeloader.gateway.surfaces.chat import parse_chat
 from freeloader.gateway.surfaces.completions import parse_completion
 from freeloader.gateway.surfaces.fields import REFUSED
-from freeloader.money import pico_from_usd
-
-CALLER = CALLERS[CLIENT]
-USER: dict[str, Any] = {"role": "user", "content": "hello"}
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
-CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-
-
-def chat(headers: dict[str, str] | None = None, **fields: Any) -> Profile:
-    return parse_chat({"messages": [USER], **fields}, headers or {}, CALLER)
-
 
 STEERING = [
     "api_base", "base_url", "api_key", "api_version", "fallbacks", "num_retries",
@@ -300,160 +289,3 @@ def test_any_body_is_a_profile_or_a_typed_error(body: dict[str, Any]) -> None:
         except FreeloaderError as error:
             said.append(error.message)
     assert all(said)
-
-
-def test_directives_may_ride_anywhere() -> None:
-    gates = {"minIntelligence": 5}
-    for profile in (
-        chat(strategy="cost-first", qualityGates=gates, project="p", session="s", max_cost=0.5),
-        chat(strategy="cost-first", quality_gates=gates, project="p", session="s", maxCost=0.5),
-        chat(freeloader={"strategy": "cost-first", "qualityGates": gates, "project": "p",
-                         "session": "s", "max_cost": 0.5}),
-        chat({"X-Freeloader-Strategy": "cost-first", "X-Freeloader-Project": "p",
-              "X-Freeloader-Gates": '{"minIntelligence": 5}', "X-Freeloader-Session": "s",
-              "X-Freeloader-Max-Cost": "0.5"}),
-    ):  # fmt: skip
-        assert profile.level.strategy == "cost-first"
-        assert profile.level.gates.min_intelligence == 5
-        assert profile.level.max_cost == pico_from_usd("0.5")
-        assert (profile.project, profile.session) == ("p", "s")
-        assert set(profile.payload) == {"messages"}
-
-
-def test_the_body_is_nearer_and_constraints_add_up() -> None:
-    headers = {"X-Freeloader-Strategy": "cost-first", "X-Freeloader-Max-Cost": "0.1",
-               "X-Freeloader-Gates": '{"minIntelligence": 5, "blockLocal": true}'}  # fmt: skip
-    level = chat(
-        headers, strategy="balanced", max_cost=9, qualityGates={"minIntelligence": 3}
-    ).level
-    assert level.strategy == "balanced"
-    assert level.max_cost == pico_from_usd("0.1")
-    assert (level.gates.min_intelligence, level.gates.block_local) == (5, True)
-
-
-def test_unknown_directives_name_the_nearest() -> None:
-    for fields, near in (
-        ({"freeloader": {"strategi": "balanced"}}, "strategy"),
-        ({"qualityGates": {"minInteligence": 3}}, "minIntelligence"),
-    ):
-        with pytest.raises(InvalidRequest) as caught:
-            chat(**fields)
-        assert near in caught.value.message
-
-
-def test_the_same_directive_twice_is_refused() -> None:
-    with pytest.raises(InvalidRequest):
-        chat(strategy="balanced", freeloader={"strategy": "cost-first"})
-
-
-@pytest.mark.parametrize(
-    ("fields", "headers"),
-    [({"strategy": "multi-cast"}, {}), ({"targets": 3}, {}), ({"selection": "diverse"}, {}),
-     ({"aggregation": "all"}, {}), ({"freeloader": {"targets": 2}}, {}),
-     ({}, {"X-Freeloader-Targets": "2"}), ({}, {"X-Freeloader-Aggregation": "consensus"})],
-)  # fmt: skip
-def test_who_says_how_to_multi_cast_means_multi_cast(
-    fields: dict[str, Any], headers: dict[str, str]
-) -> None:
-    assert chat(headers, **fields).level.strategy == "multi-cast"
-
-
-@pytest.mark.parametrize(
-    ("fields", "param"),
-    [({"targets": 0}, "targets"), ({"targets": 11}, "targets"), ({"targets": "many"}, "targets"),
-     ({"selection": "cheap"}, "selection"), ({"aggregation": "vote"}, "aggregation"),
-     ({"strategy": "balanced", "targets": 2}, "targets")],
-)  # fmt: skip
-def test_wrong_multi_cast_directives_are_refused(fields: dict[str, Any], param: str) -> None:
-    with pytest.raises(InvalidRequest) as refused:
-        chat(**fields)
-    assert refused.value.param == param
-
-
-@pytest.mark.parametrize(
-    ("fields", "strategy", "selection"),
-    [({"priority": "cheap"}, "cost-first", None), ({"priority": "best"}, "quality-first", None),
-     ({"priority": "balanced"}, "balanced", None), ({"latency_pref": "fast"}, "speed-first", None),
-     ({"priority": "best", "latency_pref": "fast"}, "quality-first", None),
-     ({"latency_pref": "normal"}, None, None),
-     ({"priority": "cheap", "targets": 2}, "multi-cast", "cheapest"),
-     ({"priority": "best", "strategy": "multi-cast"}, "multi-cast", "best")],
-)  # fmt: skip
-def test_priority_and_latency_pref_name_a_strategy(
-    fields: dict[str, Any], strategy: str | None, selection: str | None
-) -> None:
-    level = chat(**fields).level
-    assert (level.strategy, level.selection) == (strategy, selection)
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [{"X-Freeloader-Gates": "{"}, {"X-Freeloader-Gates": "[1]"}, {"X-Freeloader-Max-Cost": "x"},
-     {"X-Freeloader-Max-Cost": "nan"}, {"X-Freeloader-Max-Cost": "-1"},
-     {"X-Freeloader-Strategy": "x"}, {"X-Freeloader-Project": "a/b"},
-     {"x-freeloader-stratgy": "balanced"}, {"X-Freeloader-Budget": "1"}],
-)  # fmt: skip
-def test_wrong_header_directives_are_refused(headers: dict[str, str]) -> None:
-    with pytest.raises(InvalidRequest):
-        chat(headers)
-
-
-def test_task_and_session_have_more_than_one_name() -> None:
-    assert chat(metadata={"taskType": "coding", "run": "7"}).task == "coding"
-    assert chat(metadata={"taskType": "coding", "run": "7"}).dropped == ("metadata",)
-    assert chat(metadata={"task_type": "reasoning"}).dropped == ()
-    assert chat(user="u1").session == "u1"
-    assert chat(user="u1", session="s1").session == "s1"
-
-
-def test_a_bound_key_brings_its_project() -> None:
-    assert parse_chat(HELLO, {}, CALLERS[BOUND]).project == "alpha"
-
-
-@pytest.mark.parametrize("prompt", ["hi", ["hi"]])
-def test_a_prompt_becomes_one_message(prompt: Any) -> None:
-    asked = parse_completion({"prompt": prompt, "logprobs": 2, "echo": True}, {}, CALLER)
-    assert asked.profile.operation == "completion"
-    assert asked.profile.payload["messages"] == [{"role": "user", "content": "hi"}]
-    assert (asked.profile.payload["logprobs"], asked.profile.payload["top_logprobs"]) == (True, 2)
-    assert asked.echo == "hi"
-
-
-@pytest.mark.parametrize(
-    ("fields", "param"),
-    [({}, "prompt"), ({"prompt": ""}, "prompt"), ({"prompt": ["a", "b"]}, "prompt"),
-     ({"prompt": []}, "prompt"), ({"prompt": [1, 2]}, "prompt"), ({"prompt": [[1]]}, "prompt"),
-     ({"prompt": "x", "suffix": "y"}, "suffix"), ({"prompt": "x", "logprobs": -1}, "logprobs"),
-     ({"prompt": "x", "echo": "yes"}, "echo"), ({"prompt": "x", "n": 3, "best_of": 2}, "best_of")],
-)  # fmt: skip
-def test_wrong_completions_are_named(fields: dict[str, Any], param: str) -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        parse_completion(fields, {}, CALLER)
-    assert caught.value.param == param
-
-
-def test_best_of_is_held_for_and_not_sent() -> None:
-    body = {"prompt": "x", "n": 1, "best_of": 4, "max_tokens": 10}
-    profile = parse_completion(body, {}, CALLER).profile
-    assert profile.upper.output == 40
-    assert "best_of" not in profile.payload
-    assert profile.dropped == ("best_of",)
-
-
-def test_a_dearer_tier_is_passed_on_and_multiplies_the_price() -> None:
-    profile = chat(service_tier="priority")
-    assert profile.payload["service_tier"] == "priority"
-    assert profile.surcharge.factor > 1
-
-
-@pytest.mark.parametrize("tier", ["auto", "default", "standard", "on_demand", "flex"])
-def test_no_tier_is_ever_held_for_less_than_list_price(tier: str) -> None:
-    profile = chat(service_tier=tier)
-    assert "service_tier" not in profile.payload
-    assert (profile.surcharge.factor, profile.surcharge.flat) == (1, 0)
-
-
-def test_a_web_search_is_in_the_hold_and_needs_a_model_that_searches() -> None:
-    profile = chat(web_search_options={}, n=2)
-    assert "search" in profile.needs
-    assert profile.surcharge.flat == 2 * chat(web_search_options={}).surcharge.flat > 0
