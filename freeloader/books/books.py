@@ -59,6 +59,9 @@ class Books(Standing):
         self._health.heed(self._said())
         self._ranking.replace(self._deployments)
         self._quotas.replaced()
+        self._allowances.replace(deployments)
+        if self._sums.begun:  # before that, what windows have counted is not known
+            self._allowances.look(self._clock.now().wall)
         self._pacer.replaced()
         self._breakers.replaced()
         self._version += 1
@@ -91,6 +94,7 @@ class Books(Standing):
         self._breakers.reset(provider, idx)
         keys = self._quotas.reset(provider, idx, now.wall)
         self._quota_alerts.forget(keys)
+        self._allowances.look(now.wall)
         self._changed()
         return len(keys)
 
@@ -186,6 +190,7 @@ class Books(Standing):
         hold.settlement = done
         self._open.pop(hold.attempt_id, None)
         self._quotas.settle(hold.reservations, hold.deployment, meters, now.wall)
+        self._allowances.look_at(hold.deployment.id, now.wall)
         if hold.sort is not None and basis == "reported":
             self._pacer.came_to(hold.sort, meters)
         self._look(hold, hold.seen, now.wall)
@@ -212,6 +217,7 @@ class Books(Standing):
         hold.settlement = done
         self._open.pop(hold.attempt_id, None)
         self._quotas.release(hold.reservations, now.wall, sent=sent)
+        self._allowances.look_at(hold.deployment.id, now.wall)
         self._look(hold, hold.seen, now.wall)
         budget.release(hold.balances, hold.cost)
         self._changed()
@@ -327,6 +333,7 @@ class Books(Standing):
         self._sums.inherit(fresh)
         await self._watcher.load(fresh, now.wall)
         self._sums.begin(fresh)
+        self._allowances.look(now.wall)
 
     async def flush_dirty(self) -> int:
         """Saves changed windows, soon; to be called every 250 ms. How many there were.
@@ -335,6 +342,7 @@ class Books(Standing):
         """
         now = self._clock.now()
         self._ranking.touch(self._health.fade(now.mono))
+        self._allowances.look(now.wall)
         await self._extras.alerts()
         self._watcher.save()
         if self._sums.begun:
@@ -377,11 +385,13 @@ class Books(Standing):
         hold.balances = self._sums.purse.claim(
             hold.request_id, hold.project, hold.key_id, hold.cost, now
         )
+        self._allowances.look_at(hold.deployment.id, now)
         self._breakers.begin(hold.deployment, hold.attempt_id)
         self._open[hold.attempt_id] = hold
 
     def _undo(self, hold: Hold) -> None:
         self._quotas.release(hold.reservations, hold.at.wall, sent=False)
+        self._allowances.look_at(hold.deployment.id, hold.at.wall)
         budget.release(hold.balances, hold.cost)
         self._breakers.end(hold.deployment, hold.attempt_id)
         self._open.pop(hold.attempt_id, None)

@@ -8,7 +8,7 @@ fades: nobody who is refused is measured, so that a slow minute would last for e
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from freeloader.core.feedback import Opinion
@@ -49,11 +49,21 @@ class HealthBook:
         self._tracks: dict[str, _Track] = {}  # the one measured longest ago comes first
         self._views: dict[str, Health] = {}
         self._told: dict[str, Mapping[str, Opinion]] = {}
+        self._covered: set[str] = set()
 
     def of(self, deployment: str) -> Health:
         view = self._views.get(deployment, UNMEASURED)
+        if self._covered and deployment in self._covered:
+            view = replace(view, covered=True)
         told = self._told and self._told.get(deployment)
         return replace(view, opinions=told) if told else view
+
+    def cover(self, deployments: Iterable[str], covered: bool) -> None:
+        """Whether the free allowance of these, which can be billed, lasts for another call."""
+        if covered:
+            self._covered.update(deployments)
+        else:
+            self._covered.difference_update(deployments)
 
     def heed(self, told: Mapping[str, Mapping[str, Opinion]]) -> set[str]:
         """What people said, by deployment and task; of whom that is something else than before."""
@@ -65,6 +75,7 @@ class HealthBook:
         """Forgets those that are gone."""
         self._tracks = {k: v for k, v in self._tracks.items() if k in deployments}
         self._views = {k: v for k, v in self._views.items() if k in deployments}
+        self._covered &= deployments
 
     def answered(
         self,

@@ -6,7 +6,7 @@ alerts. What an attempt claims, settles or leaves behind is ``books.Books``'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +23,7 @@ from freeloader.books.reckoning import Reckoning
 from freeloader.books.watching.watcher import Watcher
 from freeloader.books.windows import shown
 from freeloader.books.windows.alerts import QuotaAlerts
+from freeloader.books.windows.allowances import Allowances
 from freeloader.books.windows.quotas import Quotas
 from freeloader.clock import Clock, Instant
 from freeloader.core.budget import BudgetRules, actions
@@ -47,6 +48,7 @@ class Standing:
         self._ranking = Ranking(self._health.of)
         self._breakers = Breakers()
         self._quotas = Quotas()
+        self._allowances = Allowances(self._quotas, self._covers)
         self._pacer = Pacer()
         self._watcher = Watcher(ledger)
         self._quota_alerts = QuotaAlerts()
@@ -142,6 +144,10 @@ class Standing:
             return None
         windows, meters = self._quotas.likely(deployment, expected, now)
         return self._pacer.strain(deployment, windows, meters, expected, need, now)
+
+    def _covers(self, deployments: Collection[str], covered: bool) -> None:
+        self._health.cover(deployments, covered)
+        self._ranking.touch(deployments)
 
     # ── what is shown ────────────────────────────────────────────────────────
 

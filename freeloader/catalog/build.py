@@ -101,6 +101,7 @@ def limit(doc: LimitDoc, tier: FreeTierDoc) -> Limit:
         expires_days=doc.expires_days,
         confidence=doc.confidence if "confidence" in doc.model_fields_set else tier.confidence,
         source=doc.source,
+        allowance=doc.allowance,
     )
 
 

@@ -49,6 +49,7 @@ class LimitDoc(Doc):
     """``amount`` is a count; for the metric ``usd`` it is decimal dollars.
 
     ``concurrency`` has no period: its ``window`` is ``once`` and its ``reset`` ``unknown``.
+    ``allowance``: so much is free; accounts of a paid tier go on beyond it for money.
     """
 
     metric: str
@@ -63,6 +64,7 @@ class LimitDoc(Doc):
     excludes: list[str] = []
     per_request_ceiling: bool = False
     expires_days: Count | None = None
+    allowance: bool = False
     confidence: Confidence = "low"
     source: str = ""
     note: str = ""

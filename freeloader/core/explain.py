@@ -35,6 +35,8 @@ def reason(candidate: Candidate, policy: Policy, resolution: Resolution, attempt
     else:
         head = f"{what}: {_standing(candidate, policy)}"
     money = "free" if not deployment.billable else _price_words(candidate)
+    if candidate.covered:
+        money = _covered_words(candidate)
     place = "local" if deployment.local else money
     parts = [head, place, _strongest(candidate.terms)]
     if candidate.stays:
@@ -122,6 +124,8 @@ def shown(candidate: Candidate) -> dict[str, Any]:
         "holdUsd": None if candidate.hold is None else usd_from_pico(candidate.hold),
         "passes": verdict is None,
     }
+    if candidate.covered:
+        out["allowance"] = True
     if candidate.standing:
         out["standing"] = candidate.standing
     if candidate.stays:
@@ -204,6 +208,12 @@ def _strongest(terms: Sequence[Term]) -> str:
         return ""
     best = max(terms, key=lambda t: t.value * t.weight)
     return f"{best.name} counts most ({best.why})"
+
+
+def _covered_words(candidate: Candidate) -> str:
+    """What a free allowance covers is held like any other call that can be billed."""
+    held = "" if candidate.hold is None else f", ${usd_from_pico(candidate.hold):.4g} held"
+    return f"within its account's free allowance{held or ', money held'} all the same"
 
 
 def _price_words(candidate: Candidate) -> str:

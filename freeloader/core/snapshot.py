@@ -35,6 +35,8 @@ class Health:
     tokens_per_second: float | None = None
     #: What people said of this model's answers, by task.
     opinions: Mapping[str, Opinion] = EMPTY
+    #: It can be billed, and its account's free allowance lasts for another call.
+    covered: bool = False
 
     @property
     def speed(self) -> float | None:

@@ -13,7 +13,7 @@ from freeloader.errors import InvalidRequest
 from freeloader.money import METERS, pico_from_usd, usd_from_pico
 from freeloader.settings import read
 from freeloader.settings.read import Wrong
-from freeloader.settings.spelling import snake
+from freeloader.settings.spelling import camel, snake
 
 _METRICS = frozenset({*METERS, "tokens", "concurrency"})
 _WINDOW = re.compile(r"[1-9]\d{0,4}[smhd]|month|once")
@@ -47,6 +47,7 @@ def _limit(entry: Any) -> Limit:
             "charged_on": read.one_of(("accepted", "sent")),
             "excludes": read.names,
             "per_request_ceiling": read.flag,
+            "allowance": read.flag,
             "expires_days": read.integer(1, 36_500),
         },
     )
@@ -95,6 +96,11 @@ def limit_row(limit: Limit) -> dict[str, Any]:
         row["expiresDays"] = limit.expires_days
     if limit.excludes:
         row["excludes"] = list(limit.excludes)
+    if limit.charged_on != "accepted":
+        row["chargedOn"] = limit.charged_on
+    for name in ("per_request_ceiling", "allowance"):
+        if getattr(limit, name):
+            row[camel(name)] = True
     return row
 
 

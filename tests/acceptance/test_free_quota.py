@@ -18,6 +18,7 @@ FEW = {"metric": "requests", "amount": 2, "window": "2s", "reset": "rolling", "s
 FIFTY = {**DAY, "amount": 50, "scope": "account"}
 REPORT = [{"path": f"data.free_model_daily_requests.{means}", "metric": "requests",
            "window": "1d", "means": means} for means in ("limit", "used")]  # fmt: skip
+GIFT = {**DAY, "amount": 3, "scope": "account", "allowance": True}
 SLOW = {"firstMs": 4000, "tokensPerSecond": 100}
 
 
@@ -33,6 +34,8 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
                                                                          "latency": SLOW}}),
             "large": free(MANY, models={"many": {"free": True}}),
             "hasty": free(FEW, models={"few": {"free": True}}),
+            "gift": free(models={"dear": {"free": False}}),
+            "cheap": free(models={"plain": {"free": False}}),
             "router": free(FIFTY, style="openrouter", models={"any:free": {"free": True}}),
         },
     }  # fmt: skip
@@ -64,7 +67,17 @@ def house(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> Ite
         endpoints={"models": "/models", "quota": "/key"},
         quotaReport=REPORT,
     )
-    built.overlay("pretend", {"version": "2026.11.20", "providers": providers})
+    paid = {
+        name: provider(
+            f"{simulator.url}/{name}/v1",
+            {one: model(one, free=False, pricing={"input": price, "output": price})},
+            freeTier={**tier, "limits": limits},
+        )
+        for name, one, price, limits in (("gift", "dear", 2.0, [GIFT]), ("cheap", "plain", 0.1, []))
+    }
+    built.overlay("pretend", {"version": "2026.11.20", "providers": {**providers, **paid}})
+    for name in paid:
+        built.xswarm("account", "add", name, "-", "--tier", "paid", stdin=f"key-{name}\n")
     for name in providers:
         built.xswarm("account", "add", name, "-", "--tier", "free", stdin=f"key-{name}\n")
     with running(built):
@@ -176,6 +189,35 @@ def test_a_provider_tells_what_is_left_and_who_else_used_the_key(
     assert "key_used_elsewhere" in {a["type"] for a in house.get("/v1/free-tiers")["alerts"]}
     assert "key_used_elsewhere" in house.xswarm("status")
     assert len(seen(simulator, "any:free")) == calls + 5
+
+
+def test_what_a_paid_account_gets_for_nothing_goes_first_and_holds_money(house: House) -> None:
+    def ask() -> Any:
+        fields = {"strategy": "cost-first", "qualityGates": {"paidOnly": True}}
+        status, _, body = house.chat(**fields, max_tokens=50)
+        assert status == 200, body
+        return body
+
+    answers = [ask() for _ in range(2)]
+    again(house)
+    answers += [ask() for _ in range(3)]
+    assert [one["routing"]["provider"] for one in answers] == ["gift"] * 3 + ["cheap"] * 2
+    said = [one["routing"]["reason"] for one in answers]
+    assert ["free allowance" in text and "held" in text for text in said] == [True] * 3 + [
+        False
+    ] * 2
+    assert answers[0]["usage"]["quotaUsed"]["requests"] == 1
+    # Nothing proved that they were free: they are charged at list price, so that the budget holds.
+    assert all(one["usage"]["costUsd"] > 0 for one in answers)
+    (row,) = house.get("/v1/free-tiers?provider=gift")["windows"]
+    assert (row["used"], row["limit"], row["allowance"], row["tier"]) == (3, 3, True, "paid")
+    house.xswarm("account", "set", "cheap@1", "--limit", "requests=1/1d,reset=calendar,allowance")
+    assert ask()["routing"]["provider"] == "cheap"
+    (row,) = house.get("/v1/free-tiers?provider=cheap")["windows"]
+    assert (row["used"], row["allowance"], row["source"]) == (1, True, "own")
+    assert ask()["routing"]["provider"] == "cheap", "what is gone is paid for: nothing is refused"
+    shown = house.xswarm("free", "--provider", "gift")
+    assert "allowance" in shown
 
 
 def test_a_reset_is_the_owners_and_in_the_audit(house: House) -> None:

@@ -99,7 +99,14 @@ def test_free_limits_as_the_facts_have_them() -> None:
     assert limits_of("cloudflare") >= {("units", 10000, "1d", "calendar", "account")}
     assert limits_of("ovhcloud") == {("requests", 2, "1m", "unknown", "ip+model")}
     assert limits_of("zai") == {("concurrency", 1, "once", "unknown", "model")}
-    assert limits_of("huggingface") == {("usd", PICO_PER_USD // 10, "month", "calendar", "account")}
+    assert limits_of("huggingface") == {
+        ("usd", PICO_PER_USD // 10, "month", "calendar", "account"),
+        ("usd", 2 * PICO_PER_USD, "month", "unknown", "account"),  # what PRO includes
+    }
+    gifts = {p.id: [x.tier for x in p.limits if x.allowance] for p in BARE.providers.values()}
+    assert {name: tiers for name, tiers in gifts.items() if tiers} == {
+        "cloudflare": [None], "huggingface": ["pro"],
+    }  # fmt: skip
 
 
 def test_limits_carry_their_small_print() -> None:

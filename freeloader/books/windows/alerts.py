@@ -115,7 +115,12 @@ def _due(
     full = quota.full_at(window, now)
     back = f"; full again {iso(full)}" if full is not None and isfinite(full) else ""
     amounts = f"{used:,.0f} of {window.amount:,}"
-    if spent:
+    if deployment.gives(limit):
+        whose = f"free allowance of {whose}"
+    if spent and deployment.gives(limit):
+        said = f"{whose}: all {window.amount:,} used, calls cost money now{back}"
+        yield "quota_spent", said, data
+    elif spent:
         yield "quota_spent", f"{whose}: {amounts} used, nothing is left{back}", data
     elif near:
         yield "quota_near", f"{whose}: {amounts} used{back}", data

@@ -16,10 +16,12 @@ from freeloader.core.quota import Window
 
 
 class Bound(NamedTuple):
-    """A deployment's windows. ``derived``: one of them counts what follows from other meters;
-    ``ceilings`` are those of them that no single request may exceed."""
+    """A deployment's windows. ``walls``: those that refuse (the others count what is free for an
+    account that can be billed); ``derived``: one of all counts what follows from other meters;
+    ``ceilings`` are those of the walls that no single request may exceed."""
 
     windows: tuple[Window, ...]
+    walls: tuple[Window, ...]
     derived: bool
     ceilings: tuple[Window, ...]
 
@@ -67,14 +69,18 @@ class Bindings:
 
     def _bind(self, deployment: Deployment, now: float) -> Bound:
         """Looks up the windows of a deployment that was not asked about before."""
-        pinned = bool(deployment.account.limits)
+        pinned = deployment.pinned
+        walls: list[Window] = []
+        given: list[Window] = []
+        for limit in deployment.limits:
+            window = self._window(limit, quota.key_of(limit, deployment), now, pinned)
+            (given if deployment.gives(limit) else walls).append(window)
         learnt = self._learner.limits(deployment)
-        windows = tuple(
-            self._window(limit, quota.key_of(limit, deployment), now, pinned)
-            for limit in deployment.limits
-        ) + tuple(self._learnt_window(limit, deployment, now) for limit in learnt)
-        ceilings = tuple(window for window in windows if window.limit.per_request_ceiling)
-        bound = Bound(windows, any(window.derived for window in windows), ceilings)
+        walls += [self._learnt_window(limit, deployment, now) for limit in learnt]
+        windows = (*walls, *given)
+        ceilings = tuple(window for window in walls if window.limit.per_request_ceiling)
+        derived = any(window.derived for window in windows)
+        bound = Bound(windows, tuple(walls), derived, ceilings)
         self.bound[deployment.id] = bound
         return bound
 
@@ -118,6 +124,7 @@ class Bindings:
     def _restore(self, window: Window, now: float) -> None:
         state = self._saved.pop(window.key, None)
         if state is None:
+            self._begin_as_twin(window, now)
             return
         try:
             quota.restore(window, state, now)
@@ -125,6 +132,20 @@ class Bindings:
             # Not a state we wrote: a window that cannot be read is not a window that is empty.
             window.counter.put(float(window.amount), now)
         self.restored.add(window.key)
+
+    def _begin_as_twin(self, window: Window, now: float) -> None:
+        """What counts the same calls is as far used, where one becomes the other: a limit that
+        is now an allowance, or an allowance of an account that is no longer paid for."""
+        other = quota.twin_of(window.key)
+        twin, state = self._windows.get(other), self._saved.get(other)
+        if twin is not None:
+            state = quota.dump(twin)
+        if state is None or state.get("kind") != window.kind:
+            return
+        try:
+            quota.restore(window, {**state, "amount": window.amount}, now)
+        except (KeyError, TypeError, ValueError):
+            window.counter.put(float(window.amount), now)
 
 
 def _shape(limit: Limit) -> tuple[object, ...]:

@@ -231,7 +231,7 @@ class Learner:
 
 def _pinned(deployment: Deployment, span: _Span) -> bool:
     """True where somebody says what this limit is: the registry, or the owner."""
-    return bool(deployment.account.limits) or any(
+    return deployment.pinned or any(
         limit.metric == span[0] and limit.window == span[1] for limit in deployment.limits
     )
 

@@ -63,13 +63,19 @@ class Quotas:
         """The windows a deployment counts in."""
         return self._windows.of(deployment, now).windows
 
+    def given(self, deployment: Deployment, now: float) -> tuple[Window, ...]:
+        """Those that count what is free for its account, which can be billed."""
+        windows, walls, _, _ = self._windows.of(deployment, now)
+        return tuple(window for window in windows if window not in walls)
+
     def check(self, deployment: Deployment, upper: Meters, now: float) -> Verdict | None:
         """None if all windows have room; else the refusal that lasts longest."""
         # Asked of every candidate, most of whose windows are known and have room.
-        windows, derived, _ = self._bound.get(deployment.id) or self._windows.of(deployment, now)
-        meters = metered(deployment, upper, windows, ceiling=True) if derived else upper
+        bound = self._bound.get(deployment.id) or self._windows.of(deployment, now)
+        _, walls, derived, _ = bound
+        meters = metered(deployment, upper, walls, ceiling=True) if derived else upper
         worst: Verdict | None = None
-        for window in windows:
+        for window in walls:
             if has_room(window, meters, now):
                 continue
             verdict = quota.verdict(window, meters, now)
@@ -112,14 +118,15 @@ class Quotas:
     def _metered(
         self, deployment: Deployment, upper: Meters, now: float
     ) -> tuple[tuple[Window, ...], Meters]:
-        windows, derived, _ = self._windows.of(deployment, now)
-        return windows, metered(deployment, upper, windows, ceiling=True) if derived else upper
+        _, walls, derived, _ = self._windows.of(deployment, now)
+        return walls, metered(deployment, upper, walls, ceiling=True) if derived else upper
 
     def likely(
         self, deployment: Deployment, expected: Meters, now: float
     ) -> tuple[tuple[Window, ...], Meters]:
         """The windows of a deployment, and what a call that comes to ``expected`` takes there."""
-        windows, derived, _ = self._bound.get(deployment.id) or self._windows.of(deployment, now)
+        bound = self._bound.get(deployment.id) or self._windows.of(deployment, now)
+        windows, _, derived, _ = bound
         if derived:
             return windows, metered(deployment, expected, windows, ceiling=False)
         return windows, expected
@@ -137,7 +144,10 @@ class Quotas:
         found = [(held, self._windows[held.key]) for held in holds]
         meters = metered(deployment, used, (window for _, window in found), ceiling=False)
         for held, window in found:
-            quota.settle(window, held, quota.need(window.limit, meters), now)
+            amount = quota.need(window.limit, meters)
+            if deployment.gives(window.limit):  # what is beyond it is paid for, and not counted
+                amount = min(amount, max(0, int(window.amount - window.counter.used(now))))
+            quota.settle(window, held, amount, now)
             self._dirty.add(held.key)
         if self.learner.passed(deployment, used, now):
             self._windows.replaced()
@@ -159,8 +169,8 @@ class Quotas:
         """What headers say. ``holds``: of the attempt whose answer carried them, if known;
         ``accepted``: it was settled, else it was refused and released."""
         own = {held.key: held for held in holds}
-        pinned = bool(deployment.account.limits)
-        windows = self.bound(deployment, now)
+        pinned = deployment.pinned
+        windows = self._windows.of(deployment, now).walls  # nobody's header speaks of a gift
         for means in ("limit", "remaining", "used", "reset"):
             for one in seen:
                 if one.means != means:
@@ -192,8 +202,8 @@ class Quotas:
         }
         done: set[tuple[str, str]] = set()
         for deployment in deployments:
-            pinned = bool(deployment.account.limits)
-            windows = self.bound(deployment, now)
+            pinned = deployment.pinned
+            windows = self._windows.of(deployment, now).walls
             for one in sorted(seen, key=lambda o: o.means != "limit"):
                 for window in quota.matching(windows, one.metric, one.window):
                     if (window.key, one.means) in done:

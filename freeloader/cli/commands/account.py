@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 WINDOW = re.compile(
     r"(?P<metric>[A-Za-z]+)=(?P<amount>[0-9]+(?:[.][0-9]+)?)/(?P<window>[0-9]+[smhd]|month|once)"
-    r"(?P<more>(?:,[A-Za-z]+=[^,]+)*)"
+    r"(?P<more>(?:,[A-Za-z_]+(?:=[^,]+)?)*)"
 )
 limit_option = click.option(
     "--limit",
@@ -25,7 +25,7 @@ limit_option = click.option(
     metavar="METRIC=AMOUNT/WINDOW",
     help="A limit of its own, e.g. requests=1000/1d or "
     "requests=20/1d,reset=calendar,timezone=America/Los_Angeles,scope=model; "
-    "they replace the registry's.",
+    "they replace the registry's. With ,allowance: what a paid account gets for nothing.",
 )
 same_account_option = click.option(
     "--same-account-as",
@@ -255,9 +255,15 @@ def _limit(text: str) -> dict[str, Any]:
     amount = found["amount"]
     row["amount"] = float(amount) if "." in amount else int(amount)
     for part in filter(None, found["more"].split(",")):
-        key, _, value = part.partition("=")
-        row[key] = int(value) if value.isdecimal() else value
+        key, equals, value = part.partition("=")
+        row[key] = _value(value) if equals else True
     return row
+
+
+def _value(text: str) -> str | int | bool:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    return int(text) if text.isdecimal() else text
 
 
 def _which(backend: Backend, name: str) -> tuple[str, int]:

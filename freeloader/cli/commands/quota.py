@@ -91,6 +91,8 @@ def _lines(row: Mapping[str, Any], now: float) -> Iterator[tuple[Any, ...]]:
     metric = row.get("metric")
     used, left = row.get("used") or 0, row.get("remaining") or 0
     window = f"{metric} / {row.get('window')}" if metric != "concurrency" else "running calls"
+    if row.get("allowance"):
+        window += " (allowance)"
     yield (
         *head,
         window,

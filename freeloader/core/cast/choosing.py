@@ -129,9 +129,10 @@ class _Table:
         elif self._ask.policy.selection == "diverse" and deployment.model.family in self._families:
             self._similar.append(candidate)
         else:
-            if deployment.billable:
+            passing = routing.passing_of(candidate, self._snapshot)
+            if not passing.free:
                 self._seat(self._spared)
-            self._seat((candidate,))
+            self._seat((candidate._replace(covered=passing.covered),))
 
     def fill(self) -> None:
         """With those that were put back: the family seen already, the spared, the last."""

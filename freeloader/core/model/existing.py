@@ -154,6 +154,8 @@ class Deployment:
     billable: bool = field(init=False)
     #: The limits in force: the account's own, else the model's, else the provider's.
     limits: tuple[Limit, ...] = field(init=False)
+    #: True where the owner said what may be used: no header says otherwise.
+    pinned: bool = field(init=False)
 
     def __post_init__(self) -> None:
         local = self.provider.local
@@ -161,8 +163,22 @@ class Deployment:
         put(self, "public_model", f"{self.provider.id}/{self.model.id}")
         put(self, "local", local)
         put(self, "billable", self.account.billable and not local)
-        own = self.account.limits or self.model.limits or self.provider.limits
-        put(self, "limits", tuple(limit for limit in own if self._concerns(limit)))
+        put(self, "limits", tuple(limit for limit in self._stated() if self._concerns(limit)))
+        put(self, "pinned", any(not self.gives(limit) for limit in self.account.limits))
+
+    def gives(self, limit: Limit) -> bool:
+        """True for what the account gets for nothing and is billed beyond: it counts, and
+        refuses nobody."""
+        return limit.allowance and self.billable
+
+    def _stated(self) -> tuple[Limit, ...]:
+        """An owner who says only what is free for a paid account leaves its limits as they are,
+        and the other way round."""
+        own, published = self.account.limits, self.model.limits or self.provider.limits
+        if not own or not self.billable:
+            return own or published
+        said = {self.gives(limit) for limit in own}
+        return own + tuple(limit for limit in published if self.gives(limit) not in said)
 
     def _concerns(self, limit: Limit) -> bool:
         if limit.tier is not None and limit.tier != self.account.tier:

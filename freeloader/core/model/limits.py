@@ -13,7 +13,8 @@ class Limit:
     and ``s|m|h|d``, or ``month``, or ``once``; ``reset`` is ``refill``,
     ``rolling``, ``calendar`` (in ``timezone``) or ``unknown``; ``scope`` is
     ``account``, ``model``, ``ip`` or ``ip+model``. ``amount`` 0 means: not on
-    this plan. Money limits (metric ``usd``) are in picodollars.
+    this plan. Money limits (metric ``usd``) are in picodollars. ``allowance``: it is what
+    an account gets for nothing; one that can be billed goes on beyond it, for money.
     """
 
     metric: str
@@ -30,6 +31,7 @@ class Limit:
     expires_days: int | None = None
     confidence: str = "low"
     source: str = ""
+    allowance: bool = False
 
 
 @dataclass(frozen=True, slots=True)

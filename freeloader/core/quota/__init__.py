@@ -10,6 +10,7 @@ there; where something cannot be known, the larger count is taken.
 from freeloader.core.quota.counting import mark, release, reserve, reset, settle
 from freeloader.core.quota.fitting import (
     ceiling,
+    covers,
     fits,
     fits_behind,
     full_at,
@@ -39,6 +40,7 @@ from freeloader.core.quota.window import (
     owner_of,
     reset_at,
     too_large,
+    twin_of,
     window_for,
 )
 
@@ -49,6 +51,7 @@ __all__ = [
     "blocked_until",
     "ceiling",
     "claim",
+    "covers",
     "dump",
     "exhaust",
     "fits",
@@ -71,6 +74,7 @@ __all__ = [
     "restore",
     "settle",
     "too_large",
+    "twin_of",
     "verdict",
     "window_for",
 ]

@@ -107,6 +107,15 @@ def verdict(window: Window, meters: Meters, now: float, ahead: int = 0) -> Verdi
     return Verdict("quota", "quota_exhausted", f"{said}; free again {iso(until)}", until)
 
 
+def covers(window: Window, now: float) -> bool:
+    """Whether a free allowance has room for one more call as calls were so far."""
+    if blocked_until(window, now) is not None:
+        return False
+    calls = max(1, window.order)
+    usual = 1.0 if window.limit.metric == "requests" else max(1.0, window.charged / calls)
+    return window.counter.used(now) + window.held + usual <= window.amount + EPSILON
+
+
 def ceiling(window: Window, asked: Meters) -> Verdict | None:
     """``never_fits`` as a refusal in words, or None."""
     if not never_fits(window, asked):

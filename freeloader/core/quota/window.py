@@ -18,6 +18,8 @@ from freeloader.money import Meters
 RECHECK = 1.0
 #: Refilling buckets are floats: a millionth of a token is not a refusal.
 EPSILON = 1e-6
+#: What the key of a free allowance ends in: a limit may count the same beside it.
+_GIVEN = "|allowance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,13 @@ def key_of(limit: Limit, deployment: Deployment, root: int | None = None) -> str
     """The bucket a limit of this deployment counts in; equal keys share one count."""
     pattern = ",".join(limit.applies_to)
     parts = (owner_of(limit.scope, deployment, root), limit.metric, limit.window, pattern)
-    return "|".join(parts)
+    key = "|".join(parts)
+    return key + _GIVEN if limit.allowance else key
+
+
+def twin_of(key: str) -> str:
+    """The other of two buckets that count the same calls: a limit, and what of it is free."""
+    return key.removesuffix(_GIVEN) if key.endswith(_GIVEN) else key + _GIVEN
 
 
 def window_for(limit: Limit, key: str, now: float) -> Window:

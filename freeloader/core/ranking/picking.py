@@ -50,10 +50,16 @@ def _unmeasured(_: str) -> Health:
 
 
 class Passing(NamedTuple):
-    """A candidate that nothing refuses; ``soft``: why somebody else is to serve, if anybody can."""
+    """A candidate that nothing refuses; ``soft``: why somebody else is to serve, if anybody can;
+    ``covered``: its account can be billed, and gets this for nothing."""
 
     deployment: Deployment
     soft: Soft | None = None
+    covered: bool = False
+
+    @property
+    def free(self) -> bool:
+        return self.covered or not self.deployment.billable
 
 
 class Pick:
@@ -74,9 +80,9 @@ class Pick:
         if self.certain:
             return
         if one.soft is None:
-            if self._spare is None or self._fit or self._replaces(one.deployment, self._spare):
+            if self._spare is None or self._fit or self._replaces(one, self._spare):
                 self._fit.append(one)
-            elif not one.deployment.billable:
+            elif one.free:
                 self._spares += 1
         elif one.soft.only_free:
             self._spares += 1
@@ -86,10 +92,10 @@ class Pick:
             self._last = self._last or one
         self.certain = len(self._fit) >= self._want or self._spares >= SPARES
 
-    def _replaces(self, one: Deployment, spared: Passing) -> bool:
+    def _replaces(self, one: Passing, spared: Passing) -> bool:
         """While a free one is only spared, neither what can be billed takes its place nor, where
         it is up to the request's need, what is not."""
-        return not one.billable and (self._able(one) or not self._able(spared.deployment))
+        return one.free and (self._able(one.deployment) or not self._able(spared.deployment))
 
     def _order(self, spared: Passing) -> tuple[bool, float]:
         return (not self._able(spared.deployment), _strain_of(spared))
@@ -106,7 +112,7 @@ class Pick:
         fit = self._fit[: self._want]
         if len(fit) == 1:
             return fit[0]
-        costs = [likely_cost(self._profile, one.deployment) for one in fit]
+        costs = [likely_cost(self._profile, one) for one in fit]
         known = [cost for cost in costs if cost is not None]
         if not known:
             return fit[0]
@@ -134,7 +140,8 @@ def gives_way(
         return stay.soft.told().verdict.reason  # nothing is kept for habit's sake
     match policy.strategy:
         case "cost-first":
-            mine, other = likely_cost(profile, held), likely_cost(profile, winner)
+            other = likely_cost(profile, Passing(winner, covered=health(winner.id).covered))
+            mine = likely_cost(profile, stay)
             if mine is None or other is None or mine > other:
                 return "would cost more, and the strategy is cost-first"
         case "quality-first":
@@ -155,11 +162,11 @@ def _strain_of(one: Passing) -> float:
     return 0.0 if one.soft is None else one.soft.strain
 
 
-def likely_cost(profile: Profile, deployment: Deployment) -> int | None:
-    """Picodollars that the request likely costs there; 0: nothing can be billed, None: unknown."""
-    if not deployment.billable:
+def likely_cost(profile: Profile, one: Passing) -> int | None:
+    """Picodollars that the request likely costs there; 0: it is free, None: unknown."""
+    if one.free:
         return 0
-    price = deployment.model.price
+    price = one.deployment.model.price
     return None if price is None else price.cost(profile.expected)
 
 

@@ -59,9 +59,10 @@ def blended_price(deployment: Deployment) -> float | None:
     return whole / (_INPUT_SHARE + _OUTPUT_SHARE) / 1_000_000
 
 
-def cost_value(deployment: Deployment) -> float:
-    """1 for free, ``1/(1+price)`` for what can be billed, 0 for an unknown price."""
-    if free_of_charge(deployment):
+def cost_value(deployment: Deployment, health: Health = UNMEASURED) -> float:
+    """1 for free, also by an allowance while it lasts; ``1/(1+price)`` for what can be billed,
+    0 for an unknown price."""
+    if health.covered or free_of_charge(deployment):
         return 1.0
     price = blended_price(deployment)
     return 0.0 if price is None else HALF_PRICE / (HALF_PRICE + price)
@@ -196,7 +197,9 @@ def weighed(
     """``score`` with the shares already worked out: for ranking thousands."""
     cost, speed, quality, local = parts
     value = intelligence(deployment, task, health)
-    ease = cost * cost_value(deployment) + speed * _unit(speed_blend(deployment, health) / 10)
+    ease = cost * cost_value(deployment, health) + speed * _unit(
+        speed_blend(deployment, health) / 10
+    )
     return (
         ease * _fitness(value, need, quality)
         + quality * _quality(value, need)
@@ -219,7 +222,12 @@ def terms(
     fit = _fitness(value, need, quality)
     short = "" if fit == 1 else f"; counted at {fit:.0%}, being short of the {need:g} needed"
     parts = [
-        Term("cost", cost_value(deployment) * fit, cost, _cost_why(deployment) + short),
+        Term(
+            "cost",
+            cost_value(deployment, health) * fit,
+            cost,
+            _cost_why(deployment, health) + short,
+        ),
         Term("speed", _unit(rate / 10) * fit, speed, _speed_why(deployment, health, rate) + short),
         Term(
             "quality",
@@ -234,9 +242,11 @@ def terms(
     return tuple(parts)
 
 
-def _cost_why(deployment: Deployment) -> str:
+def _cost_why(deployment: Deployment, health: Health) -> str:
     if deployment.local:
         return "local: costs nothing"
+    if health.covered:
+        return "its account's free allowance covers it"
     if free_of_charge(deployment):
         return "free tier"
     price = blended_price(deployment)

@@ -7,7 +7,8 @@ paid, local before the rest) is the first part of a key. Whether a candidate may
 is not asked here: that is the gates' and the books' work (``core.routing``).
 
 balanced       score by the weights; the first is taken
-cost-first     free ones by score, then by list price at the request's own mix of tokens
+cost-first     free ones by score (also what a paid account's free allowance covers), then by
+               list price at the request's own mix of tokens
 speed-first    by p95 (what the prior makes likely, where none is measured); of the first
                three, the fastest that costs at most ``cost_tolerance`` times the cheapest
                (at 1 the cheapest itself; the tolerance is what speed may cost)
@@ -61,14 +62,16 @@ def _score(rank: Rank, deployment: Deployment, health: Health) -> float:
 
 
 def _by_score(rank: Rank, deployment: Deployment, health: Health) -> Key:
-    return (0, -_score(rank, deployment, health), 0.0, deployment.account.priority, deployment.id)
+    score, tie = -_score(rank, deployment, health), float(health.covered)
+    return (0, score, tie, deployment.account.priority, deployment.id)
 
 
 def _by_price(rank: Rank, deployment: Deployment, health: Health) -> Key:
-    """Free ones first, best first; then what can be billed, the cheapest first."""
+    """Free ones first, best first; then what can be billed, the cheapest first. Of two that are
+    alike the one goes first that needs no money held."""
     score, priority = -_score(rank, deployment, health), deployment.account.priority
-    if not deployment.billable:
-        return (0, score, 0.0, priority, deployment.id)
+    if health.covered or not deployment.billable:
+        return (0, score, float(health.covered), priority, deployment.id)
     price = deployment.model.price
     if price is None:
         return (2, score, 0.0, priority, deployment.id)
@@ -124,6 +127,8 @@ def standing(deployment: Deployment, health: Health, policy: Policy, profile: Pr
     """What put it where it is in its strategy's order, in words; '': its score did."""
     match policy.order or policy.strategy:
         case "cost-first" | "price":
+            if health.covered:
+                return "covered by its account's free allowance"
             return "costs nothing" if not deployment.billable else "the cheapest that is paid"
         case "speed-first" | "latency":
             latency, origin = latency_of(deployment, health)

@@ -6,7 +6,7 @@
 """
 
 from freeloader.core.routing.asking import ALTERNATIVES, Ask, Candidate, Decision
-from freeloader.core.routing.deciding import decide, explain, refusals, scored
+from freeloader.core.routing.deciding import decide, explain, passing_of, refusals, scored
 from freeloader.core.routing.judging import in_order, judge, judged
 from freeloader.core.routing.paying import money
 
@@ -21,6 +21,7 @@ __all__ = [
     "judge",
     "judged",
     "money",
+    "passing_of",
     "refusals",
     "scored",
 ]

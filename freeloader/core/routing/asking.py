@@ -66,6 +66,8 @@ class Candidate(NamedTuple):
     standing: str = ""
     #: Whom the conversation left for it, and why.
     left: str = ""
+    #: It can be billed, and its account's free allowance covered it when it was chosen.
+    covered: bool = False
 
 
 #: Makes one of all its parts: ``explain`` makes ten thousand, in half of the time.

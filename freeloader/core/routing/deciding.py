@@ -8,6 +8,8 @@ Nothing is reserved here: the pipeline does that, and decides again when it is r
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from freeloader.core.ranking import picking, scoring, strategies
 from freeloader.core.ranking.picking import Passing, Pick
 from freeloader.core.routing import bounds
@@ -29,11 +31,12 @@ def _staying(ask: Ask, snapshot: Snapshot, winner: Candidate) -> Candidate:
     if stay is None or (only and stay.id not in only):
         return winner
     own = judging(ask, snapshot, ())(stay)
+    passing = passing_of(own, snapshot)
+    own = own._replace(covered=passing.covered)
     if stay is winner.deployment and own.verdict is None:
         return own._replace(stays=True)
     why = own.verdict.reason if own.verdict is not None else None
     if why is None:
-        passing = Passing(stay, own.soft)
         why = picking.gives_way(
             passing, winner.deployment, ask.policy, ask.profile, snapshot.health
         )
@@ -48,6 +51,13 @@ def _reads_on(why: str) -> str:
     return why if why.startswith(verbs) else f"was refused ({why})"
 
 
+def passing_of(candidate: Candidate, snapshot: Snapshot) -> Passing:
+    """The candidate as it is picked from; of who can be billed it is asked what is free there."""
+    deployment = candidate.deployment
+    covered = deployment.billable and snapshot.health(deployment.id).covered
+    return Passing(deployment, candidate.soft, covered)
+
+
 def decide(ask: Ask, snapshot: Snapshot) -> Decision:
     """The best candidate that may serve, found without looking at more than needed."""
     pick = Pick(ask.policy, ask.profile)
@@ -59,7 +69,7 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
     for candidate in judged(ask, snapshot, pick):
         verdict = candidate.verdict
         if verdict is None:
-            pick.offer(Passing(candidate.deployment, candidate.soft))
+            pick.offer(passing_of(candidate, snapshot))
             outputs[candidate.deployment.id] = candidate.output
             if len(passing) <= ALTERNATIVES:
                 passing.append(candidate)
@@ -75,7 +85,9 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
     if found is None:
         return Decision(None, (), tuple(refused), counts)
     output = outputs[found.deployment.id]
-    winner = Candidate(found.deployment, None, soft=found.soft, output=output)
+    winner = Candidate(
+        found.deployment, None, soft=found.soft, output=output, covered=found.covered
+    )
     if ask.stay is not None:
         winner = _staying(ask, snapshot, winner)
     others = [c for c in passing if c.deployment is not winner.deployment]
@@ -94,7 +106,7 @@ def explain(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
         if candidate.verdict is None:
             serving.append(candidate)
             if not pick.certain:
-                pick.offer(Passing(candidate.deployment, candidate.soft))
+                pick.offer(passing_of(candidate, snapshot))
         else:
             refused.append(candidate)
     taken = pick.winner()
@@ -116,16 +128,19 @@ def scored(candidate: Candidate, ask: Ask, snapshot: Snapshot) -> Candidate:
     deployment, policy, profile = candidate.deployment, ask.policy, ask.profile
     if candidate.output is not None:
         profile = bounds.bounded(profile, candidate.output)
+    health = snapshot.health(deployment.id)
+    if candidate.covered and not health.covered:  # by the very hold that was made for it
+        health = replace(health, covered=True)
     parts = scoring.terms(
         deployment,
-        snapshot.health(deployment.id),
+        health,
         policy.weights,
         policy.prefer_local,
         profile.task,
         scoring.need_bucket(profile.need),
     )
-    health = snapshot.health(deployment.id)
     return candidate._replace(
+        covered=health.covered,
         standing=strategies.standing(deployment, health, policy, profile),
         terms=parts,
         score=sum(part.value * part.weight for part in parts),

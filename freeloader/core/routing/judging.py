@@ -96,7 +96,9 @@ def judging(
             spared = put_back(deployment)
         if firm and spared is not None and spared.firm:
             verdict, spared = spared.told().verdict, None
-        return candidate_of((deployment, verdict, (), 0.0, None, spared, output, False, "", ""))
+        return candidate_of(
+            (deployment, verdict, (), 0.0, None, spared, output, False, "", "", False)
+        )
 
     return judged_one
 

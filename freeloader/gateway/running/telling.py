@@ -107,7 +107,7 @@ class Telling:
             "tokensOut": used.output,
             "costUsd": known_usd(self._so_far.plan.spent_pico, self._so_far.plan.unpriced),
             "latencyMs": round(elapsed * 1000),
-            "quotaUsed": used.as_dict() if self.free() else {},
+            "quotaUsed": used.as_dict() if self.counts_in_a_quota() else {},
             "estimated": settled is None or settled.basis != "reported",
             "savings": self.savings(),
         }
@@ -159,6 +159,11 @@ class Telling:
     def free(self) -> bool:
         """True where nothing that was asked can be billed."""
         return self._so_far.chosen is not None and not self._so_far.chosen.deployment.billable
+
+    def counts_in_a_quota(self) -> bool:
+        """What is free has one, known or not; what is billed where a limit or a gift is known."""
+        chosen = self._so_far.chosen
+        return chosen is not None and (self.free() or bool(chosen.deployment.limits))
 
     def row(self, status: str, error: FreeloaderError | None) -> DecisionRow:
         """The decision as the journal keeps it."""
