@@ -6,7 +6,7 @@ Counting is ``core.quota``'s, which windows a deployment counts in ``books.bindi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import inf
+from math import ceil, inf
 
 from freeloader.books.ports import StoredWindow
 from freeloader.books.windows.bindings import Bindings
@@ -146,7 +146,7 @@ class Quotas:
         for held, window in found:
             amount = quota.need(window.limit, meters)
             if deployment.gives(window.limit):  # what is beyond it is paid for, and not counted
-                amount = min(amount, max(0, int(window.amount - window.counter.used(now))))
+                amount = min(amount, max(0, ceil(window.amount - window.counter.used(now))))
             quota.settle(window, held, amount, now)
             self._dirty.add(held.key)
         if self.learner.passed(deployment, used, now):
