@@ -145,7 +145,9 @@ class Quotas:
         meters = metered(deployment, used, (window for _, window in found), ceiling=False)
         for held, window in found:
             amount = quota.need(window.limit, meters)
-            if deployment.gives(window.limit):  # what is beyond it is paid for, and not counted
+            if deployment.gives(window.limit) and window.kind != "rolling":
+                # What is beyond it is paid for, and not counted; in a sliding window it is,
+                # because what we still count there the provider may have forgotten already.
                 amount = min(amount, max(0, ceil(window.amount - window.counter.used(now))))
             quota.settle(window, held, amount, now)
             self._dirty.add(held.key)
