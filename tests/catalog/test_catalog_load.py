@@ -103,7 +103,7 @@ def test_free_limits_as_the_facts_have_them() -> None:
         ("usd", PICO_PER_USD // 10, "month", "calendar", "account"),
         ("usd", 2 * PICO_PER_USD, "month", "unknown", "account"),  # what PRO includes
     }
-    gifts = {p.id: [x.tier for x in p.limits if x.allowance] for p in BARE.providers.values()}
+    gifts = {p.id: [x.tier for x in p.limits if x.allowance] for p in CATALOG.providers.values()}
     assert {name: tiers for name, tiers in gifts.items() if tiers} == {
         "cloudflare": [None], "huggingface": ["pro"],
     }  # fmt: skip
