@@ -16,6 +16,8 @@ from freeloader.core.model import EMPTY
 
 #: Requests that may wait at once.
 SEATS = 512
+#: Projects whose turns are remembered; more than these are looked through for what is past.
+_PROJECTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,21 @@ class Line:
     def join(self, project: str) -> Ticket:
         """A place at the end of the project's own queue. Ask ``crowded_out`` first."""
         self._arrivals += 1
-        current = min((ticket.turn for ticket in self._tickets.values()), default=1)
-        turn = max(current - 1, self._last.get(project, 0)) + 1
-        self._last[project] = turn
+        turn = self._last[project] = self._next_turn(project)
         ticket = Ticket(self._arrivals, project, turn)
         self._tickets[ticket.number] = ticket
         return ticket
+
+    def passed(self, project: str) -> None:
+        """One of the project was served as it came, while others waited: that was its turn."""
+        if self._tickets:
+            self._last[project] = self._next_turn(project)
+
+    def _next_turn(self, project: str) -> int:
+        current = min((ticket.turn for ticket in self._tickets.values()), default=1)
+        if len(self._last) > _PROJECTS:
+            self._last = {name: turn for name, turn in self._last.items() if turn >= current}
+        return max(current - 1, self._last.get(project, 0)) + 1
 
     def rejoin(self, ticket: Ticket) -> None:
         """It was its turn, and somebody was quicker: the same place as before."""
@@ -79,12 +90,14 @@ class Line:
         """All, whose turn it is first."""
         return sorted(self._tickets.values(), key=_place)
 
-    def ahead(self, number: int | None) -> dict[str, int]:
-        """What those before a ticket claim (None: everybody's claims)."""
+    def ahead(self, number: int | None, project: str = "") -> dict[str, int]:
+        """What those claim who are before a ticket (None: before one that the project took now,
+        which is not behind everybody: others may have more than their turn waiting)."""
         mine = self._tickets.get(number) if number is not None else None
+        place = (self._next_turn(project), self._arrivals + 1) if mine is None else _place(mine)
         total: dict[str, int] = {}
         for ticket in self._tickets.values():
-            if mine is None or _place(ticket) < _place(mine):
+            if _place(ticket) < place:
                 for name, amount in ticket.claims.items():
                     total[name] = total.get(name, 0) + amount
         return total

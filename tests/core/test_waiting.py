@@ -41,9 +41,41 @@ def test_claims_add_up_for_those_behind_and_for_newcomers() -> None:
     line.claim(b.number, {"w": 4, "v": 1})
     assert line.ahead(a.number) == {}
     assert line.ahead(b.number) == {"w": 3}
-    assert line.ahead(c.number) == line.ahead(None) == {"w": 7, "v": 1}
+    assert line.ahead(c.number) == line.ahead(None, "p") == {"w": 7, "v": 1}
     line.leave(a.number, served=False)
     assert line.ahead(c.number) == {"w": 4, "v": 1}
+
+
+def test_a_newcomer_stands_where_its_project_would() -> None:
+    line = Line()
+    for _ in range(50):
+        line.claim(line.join("crowd").number, {"w": 1})
+    assert line.ahead(None, "crowd") == {"w": 50}
+    assert line.ahead(None, "quiet") == {"w": 1}
+    assert line.ahead(line.join("quiet").number) == {"w": 1}
+    assert line.ahead(None, "quiet") == {"w": 2}
+
+
+def test_who_is_served_as_it_comes_has_had_its_turn() -> None:
+    line = Line()
+    line.passed("quick")
+    for _ in range(3):
+        line.claim(line.join("crowd").number, {"w": 1})
+    assert line.ahead(None, "quick") == {"w": 1}, "nobody waited then"
+    for before in (2, 3, 3):
+        line.passed("quick")
+        assert line.ahead(None, "quick") == {"w": before}
+
+
+def test_names_of_projects_are_not_kept_for_ever() -> None:
+    line = Line()
+    line.join("here")
+    for n in range(5_000):
+        line.leave(line.join(f"p{n}").number, served=True)
+        line.leave(line.join("here").number, served=True)
+        line.leave(min(t.number for t in line.ordered()), served=True)
+        line.join("here")
+    assert len(line._last) < 2_000
 
 
 def test_a_full_room_turns_away_the_greediest() -> None:

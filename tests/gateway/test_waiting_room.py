@@ -172,6 +172,32 @@ async def test_what_does_not_fit_the_patience_is_refused_at_once_net_of_who_wait
     assert all([await task for task in waiting])
 
 
+async def test_a_crowd_does_not_use_up_the_patience_of_another_project() -> None:
+    """One comes back every 2 s: behind twenty of a crowd, a quiet project's turn is the second."""
+    house = House(limited(Limit("requests", 30, "1m", "refill", "account")))
+    for i in range(30):
+        assert await house.request(f"r{i}")
+    for _ in range(30):
+        held = house.holds.pop()
+        await house.books.settle(held, ONE, "reported", house.clock.now())
+    crowd = [asyncio.create_task(house.request(f"c{i}", "crowd")) for i in range(20)]
+    await house.settled()
+    assert not await house.request("late", "crowd", patience=5)
+    quiet = asyncio.create_task(house.request("quiet", "quiet", patience=5))
+    await house.settled()
+    assert len(house.room) == 21
+    for _ in range(3):
+        house.clock.pass_(2.01)
+        house.room.changed()
+        await house.settled()
+    assert house.served[30:] == ["c0", "quiet", "c1"]
+    assert await quiet
+    for task in crowd:
+        task.cancel()
+    await house.settled()
+    assert len(house.room) == 0
+
+
 async def test_held_money_is_waited_for_in_turn() -> None:
     price = Price(1_000_000, 1_000_000)
     house = House(

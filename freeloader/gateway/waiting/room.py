@@ -82,11 +82,13 @@ class Room:
         """Never sooner than ``seconds``; later by a tenth and two seconds at most."""
         return seconds + self._spread() * min(_SPREAD_MAX_S, seconds / 10)
 
-    def view(self, books: BooksPort, seat: Seat | None) -> Snapshot:
-        """The books as somebody sees them who comes after those ahead."""
+    def view(self, books: BooksPort, seat: Seat | None, project: str | None = None) -> Snapshot:
+        """The books as somebody sees them who comes after those ahead: of the seat, or of one
+        that ``project`` would take now."""
         if not self._seats or (len(self._seats) == 1 and seat is not None):
             return books
-        ahead = self._line.ahead(None if seat is None else seat.ticket.number)
+        number = None if seat is None else seat.ticket.number
+        ahead = self._line.ahead(number, project or budget.DEFAULT_PROJECT)
         return cast(Snapshot, Behind(books, ahead)) if ahead else books
 
     def join(self, project: str | None, kind: Hashable, needs: Meters) -> Seat | None:
@@ -139,6 +141,10 @@ class Room:
             self._next()
         elif not served:
             self.changed()  # what it claimed is there for those behind
+
+    def passed(self, project: str | None) -> None:
+        """Somebody is about to hold what it found as it came: where others wait, that counts."""
+        self._line.passed(project or budget.DEFAULT_PROJECT)
 
     def rejoin(self, seat: Seat) -> None:
         """Somebody was quicker after all: back to the same place."""

@@ -24,7 +24,7 @@ class Turn:
 
     def view(self, books: BooksPort) -> Snapshot:
         """The books without what those ahead wait for."""
-        return self._room.view(books, self._seat)
+        return self._room.view(books, self._seat, self._project)
 
     async def wait(self, claims: Mapping[str, int], wait_s: float, mono: float) -> bool:
         """True: look again now. False: patience is over, or the room is full, for good."""
@@ -40,6 +40,8 @@ class Turn:
         """It is about to hold what it found; in the same breath."""
         if self._seat is not None:
             self._room.leave(self._seat, served=True)
+        else:
+            self._room.passed(self._project)
 
     def lost(self) -> None:
         """The hold was refused after all: its place is still its own."""
