@@ -198,7 +198,7 @@ def _although(soft: Soft) -> str:
     """Why somebody serves who was put back. What begins with a verb reads on."""
     said = soft.verdict.reason
     if soft.verdict.gate == "pacing":
-        return f"the least strained of the free quotas ({said})"
+        return f"every free quota is being saved, and this one can spare it best ({said})"
     read_on = said if said.startswith(("is ", "has ", "was ")) else f"was put back ({said})"
     return f"nobody else could, although it {read_on}"
 

@@ -16,6 +16,7 @@ from freeloader.core.model import Gates, Level, Limit, Resolution
 from freeloader.core.pacing import plan
 from freeloader.core.pacing.demand import PRIOR_PER_DAY, Demand
 from freeloader.core.policy import combine
+from freeloader.core.routing import kept
 from freeloader.money import Meters
 
 DAY, HOUR = 86400.0, 3600.0
@@ -167,7 +168,7 @@ def test_who_can_do_with_less_is_kept_from_what_others_need() -> None:
     found = plan.strain([window(limit, 14)], ONE, 9.0, 0.0, demand, NOON)
     theirs = plan.strain([window(limit, 14)], ONE, 9.0, 7.0, demand, NOON)
     assert found.value > theirs.value
-    said = plan.said(found, NOON).reason
+    said = kept.said(found, NOON).reason
     assert said.startswith("kept: 6 of 20 left, needed for quality-first until ")
     assert said.endswith("until 08:00 UTC")
 
@@ -184,7 +185,7 @@ def test_the_words_speak_of_the_window_that_is_scarce() -> None:
     minute = Limit("requests", 5, "1m", "rolling", "model")
     both = [window(minute, 0), window(BEST, 0)]
     found = plan.strain(both, ONE, 9.4, 0.0, busy(300), NOON)
-    assert plan.said(found, NOON).reason.startswith("kept: 20 of 20 left")
+    assert kept.said(found, NOON).reason.startswith("kept: 20 of 20 left")
 
 
 # ── the decision ─────────────────────────────────────────────────────────────
@@ -226,6 +227,32 @@ def test_a_decision_says_whom_a_quota_is_kept_for() -> None:
     assert alone is not None
     assert words in explain.reason(routing.scored(alone, ask, house), policy, AUTO, 1)
     assert explain.policy_shown(policy)["pacing"] == "on"
+
+
+TOKENS_A_MINUTE = Limit("tokens", 8_000, "1m", "refill", "model")
+
+
+@pytest.mark.parametrize(
+    ("limit", "used", "kept_part", "label", "words"),
+    [
+        (BEST, 14, 0.4, "quality-first",
+         "kept: 6 of 20 left, needed for quality-first until 00:00 UTC"),
+        (TOKENS_A_MINUTE, 2_121, 0.4, "image",
+         "kept: 5,879 of 8,000 tokens a minute left, needed for harder image requests"),
+        (BEST, 14, 0.4, "minIntelligence 7",
+         "kept: 6 of 20 left, needed for requests with minIntelligence 7 until 00:00 UTC"),
+        (BEST, 14, 0.4, "",
+         "kept: 6 of 20 left, needed for requests that need a stronger model until 00:00 UTC"),
+        (BEST, 14, 0.0, "", "kept: 6 of 20 left until 00:00 UTC, and others have more to spare"),
+        (TOKENS_A_MINUTE, 0, 0.0, "image",
+         "kept: 8,000 of 8,000 tokens a minute left, and others have more to spare"),
+    ],
+)  # fmt: skip
+def test_why_a_quota_is_kept_is_a_sentence(
+    limit: Limit, used: float, kept_part: float, label: str, words: str
+) -> None:
+    found = plan.Strain(0.8, kept_part, window(limit, used), plan.Wanted(0.3, label))
+    assert kept.said(found, NOON).reason == words
 
 
 def test_strict_keeps_it_even_where_that_refuses() -> None:

@@ -14,6 +14,7 @@ from freeloader.core.pacing.fluid import Cell, Fluid, Offer, Portion, Programme
 from freeloader.core.pacing.horizon import Taker
 from freeloader.core.pacing.kinds import Asked, Kinds
 from freeloader.core.pacing.shares import NO_SHARE, Shares
+from freeloader.core.routing import kept
 from freeloader.money import Meters
 
 HOUR, DAY = 3600.0, 86400.0
@@ -297,7 +298,7 @@ def test_who_is_due_is_on_plan_however_its_window_stands_and_others_are_kept() -
     assert ahead.spares
     assert none.spares
     assert ahead.firm == none.firm  # ``strict`` asks how it stands with its plan
-    assert "2 of 20 left" in plan.said(ahead, NOON).reason
+    assert "2 of 20 left" in kept.said(ahead, NOON).reason
 
 
 def test_where_nobody_publishes_a_limit_it_takes_its_turn_once_there_is_a_plan() -> None:

@@ -18,12 +18,11 @@ Nothing is learnt here either (``core.pacing.demand``).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
 from freeloader.core import quota
-from freeloader.core.model import Policy, Profile, Verdict
+from freeloader.core.model import Policy, Profile
 from freeloader.core.pacing.demand import Demand, Wanted
 from freeloader.core.periods import window_seconds
 from freeloader.core.quota import Window
@@ -149,21 +148,6 @@ def strain(
     return Strain(ahead, kept if ahead else 0.0, worst, others, plain=plain + kept)
 
 
-def said(found: Strain, now: float) -> Verdict:
-    """Why others go first, in words: ``kept: 6 of 20 left, needed for … until 08:00 UTC``."""
-    found = found.full()
-    window = found.window
-    if window is None:
-        return Verdict("pacing", "quota_exhausted", "kept: how much is left is unknown")
-    left = max(0.0, window.amount - window.counter.used(now) - window.held)
-    until = _ends(window, now)
-    for_whom = f"needed for {found.wanted.label}" if found.kept and found.wanted.label else ""
-    for_whom = for_whom or ("kept for stronger needs" if found.kept > HARDLY else "planned")
-    end = "" if until is None else f" until {_clock(until, now)}"
-    reason = f"kept: {left:,.0f} of {window.amount:,} {_unit(window)}left, {for_whom}{end}"
-    return Verdict("pacing", "quota_exhausted", reason, until)
-
-
 def _lag(window: Window, demand: Demand, now: float) -> tuple[float, float]:
     """Lag, and the share of its period's demand that is still to come (1: no period)."""
     counter = window.counter
@@ -211,19 +195,3 @@ def typical_of(window: Window, demand: Demand) -> float:
 def length_of(window: str) -> float:
     """Seconds that a window lasts; credits that never come back are spread over a month."""
     return _MONTH if window == "once" else window_seconds(window)
-
-
-def _ends(window: Window, now: float) -> float | None:
-    """When a period's quota is there anew; None where it comes back bit by bit, or never."""
-    if isinstance(window.counter, Calendared):
-        return window.counter.period(now).end
-    return None
-
-
-def _clock(at: float, now: float) -> str:
-    form = "%H:%M UTC" if at - now < _DAY else "%d %b %H:%M UTC"
-    return datetime.fromtimestamp(at, UTC).strftime(form)
-
-
-def _unit(window: Window) -> str:
-    return "" if window.limit.metric == "requests" else f"{window.limit.metric} "

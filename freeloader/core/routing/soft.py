@@ -15,6 +15,7 @@ from freeloader.core.pacing import plan
 from freeloader.core.policy.load import SLOW
 from freeloader.core.ranking import scoring
 from freeloader.core.ranking.picking import Soft
+from freeloader.core.routing import kept
 from freeloader.core.snapshot import Snapshot
 
 _NEAR = Soft(Verdict("load", "overloaded", "is a local model while the load is critical"))
@@ -78,7 +79,7 @@ def _paced(profile: Profile, policy: Policy, snapshot: Snapshot, now: float) -> 
         found = strain(deployment, expected, need, now)
         if found is None or not found.spares:
             return None
-        why = partial(plan.said, found, now)
+        why = partial(kept.said, found, now)
         return Soft(_KEPT, True, found.value, why, lambda: found.firm)
 
     return ask
