@@ -102,6 +102,12 @@ def table(rows: Iterable[Sequence[Any]], headers: Sequence[str], *, empty: str) 
     click.echo(tabulate(listed, headers=list(headers), tablefmt="plain", disable_numparse=True))
 
 
+def width_of(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> int:
+    """How many columns ``table`` needs for these."""
+    columns = zip(*rows, headers, strict=True)
+    return sum(max(map(len, column)) for column in columns) + 2 * (len(headers) - 1)
+
+
 def rows_of(answer: Any, *names: str) -> list[dict[str, Any]]:
     """The list in an answer: the answer itself, or under the first of ``names`` it has."""
     if isinstance(answer, Mapping):

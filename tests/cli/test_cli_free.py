@@ -40,6 +40,25 @@ def test_a_window_has_a_bar_what_is_left_its_reset_and_its_source(xswarm, daemon
     assert xswarm("free", "--json").json["windows"][0]["limit"] == 1000
 
 
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_in_a_narrow_terminal_nothing_is_cut_and_all_is_said(xswarm, daemon, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    now = SystemClock().now().wall
+    gift = window(account=2, allowance=True, limit=5, used=1, remaining=4, held=0,
+                  resetsAt=iso(now + 3 * 3600 + 90))  # fmt: skip
+    nothing = window(account=3, limit=0, used=0, remaining=0)
+    unknown = window(account=4, limit=None, window=None, reset="unknown")
+    ran = show(xswarm, daemon, window(perHour=9), gift, nothing, unknown)
+    assert all(len(line) <= width for line in ran.out.splitlines())
+    said = " ".join(ran.out.split())
+    for words in ("groq@1 m", "800 of 1,000 used, 199 left, 1 held", "at this rate it lasts",
+                  "(allowance)", "1 of 5 used, 4 left; resets in 3 h 1 min", "not on this plan",
+                  "limits unknown", "high confidence", "(2026-10-06)"):  # fmt: skip
+        assert words in said, words
+    monkeypatch.setenv("COLUMNS", "300")
+    assert "ACCOUNT" in show(xswarm, daemon, gift).out
+
+
 def test_it_says_until_when_it_lasts_at_this_rate(xswarm, daemon):
     noon = datetime.now().astimezone().replace(hour=12, minute=0, second=0, microsecond=0)
     soon = noon.replace(hour=16, minute=40)

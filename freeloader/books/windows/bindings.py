@@ -92,6 +92,8 @@ class Bindings:
             self._restore(window, now)
         elif key in self._fresh:
             window.amount = min(window.amount, limit.amount)  # two limits share one bucket
+            if limit.amount < window.limit.amount:
+                window.limit = limit
         elif window.limit != limit:
             self._redescribe(window, limit, now)
         if pinned and window.amount > limit.amount:  # the owner's word counts, not the header's

@@ -13,7 +13,7 @@ from typing import Any
 from freeloader.books.windows.quotas import Quotas
 from freeloader.clock import iso
 from freeloader.core import quota
-from freeloader.core.model import Deployment
+from freeloader.core.model import Deployment, Limit
 from freeloader.core.periods import window_seconds
 from freeloader.core.quota import Window, forecast
 from freeloader.money import usd_from_pico
@@ -61,6 +61,7 @@ def window_row(deployment: Deployment, window: Window, now: float) -> Row:
     refused = quota.blocked_until(window, now)
     left = 0 if refused is not None else max(0, int(window.amount - used - window.held))
     learnt = limit.source.startswith("learnt")
+    told = window.amount != limit.amount and not learnt
     elsewhere = window.elsewhere
     return {
         "key": window.key,
@@ -83,12 +84,17 @@ def window_row(deployment: Deployment, window: Window, now: float) -> Row:
         **_rate(window, left, now),
         "usedElsewhere": 0 if elsewhere is None else int(elsewhere[0]),
         "usedElsewhereAt": None if elsewhere is None else iso(elsewhere[1]),
-        "learned": learnt or window.amount != limit.amount,
+        "learned": learnt or told,
         "learnt": [],
-        "confidence": limit.confidence,
-        "source": limit.source or deployment.provider.free_source,
-        "verifiedDate": None if learnt else deployment.provider.verified_date,
+        "confidence": "high" if told else limit.confidence,
+        "source": _told(limit) if told else limit.source or deployment.provider.free_source,
+        "verifiedDate": None if learnt or told else deployment.provider.verified_date,
     }
+
+
+def _told(limit: Limit) -> str:
+    who = "yours" if limit.source == "own" else "published"
+    return f"the provider's own answers ({who}: {_money(limit.metric, limit.amount):,})"
 
 
 def _rate(window: Window, left: int, now: float) -> Row:
