@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable
 
 from freeloader.books.ports import StoredWindow
+from freeloader.books.watching.changes import Changes
 from freeloader.clock import Instant
 from freeloader.core import breaker
 from freeloader.core.breaker import Breaker
@@ -42,6 +43,7 @@ class Breakers:
         self._guards: dict[str, tuple[str, ...]] = {}  # by deployment, once it was asked about
         self._saved: set[str] = set()  # guards of which a pause is on disk
         self.dirty: set[str] = set()  # names of rows to be saved
+        self._changes = Changes()
 
     def replaced(self) -> None:
         """The deployments changed: what guards each is looked up anew, pauses stay."""
@@ -64,7 +66,8 @@ class Breakers:
         """An attempt was admitted; where a breaker is half-open it is the one that tries."""
         for guard in _guards(deployment) if self._at else ():
             if guard in self._at and breaker.begin(self._at[guard], attempt):
-                _note(guard, "open", "half-open", self._at[guard].reason, deployment)
+                reason = self._at[guard].reason
+                self._changes.tell(guard, "open", "half-open", deployment, reason=reason)
 
     def end(self, deployment: Deployment, attempt: str) -> None:
         """The attempt is over."""
@@ -79,7 +82,7 @@ class Breakers:
                 before = self._state(guard, now)
                 breaker.succeed(found, now.wall, now.mono)
                 if before != self._state(guard, now):
-                    _note(guard, before, "closed", "", deployment)
+                    self._changes.tell(guard, before, "closed", deployment, mono=now.mono)
                 if found.idle:
                     del self._at[guard]
                     if guard in self._saved:
@@ -99,7 +102,8 @@ class Breakers:
         for guard, was in before.items():
             after = self._state(guard, now)
             if after != was:
-                _note(guard, was, after, outcome.reason, deployment)
+                self._changes.tell(guard, was, after, deployment, reason=outcome.reason,
+                                   kind=outcome.kind, mono=now.mono)  # fmt: skip
 
     def _take(
         self,
@@ -212,22 +216,6 @@ def hanging(outcome: Outcome, latency_ms: float | None, first_ms: float | None) 
     """True for a fault that kept the caller waiting and gave nothing."""
     long = _UNREACHED_MS if outcome.scope == "provider" else _HANG_MS
     return outcome.kind == "their_fault" and first_ms is None and (latency_ms or 0) >= long
-
-
-def _note(guard: str, before: str, after: str, reason: str, deployment: Deployment) -> None:
-    """One line for each change of a breaker's state."""
-    level = logging.WARNING if after == "open" else logging.INFO
-    fields = {
-        "event": "breaker.state",
-        "state": after,
-        "before": before,
-        "guard": guard,
-        "deployment": deployment.id,
-        "account": deployment.account.name,
-    }
-    if reason:
-        fields["reason"] = reason
-    _log.log(level, "breaker of %s is %s", guard, after, extra={"fields": fields})
 
 
 def _guards(deployment: Deployment) -> tuple[str, str, str, str]:

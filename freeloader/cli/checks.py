@@ -25,7 +25,10 @@ from freeloader.cli.running_checks import (
     check_problems,
     check_providers,
 )
+from freeloader.cli.shell import duration
 from freeloader.cli.supply_checks import check_listening, check_packages, check_start_files
+from freeloader.cli.system_checks import check_door, check_groups, check_modes, check_orphans
+from freeloader.cli.unit_checks import check_service
 from freeloader.clock import Clock, iso
 from freeloader.errors import FreeloaderError
 
@@ -39,6 +42,10 @@ DISK_FAIL_BYTES = 100 * 1024**2
 # No machine that can run this release is older; a clock before it was never set.
 OLDEST_WALL = 1_790_000_000.0
 FUTURE_SECONDS = 3600.0
+#: The daemon writes its start down a moment after it began.
+JUMPED_SECONDS = 90.0
+#: Files that can still be made on the disk.
+FILES_FEW = 1_000
 
 
 def examine(home: Path, clock: Clock) -> list[Finding]:
@@ -101,6 +108,7 @@ def check_secrets(patient: Patient) -> Iterator[Finding]:
     from freeloader.secrets import SecretStore
     from freeloader.secrets.file import SecretFile
     from freeloader.settings import Home
+    from freeloader.store.integrity import secrets_in
 
     if not patient.home.is_dir():
         return
@@ -116,8 +124,13 @@ def check_secrets(patient: Patient) -> Iterator[Finding]:
         remedy = "restore secrets.key and secrets.enc, or move both away and add the accounts again"
         yield Finding("secret store", FAIL, error.message, remedy)
         return
+    kept = secrets_in(patient.home / "freeloader.db", "keyring")
     if found["serves"] == "keyring":
         yield Finding("secret store", OK, "the system's keyring")
+    elif kept:
+        what = f"the keyring holds keys of {', '.join(kept)}, and gives none: {found['keyring']}"
+        remedy = "unlock it, then: xswarm restart; or give the keys again: xswarm account add"
+        yield Finding("secret store", FAIL, what, remedy)
     else:
         yield Finding(
             "secret store", OK, f"an encrypted file in the home (keyring: {found['keyring']})"
@@ -239,14 +252,40 @@ def check_clock(patient: Patient) -> Iterator[Finding]:
             "set the time: quotas and budgets go by days",
         )
         return
+    jumped = _jumped(patient)
+    if abs(jumped) > JUMPED_SECONDS:
+        way = "forward" if jumped > 0 else "back"
+        found = f"it was set {way} by {duration(abs(jumped))} since the daemon started"
+        yield Finding("clock", WARN, found, "if it is right now: xswarm restart; else set the time")
+        return
     yield Finding("clock", OK, iso(wall))
+
+
+def _jumped(patient: Patient) -> float:
+    """Seconds by which the wall clock was set since the daemon started; sleep does not count.
+
+    The system keeps a process's birth by a clock that nobody sets, and tells it in today's
+    wall time; the daemon wrote down what the wall clock said then.
+    """
+    import psutil
+
+    if patient.record is None:
+        return 0.0
+    try:
+        return psutil.Process(patient.record.pid).create_time() - patient.record.started
+    except psutil.Error:
+        return 0.0
 
 
 def check_disk(patient: Patient) -> Iterator[Finding]:
     place = next((p for p in (patient.home, *patient.home.parents) if p.is_dir()), Path("/"))
     free = shutil.disk_usage(place).free
     found = f"{free / 2**30:.1f} GB free"
-    if free < DISK_FAIL_BYTES:
+    kept = os.statvfs(place)
+    if kept.f_files and kept.f_favail < FILES_FEW:
+        yield Finding("disk", FAIL, f"{found}, but room for {kept.f_favail} files only",
+                      "remove files: no database can be written without")  # fmt: skip
+    elif free < DISK_FAIL_BYTES:
         yield Finding("disk", FAIL, found, "make room: holds cannot be written on a full disk")
     elif free < DISK_WARN_BYTES:
         yield Finding("disk", WARN, found, "make room")
@@ -282,13 +321,18 @@ CHECKS: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
     check_home,
     check_settings,
     check_keys,
+    check_modes,
     check_secrets,
     check_port,
     check_listening,
+    check_door,
+    check_service,
     check_child,
+    check_orphans,
     check_providers,
     check_load,
     check_limits,
+    check_groups,
     check_accounts,
     check_litellm,
     check_packages,

@@ -33,7 +33,18 @@ def check_databases(patient: Patient) -> Iterator[Finding]:
             remedy = "xswarm stop; xswarm doctor --repair --accept-loss"
             yield Finding(name, FAIL, doubt.partition(";")[0], remedy)
         else:
-            yield Finding(name, OK, f"sound, {path.stat().st_size / 2**20:.1f} MB")
+            size = f"sound, {path.stat().st_size / 2**20:.1f} MB"
+            yield Finding(name, OK, size + _upgrade(name, path))
+
+
+def _upgrade(name: str, path: Path) -> str:
+    from freeloader.store.integrity import schema_behind
+    from freeloader.store.schema import JOURNAL, LEDGER
+
+    found = schema_behind(path, LEDGER if name == "freeloader.db" else JOURNAL)
+    if found is None:
+        return ""
+    return "; the next start brings it from version {} to {}, and keeps a copy".format(*found)
 
 
 def _missing(path: Path) -> Finding:

@@ -6,18 +6,17 @@ provider and no message to any channel.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from freeloader.cli.patient import FAIL, OK, WARN, Finding, Patient, health_of
+from freeloader.cli.system_checks import MEMORY_FEW
 
 #: A part of its descriptors that a daemon at rest does not need.
 DESCRIPTORS_WARN = 0.8
 #: A thousand connections have one each, and half of them another one to a provider.
 DESCRIPTORS_FEW = 1024
 _MEGABYTE = 2**20
-#: What daemon and child want together, with room to replace the child (two at once).
-MEMORY_FEW = 1536 * _MEGABYTE
 
 
 def check_problems(patient: Patient) -> Iterator[Finding]:
@@ -46,18 +45,37 @@ def _problem(text: str) -> Iterator[Finding]:
 
 
 def check_providers(patient: Patient) -> Iterator[Finding]:
-    """Providers of which nothing can be asked now, for another reason than quota."""
+    """Providers of which nothing can be asked now: after failures, or with their quota spent."""
     health = health_of(patient)
     states = health.get("providers") if health is not None else None
-    if not isinstance(states, Mapping) or not states:
+    if health is None or not isinstance(states, Mapping) or not states:
         return
+    none = not any(state == "ok" for state in states.values())
     bad = sorted(name for name, state in states.items() if state == "error")
+    spent = sorted(name for name, state in states.items() if state == "quota_exceeded")
+    whys = health.get("troubles")
+    whys = whys if isinstance(whys, Mapping) else {}
+    if bad:
+        remedy = f"xswarm account test {bad[0]}; xswarm logs says what it answered"
+        found = f"left alone after failures: {_explained(bad, whys)}"
+        yield Finding("providers", FAIL if none else WARN, found, remedy)
+    if spent:
+        remedy = "xswarm free shows every window; another provider: xswarm account add"
+        found = f"free quota used up: {_explained(spent, whys)}"
+        yield Finding("quota", FAIL if none else WARN, found, remedy)
     if not bad:
         yield Finding("providers", OK, f"{len(states)}, none in trouble")
-        return
-    state = FAIL if len(bad) == len(states) else WARN
-    remedy = f"xswarm account test {bad[0]}; xswarm logs says what it answered"
-    yield Finding("providers", state, f"left alone after failures: {', '.join(bad)}", remedy)
+
+
+def _explained(names: Sequence[str], whys: Mapping[str, Any]) -> str:
+    """Each with its reason and the end of its pause, where the daemon tells them."""
+    parts = []
+    for name in names:
+        why = whys.get(name)
+        why = why if isinstance(why, Mapping) else {}
+        until = f", until {why['until']}" if why.get("until") else ""
+        parts.append(f"{name} ({why['reason']}{until})" if why.get("reason") else name)
+    return "; ".join(parts)
 
 
 def check_load(patient: Patient) -> Iterator[Finding]:
@@ -71,13 +89,14 @@ def check_load(patient: Patient) -> Iterator[Finding]:
 
 
 def check_limits(patient: Patient) -> Iterator[Finding]:
-    """Descriptors and memory that the system gives the daemon, and how much is used."""
-    if patient.record is None:
-        return
+    """Descriptors and memory that the system gives the daemon, and how much is used.
+
+    With the daemon stopped, what a start from here would get.
+    """
     import psutil
 
     try:
-        process = psutil.Process(patient.record.pid)
+        process = psutil.Process(patient.record.pid if patient.record is not None else None)
         yield from limits_findings(*_limits(process))
     except (psutil.Error, AttributeError, OSError):
         return  # not told on this system, or it ended meanwhile: the check of the port says that

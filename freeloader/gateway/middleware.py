@@ -37,6 +37,7 @@ from freeloader.gateway.guards.hosts import (
 )
 from freeloader.gateway.guards.memory import BodyRoom, memory_left
 from freeloader.gateway.guards.rates import Rates
+from freeloader.gateway.guards.turned_away import TurnedAway
 from freeloader.gateway.guards.turnstile import Turnstile
 from freeloader.gateway.routes.table import CALLER, DECISION_ID, ERROR_HEADERS, REQUEST_ID, Route
 from freeloader.gateway.services import KeysManager, ServerSettings
@@ -72,6 +73,7 @@ class Front:
         state: Callable[[], str],
         clock: Clock,
         new_id: Callable[[], str],
+        turned: TurnedAway,
     ) -> None:
         self._routes = routes
         self._keyring = keyring
@@ -79,6 +81,7 @@ class Front:
         self._state = state
         self._clock = clock
         self._new_id = new_id
+        self._turned = turned
         self._rates = Rates()
         self._hosts = _Hosts()
         self._bodies = BodyRoom(memory_left())
@@ -92,6 +95,7 @@ class Front:
             with bind(request_id=request[REQUEST_ID]):  # also for the tasks begun in there
                 response = await self._admitted(request, handler)
         except FreeloaderError as error:
+            self._turned.note(error.code, self._clock.now(), _called(request, error.code))
             response = self._failed(request, error)
         except web.HTTPException as error:
             response = self._failed(request, _from_aiohttp(request, error), _allow(error))
@@ -237,6 +241,12 @@ class Front:
             caller.key_id if caller is not None else "none",
             request[REQUEST_ID],
         )
+
+
+def _called(request: web.Request, code: str) -> str:
+    """The name that was refused, where a name was."""
+    names = {"host_not_allowed": hdrs.HOST, "origin_not_allowed": hdrs.ORIGIN}
+    return ", ".join(request.headers.getall(names[code], [])) if code in names else ""
 
 
 def _no_memory() -> Unavailable:

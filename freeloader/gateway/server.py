@@ -56,6 +56,7 @@ def build_app(services: Services) -> web.Application:
         services.state,
         services.clock,
         services.new_id,
+        services.turned,
     )
 
     @web.middleware

@@ -17,6 +17,7 @@ from freeloader.core.model import Caller, Deployment, Profile, Verdict
 from freeloader.core.snapshot import Health
 from freeloader.gateway.counting import Counts
 from freeloader.gateway.guards.body import BodyLimits
+from freeloader.gateway.guards.turned_away import TurnedAway
 from freeloader.gateway.surfaces.answer import Run
 from freeloader.gateway.surfaces.sse import StreamLimits
 from freeloader.money import Meters
@@ -305,6 +306,8 @@ class Services:
     #: What was counted since the start, and how many requests wait for quota or money.
     counts: Counts = field(default_factory=Counts)
     waiting: Callable[[], int] = int
+    #: Who was refused at the door since the start.
+    turned: TurnedAway = field(default_factory=TurnedAway)
     #: Called when the owner ends all pauses, for what else was being spared.
     forgive: Callable[[], None] = lambda: None
     body_limits: BodyLimits = field(default_factory=BodyLimits)

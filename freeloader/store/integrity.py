@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from freeloader.store.faults import FILE_ERRORS, file_fault
 from freeloader.store.opening import connection, damage
 from freeloader.store.schema import JOURNAL, LEDGER, Schema
-from freeloader.store.sql import meta
+from freeloader.store.sql import meta, owner
 
 
 def ledger_integrity(path: Path) -> str | None:
@@ -26,6 +27,27 @@ def ledger_doubt(path: Path) -> str | None:
         with connection(path, LEDGER, writable=False) as conn:
             row = conn.execute(meta.META_GET, {"key": "doubt"}).fetchone()
             return None if row is None else str(row["value"])
+    except FILE_ERRORS:
+        return None
+
+
+def secrets_in(path: Path, backend: str) -> list[str]:
+    """The accounts (``groq@1``) whose keys are kept in ``backend``; none where that is not told."""
+    try:
+        with connection(path, LEDGER, writable=False) as conn:
+            rows = [json.loads(row["data"]) for row in conn.execute(owner.ACCOUNTS)]
+    except (*FILE_ERRORS, ValueError):
+        return []
+    kept = (row for row in rows if row.get("secret_backend") == backend)
+    return [f"{row.get('provider')}@{row.get('idx')}" for row in kept]
+
+
+def schema_behind(path: Path, schema: Schema) -> tuple[int, int] | None:
+    """Version of the file and of this program, where the file is older."""
+    try:
+        with connection(path, schema, writable=False) as conn:
+            (version,) = conn.execute("PRAGMA user_version").fetchone()
+            return (version, schema.version) if version < schema.version else None
     except FILE_ERRORS:
         return None
 

@@ -160,3 +160,18 @@ def test_each_change_of_state_is_one_event(caplog: pytest.LogCaptureFixture) -> 
     assert {row["event"] for row in told} == {"breaker.state"}
     assert {(row["deployment"], row["account"]) for row in told} == {("p@1/a", "p@1")}
     assert told[0]["reason"] == "500"
+
+
+def test_one_that_flaps_all_day_does_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    street, one = Street(), model("a")
+    slow = Outcome("slow_down", "429", scope="model", until=None, window="1m")
+    while street.now < 86_400:
+        street.fails(one, slow)
+        street.now += 61
+    told = [record.fields for record in caplog.records]  # type: ignore[attr-defined]
+    assert len(told) < 8 * 144, "a handful for ten minutes"
+    sums = [row["changes"] for row in told if row["event"] == "breaker.flaps"]
+    assert sum(sums) > 1_000, "and what was not told is in the sums"
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING
+                and r.fields["event"] == "breaker.state"], "a spent minute is no fault"  # type: ignore[attr-defined]  # fmt: skip

@@ -256,12 +256,21 @@ def test_what_the_daemon_complains_of_is_a_finding(home, daemon, problem, check,
 
 @pytest.mark.parametrize(
     ("states_", "state"),
-    [({"a": "ok", "b": "quota_exceeded"}, "ok"), ({"a": "ok", "b": "error"}, "warn"),
-     ({"a": "error"}, "fail")],
+    [({"a": "ok", "b": "disabled"}, ["ok"]), ({"a": "ok", "b": "error"}, ["warn"]),
+     ({"a": "error"}, ["fail"]), ({"a": "ok", "b": "quota_exceeded"}, ["warn", "ok"]),
+     ({"a": "error", "b": "quota_exceeded"}, ["fail", "fail"])],
 )  # fmt: skip
 def test_providers_in_trouble(home, daemon, states_, state):
     daemon.on("GET", "/v1/health", {"providers": states_})
-    assert states(home, running_checks.check_providers) == [state]
+    assert states(home, running_checks.check_providers) == state
+
+
+def test_providers_in_trouble_are_explained(home, daemon):
+    why = {"reason": "no connection", "until": "2026-11-20T12:00:00.000Z"}
+    daemon.on("GET", "/v1/health", {"providers": {"a": "error"}, "troubles": {"a": why}})
+    [(_, what, remedy)] = found(home, running_checks.check_providers)
+    assert "a (no connection, until 2026-11-20T12:00:00.000Z)" in what
+    assert "account test a" in remedy
 
 
 def test_load(home, daemon):

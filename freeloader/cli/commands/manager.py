@@ -54,7 +54,7 @@ def service() -> None:
 @yes_option
 def install(system: bool, manager: str | None, dry_run: bool, yes: bool) -> None:
     """Write the service file and start the service; shows both first, and asks."""
-    plan = _plan(manager, system)
+    plan = plan_for(manager, system)
     there = plan.path.read_text("utf-8", "replace") if plan.path.is_file() else None
     _show(plan, there)
     if dry_run or not _agreed(yes):
@@ -78,7 +78,7 @@ def install(system: bool, manager: str | None, dry_run: bool, yes: bool) -> None
 @yes_option
 def uninstall(system: bool, manager: str | None, dry_run: bool, yes: bool) -> None:
     """Stop the service and remove its file; the home stays as it is."""
-    plan = _plan(manager, system)
+    plan = plan_for(manager, system)
     if not plan.path.is_file():
         raise Failure(f"there is no {plan.path}; nothing to uninstall.")
     click.echo(f"would run:    {_commands(plan.uninstall)}")
@@ -102,7 +102,7 @@ def uninstall(system: bool, manager: str | None, dry_run: bool, yes: bool) -> No
 @json_option
 def status(system: bool, manager: str | None, as_json: bool) -> None:
     """Show whether the service is installed, up to date and running. Exit code 3: it is not."""
-    plan = _plan(manager, system)
+    plan = plan_for(manager, system)
     installed = plan.path.is_file()
     current = installed and plan.path.read_text("utf-8", "replace") == plan.text
     running = installed and _runs(plan)
@@ -128,7 +128,8 @@ def status(system: bool, manager: str | None, as_json: bool) -> None:
         raise NotRunning(f"the service does not run; see `{shlex.join(plan.state)}`.")
 
 
-def _plan(manager: str | None, system: bool) -> Plan:
+def plan_for(manager: str | None, system: bool) -> Plan:
+    """The service of this interpreter and this home. Raises Failure."""
     program = Program(
         python=Path(sys.executable),
         folders=_folders(),

@@ -6,10 +6,12 @@ Reports what the books and the keeper say; it measures nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 
 from aiohttp import web
 
+from freeloader.clock import iso
 from freeloader.core.model import Deployment, Verdict
 from freeloader.gateway.keys import INFO, PUBLIC
 from freeloader.gateway.routes.table import CALLER, Route, json_response
@@ -51,7 +53,7 @@ class Health:
     async def full(self, request: web.Request) -> web.Response:
         services = self._services
         now = services.clock.now()
-        providers = await self._providers()
+        providers, troubles = await self._providers()
         child = services.child.status()
         state = services.state()
         lane = services.lane()
@@ -82,6 +84,8 @@ class Health:
             "simulated": services.simulated(),
         }
         if admin:
+            body["troubles"] = troubles
+            body["turnedAway"] = services.turned.shown()
             body["problems"] = list(services.problems())
             body["alerts"] = [*money.get("alerts", []), *services.books.quota_alerts(now)]
             body["budgetActions"] = money.get("actions", [])
@@ -91,20 +95,37 @@ class Health:
             ]
         return json_response(body)
 
-    async def _providers(self) -> dict[str, str]:
-        """Per provider with an account: the best that any of its deployments can say."""
+    async def _providers(self) -> tuple[dict[str, str], Row]:
+        """Per provider with an account the best that any of its deployments can say, and why no
+        more: what is over soonest."""
         services = self._services
         now = services.clock.now().wall
         said: dict[str, list[str]] = defaultdict(list)
+        whys: dict[str, list[tuple[str, Verdict]]] = defaultdict(list)
         for deployment in services.books.deployments.values():
             verdict = services.books.paused(deployment, now)
             verdict = verdict or services.books.quota(deployment, _ONE, now)
-            said[deployment.provider.id].append(_word(deployment, verdict))
+            word = _word(deployment, verdict)
+            said[deployment.provider.id].append(word)
+            if verdict is not None:
+                whys[deployment.provider.id].append((word, verdict))
         out = {name: _best(words) for name, words in said.items()}
         for account in await services.accounts.list_accounts():
             enabled = account.get("enabled", True)
             out.setdefault(str(account.get("provider")), "error" if enabled else "disabled")
-        return dict(sorted(out.items()))
+        troubles = {
+            name: _why_not([verdict for said_, verdict in whys[name] if said_ == word])
+            for name, word in out.items()
+            if word in _TROUBLES
+        }
+        return dict(sorted(out.items())), troubles
+
+
+def _why_not(verdicts: Sequence[Verdict]) -> Row:
+    if not verdicts:
+        return {"reason": "none of its models can be asked", "until": None}
+    soonest = min(verdicts, key=lambda one: inf if one.until is None else one.until)
+    return {"reason": soonest.reason, "until": soonest.until and iso(soonest.until)}
 
 
 def _word(deployment: Deployment, verdict: Verdict | None) -> str:

@@ -138,6 +138,12 @@ class Metrics:
             ("job",),
             {(str(j["name"]),): float(j.get("failures") or 0) for j in services.jobs.list_jobs()},
         )
+        yield _sum(
+            "refused",
+            "Requests refused before any model was chosen, by the error's code.",
+            ("code",),
+            {(code,): float(one.count) for code, one in services.turned.kinds.items()},
+        )
         yield _gauge("build_info", "Always 1.", ("version",), {(services.version,): 1.0})
 
 

@@ -83,6 +83,14 @@ INFORMATION: Mapping[str, Schema] = {
         lane=fields(mode=TEXT, direct=WHOLE, childOnly=WHOLE, childNeeded=FLAG),
         simulated=FLAG,
         problems=listed(TEXT),
+        troubles={
+            "type": "object",
+            "additionalProperties": fields(("reason", "until"), reason=TEXT, until=maybe("string")),
+        },
+        turnedAway={
+            "type": "object",
+            "additionalProperties": fields(("count", "at"), count=WHOLE, at=TEXT, last=TEXT),
+        },
         jobs=listed(ANY),
     ),
     "Budget": fields(
