@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from freeloader.cli import ports
 from freeloader.cli.client import Client
 from freeloader.cli.database_checks import check_databases
+from freeloader.cli.lifecycle import RunFiles
 from freeloader.cli.patient import FAIL, OK, WARN, Finding, Patient, ask, health_of
 from freeloader.cli.running_checks import (
     check_limits,
@@ -153,6 +154,7 @@ def check_port(patient: Patient) -> Iterator[Finding]:
     elif patient.record is not None:
         yield Finding("port", WARN, f"pid {patient.record.pid} does not listen yet", "xswarm logs")
     elif patient.settings is not None:
+        yield from _crashed(patient)
         server = patient.settings.server
         problem = ports.trouble(server.host, server.port)
         what, _, remedy = (problem or "").partition("; ")
@@ -160,6 +162,14 @@ def check_port(patient: Patient) -> Iterator[Finding]:
             yield Finding("port", FAIL, what, remedy)
         else:
             yield Finding("port", OK, f"{server.host}:{server.port} is free (daemon stopped)")
+
+
+def _crashed(patient: Patient) -> Iterator[Finding]:
+    gone = RunFiles(patient.home).crashed()
+    if gone is not None:
+        found = f"pid {gone.pid}, started {iso(gone.started)}, was killed or crashed"
+        remedy = "xswarm logs (--source console has its last words); xswarm start --daemon"
+        yield Finding("daemon", WARN, found, remedy)
 
 
 def check_child(patient: Patient) -> Iterator[Finding]:

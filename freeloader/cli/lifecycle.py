@@ -154,6 +154,11 @@ class RunFiles:
         record = self._read()
         return record if record is not None and alive(record) else None
 
+    def crashed(self) -> Record | None:
+        """A daemon that is gone and did not clear up, as after a kill or a crash; else None."""
+        record = self._read()
+        return record if record is not None and not alive(record) else None
+
     def _write(self, record: Record) -> None:
         for name, text in (
             ("daemon.pid", f"{record.pid}\n"),

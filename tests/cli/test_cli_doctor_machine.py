@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from freeloader.cli import checks, system_checks, unit_checks, units
-from freeloader.cli.lifecycle import Record
+from freeloader.cli.lifecycle import Record, RunFiles
 from freeloader.clock import Instant
 from freeloader.gateway.guards.control_groups import limiting, tasks
 
@@ -197,6 +197,14 @@ def test_a_clock_that_was_set_while_the_daemon_ran(patient: checks.Patient) -> N
         patient.record = Record(os.getpid(), "", born - shift)
         [one] = checks.check_clock(patient)
         assert (one.state == "warn", word is None or word in one.found) == (word is not None, True)
+
+
+def test_s1_a_daemon_that_was_killed_is_told(patient: checks.Patient) -> None:
+    files = RunFiles(patient.home)
+    files.prepare()
+    files._write(Record(2**22 + 1, "ticks:1", NOW, "http://127.0.0.1:1"))
+    one, _ = checks.check_port(patient)
+    assert (one.check, one.state, "killed or crashed" in one.found) == ("daemon", "warn", True)
 
 
 def test_a_disk_without_room_for_another_file(

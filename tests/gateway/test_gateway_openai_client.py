@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import httpx
 import openai
 import pytest
 import pytest_asyncio
@@ -113,3 +114,23 @@ async def test_a_client_does_not_retry_what_cannot_help(house: House) -> None:
                 model="auto", messages=[{"role": "user", "content": "hi"}]
             )
     assert len(house.pipeline.runs) == 1
+
+
+async def test_what_is_not_built_is_not_asked_for_again(house: House) -> None:
+    """The client retries every 5xx by itself, but where the answer says that it is of no use."""
+    assert house.running is not None
+    asked: list[httpx.Request] = []
+
+    async def note(request: httpx.Request) -> None:
+        asked.append(request)
+
+    hooked = httpx.AsyncClient(event_hooks={"request": [note]})
+    async with openai.AsyncOpenAI(
+        base_url=f"{house.running.url}/v1", api_key=CLIENT, max_retries=3, http_client=hooked
+    ) as one:
+        with pytest.raises(openai.InternalServerError) as told:
+            await one.embeddings.create(model="auto", input="x")
+        with pytest.raises(openai.InternalServerError):
+            await one.responses.create(model="auto", input="x")
+    assert told.value.status_code == 501
+    assert len(asked) == 2

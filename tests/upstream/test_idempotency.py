@@ -229,3 +229,25 @@ async def test_keys_that_are_none_are_refused(tmp_path: Path, key: str) -> None:
         status, _, body = await live.post(**keyed(key))
         assert (status, body["error"]["param"]) == (400, "Idempotency-Key")
     assert alpha.calls == []
+
+
+async def test_r8_two_clients_may_choose_the_same_key(tmp_path: Path) -> None:
+    """A key is its caller's own: nobody is given another one's answer, or told of it."""
+    async with street(tmp_path, "alpha") as (live, alpha):
+        made = await live.daemon.owner.keys.create_key({"role": "client"}, "test")
+        theirs = {"Idempotency-Key": "k", "Authorization": f"Bearer {made['key']}"}
+        first = await live.post(**keyed("k"))
+        status, headers, body = await live.post({"temperature": 0.5}, headers=theirs)
+        assert (await live.post(**keyed("k")))[2] == first[2]
+    assert status == 200
+    assert "idempotent-replayed" not in headers
+    assert body["id"] or body["routing"]
+    assert len(alpha.calls) == 2
+
+
+@pytest.mark.parametrize("key", ["a", "x" * 255, 'odd "key", with; marks: {}'])
+async def test_r8_any_printable_key_is_taken(tmp_path: Path, key: str) -> None:
+    async with street(tmp_path, "alpha") as (live, alpha):
+        assert (await live.post(**keyed(key)))[0] == 200
+        assert (await live.post(**keyed(key)))[1]["idempotent-replayed"] == "true"
+    assert len(alpha.calls) == 1
