@@ -126,7 +126,7 @@ def _lines(row: Mapping[str, Any], now: float) -> Iterator[Line]:
     window = f"{metric} / {row.get('window')}" if metric != "concurrency" else "running calls"
     if row.get("allowance"):
         window += " (allowance)"
-    if not limit:
+    if not limit and not row.get("allowance"):
         yield Line(account, model, window, used="not on this plan", confidence=confidence,
                    source=source)  # fmt: skip
         return
@@ -195,6 +195,7 @@ def _moment(text: Any) -> float | None:
 def _source(row: Mapping[str, Any]) -> str:
     """Who says so, and when it was looked at."""
     source = " ".join(str(row.get("source") or "").split())
+    source = "your own limit" if source == "own" else source
     short = source if len(source) <= 48 else f"{source[:47]}…"
     date = row.get("verifiedDate")
     return f"{short} ({date})" if date and short else str(date or short)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from freeloader.core.model import Limit
+from freeloader.core.model import OWN, Limit
 from freeloader.errors import InvalidRequest
 from freeloader.money import METERS, pico_from_usd, usd_from_pico
 from freeloader.settings import read
@@ -54,6 +54,8 @@ def _limit(entry: Any) -> Limit:
     metric = snake(found.get("metric", ""))
     if metric not in _METRICS:
         raise Wrong(f"must be one of {', '.join(sorted(_METRICS))}", "metric")
+    if metric == "concurrency":  # what runs at once has no period
+        found["window"] = "once"
     if not _WINDOW.fullmatch(found.get("window", "")):
         raise Wrong("must be a number and s, m, h or d, or month, or once", "window")
     if "timezone" in found:
@@ -63,12 +65,25 @@ def _limit(entry: Any) -> Limit:
     with read.within("amount"):
         raw = found.get("amount")
         amount = pico_from_usd(read.money(raw)) if metric == "usd" else read.integer(0, 10**15)(raw)
+    _sensible(found, metric, amount)
     for name in ("applies_to", "excludes"):
         if name in found:
             found[name] = tuple(sorted(found[name]))
     return Limit(
-        **{**found, "metric": metric, "amount": amount, "confidence": "high", "source": "own"}
+        **{**found, "metric": metric, "amount": amount, "confidence": "high", "source": OWN}
     )
+
+
+def _sensible(found: dict[str, Any], metric: str, amount: int) -> None:
+    """What would be silently without effect is a slip."""
+    unknown = sorted(x for x in map(snake, found.get("excludes", ())) if x not in METERS)
+    if unknown:
+        raise Wrong(f"{unknown[0]!r} is no meter; known are: {', '.join(METERS)}", "excludes")
+    if "expires_days" in found and found["window"] != "once":
+        raise Wrong("goes with the window once: credits that end", "expiresDays")
+    if found.get("allowance") and (metric == "concurrency" or amount == 0):
+        raise Wrong("says how much is free: an amount above 0 of anything but concurrency",
+                    "allowance")  # fmt: skip
 
 
 def _zone(name: str) -> None:

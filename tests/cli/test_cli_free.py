@@ -105,6 +105,9 @@ def test_one_providers_windows(xswarm, daemon):
         (["--limit", "tokens=100/1m", "--limit", "usd=0.5/month"],
          {"limits": [{"metric": "tokens", "amount": 100, "window": "1m"},
                      {"metric": "usd", "amount": 0.5, "window": "month"}]}),
+        (["--limit", "requests=9/1d,allowance", "--limit", "concurrency=2"],
+         {"limits": [{"metric": "requests", "amount": 9, "window": "1d", "allowance": True},
+                     {"metric": "concurrency", "amount": 2, "window": "once"}]}),
         (["--no-limits"], {"limits": None}),
         (["--same-account-as", "1"], {"sameAccountAs": 1}),
         (["--own-account"], {"sameAccountAs": None}),
@@ -117,8 +120,16 @@ def test_an_account_is_changed(xswarm, daemon, words, body):
     assert daemon.asked[-1]["body"] == body
 
 
+def test_a_limit_of_nothing_is_said_aloud(xswarm, daemon):
+    daemon.on("PATCH", "/v1/accounts/groq/2", {"provider": "groq", "idx": 2})
+    ran = xswarm("account", "set", "groq@2", "--limit", "requests=0/1d")
+    assert ran.code == 0
+    assert "nothing is sent there" in ran.err
+
+
 @pytest.mark.parametrize(
-    "words", [[], ["--limit", "20 a day"], ["--no-limits", "--limit", "requests=1/1d"],
+    "words", [[], ["--limit", "20 a day"], ["--limit", "requests=20"],
+              ["--no-limits", "--limit", "requests=1/1d"],
               ["--own-account", "--same-account-as", "1"]],
 )  # fmt: skip
 def test_what_says_nothing_or_two_things_is_refused(xswarm, daemon, words):

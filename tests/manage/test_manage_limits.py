@@ -36,6 +36,10 @@ def test_an_own_limit_resets_as_the_published_one_of_its_kind() -> None:
         ({"metric": "apples", "amount": 1, "window": "1d"}, "metric"),
         ({"metric": "requests", "amount": 1, "window": "1 day"}, "window"),
         ({"metric": "requests", "amount": 1, "window": "1d", "zone": "UTC"}, "zone"),
+        ({"metric": "tokens", "amount": 1, "window": "1d", "excludes": ["cached"]}, "excludes"),
+        ({"metric": "tokens", "amount": 1, "window": "1d", "expiresDays": 3}, "expiresDays"),
+        ({"metric": "tokens", "amount": 0, "window": "1d", "allowance": True}, "allowance"),
+        ({"metric": "concurrency", "amount": 1, "allowance": True}, "allowance"),
     ],
 )
 def test_a_wrong_limit_is_refused_by_name(entry: dict[str, Any], param: str) -> None:
@@ -47,6 +51,20 @@ def test_a_wrong_limit_is_refused_by_name(entry: dict[str, Any], param: str) -> 
 def test_a_limit_with_a_zone_follows_the_calendar() -> None:
     entry = {"metric": "requests", "amount": 1, "window": "1d", "timezone": "Asia/Kolkata"}
     assert limits.parse_limits([entry])[0].reset == "calendar"
+
+
+def test_what_runs_at_once_has_no_period() -> None:
+    (found,) = limits.parse_limits([{"metric": "concurrency", "amount": 2}])
+    assert (found.metric, found.amount, found.window) == ("concurrency", 2, "once")
+
+
+def test_every_word_of_a_limit_is_shown_again() -> None:
+    entry = {"metric": "tokens", "amount": 7, "window": "1d", "reset": "refill", "scope": "model",
+             "appliesTo": ["a*", "b"], "excludes": ["cacheRead"], "chargedOn": "sent",
+             "perRequestCeiling": True, "allowance": True}  # fmt: skip
+    found = limits.parse_limits([entry])
+    assert limits.parse_limits([limits.limit_row(found[0])]) == found
+    assert {k: v for k, v in limits.limit_row(found[0]).items() if k in entry} == entry
 
 
 @pytest.mark.parametrize("field", ["amount", "expires_days"])

@@ -13,7 +13,7 @@ from typing import Any
 from freeloader.books.windows.quotas import Quotas
 from freeloader.clock import iso
 from freeloader.core import quota
-from freeloader.core.model import Deployment, Limit
+from freeloader.core.model import OWN, Deployment, Limit
 from freeloader.core.periods import window_seconds
 from freeloader.core.quota import Window, forecast
 from freeloader.money import usd_from_pico
@@ -62,6 +62,7 @@ def window_row(deployment: Deployment, window: Window, now: float) -> Row:
     left = 0 if refused is not None else max(0, int(window.amount - used - window.held))
     learnt = limit.source.startswith("learnt")
     told = window.amount != limit.amount and not learnt
+    published = not (learnt or told or limit.source == OWN)
     elsewhere = window.elsewhere
     return {
         "key": window.key,
@@ -88,12 +89,14 @@ def window_row(deployment: Deployment, window: Window, now: float) -> Row:
         "learnt": [],
         "confidence": "high" if told else limit.confidence,
         "source": _told(limit) if told else limit.source or deployment.provider.free_source,
-        "verifiedDate": None if learnt or told else deployment.provider.verified_date,
+        "verifiedDate": None
+        if learnt or told or limit.source == OWN
+        else deployment.provider.verified_date,
     }
 
 
 def _told(limit: Limit) -> str:
-    who = "yours" if limit.source == "own" else "published"
+    who = "yours" if limit.source == OWN else "published"
     return f"the provider's own answers ({who}: {_money(limit.metric, limit.amount):,})"
 
 

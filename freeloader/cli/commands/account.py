@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from freeloader.core.model import Provider
 
 WINDOW = re.compile(
-    r"(?P<metric>[A-Za-z]+)=(?P<amount>[0-9]+(?:[.][0-9]+)?)/(?P<window>[0-9]+[smhd]|month|once)"
+    r"(?P<metric>[A-Za-z]+)=(?P<amount>[0-9]+(?:[.][0-9]+)?)(?:/(?P<window>[0-9]+[smhd]|month|once))?"
     r"(?P<more>(?:,[A-Za-z_]+(?:=[^,]+)?)*)"
 )
 limit_option = click.option(
@@ -247,13 +247,15 @@ def _params(given: tuple[str, ...]) -> dict[str, str]:
 
 def _limit(text: str) -> dict[str, Any]:
     found = WINDOW.fullmatch(text)
-    if found is None:
+    if found is None or (found["window"] is None and found["metric"] != "concurrency"):
         raise click.UsageError(
             f"--limit {text} is not METRIC=AMOUNT/WINDOW, e.g. requests=1000/1d."
         )
-    row: dict[str, Any] = {name: found[name] for name in ("metric", "window")}
+    row: dict[str, Any] = {"metric": found["metric"], "window": found["window"] or "once"}
     amount = found["amount"]
     row["amount"] = float(amount) if "." in amount else int(amount)
+    if not row["amount"]:
+        note(f"note: {text}: an amount of 0 means that nothing is sent there.")
     for part in filter(None, found["more"].split(",")):
         key, equals, value = part.partition("=")
         row[key] = _value(value) if equals else True

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: The source of a limit that the owner gave.
+OWN = "own"
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:

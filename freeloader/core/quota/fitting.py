@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 
-from freeloader.core.model import Verdict
+from freeloader.core.model import OWN, Verdict
 from freeloader.core.periods import iso, window_seconds
 from freeloader.core.quota.window import (
     EPSILON,
@@ -89,7 +89,9 @@ def verdict(window: Window, meters: Meters, now: float, ahead: int = 0) -> Verdi
     """``fits_behind`` as a refusal in words, or None."""
     limit = window.limit
     if window.amount <= 0:
-        reason = f"is not on this plan: {name_of(window)} allows 0"
+        own = limit.source == OWN
+        whose = "is switched off by its own limit" if own else "is not on this plan"
+        reason = f"{whose}: {name_of(window)} allows 0"
         return Verdict("tier", "no_model_passes_gates", reason)
     if limit.per_request_ceiling and too_large(limit, meters, window.amount):
         reason = f"request too large: {name_of(window)} allows {window.amount:,} in all"
