@@ -89,9 +89,7 @@ def window_row(deployment: Deployment, window: Window, now: float) -> Row:
         "learnt": [],
         "confidence": "high" if told else limit.confidence,
         "source": _told(limit) if told else limit.source or deployment.provider.free_source,
-        "verifiedDate": None
-        if learnt or told or limit.source == OWN
-        else deployment.provider.verified_date,
+        "verifiedDate": deployment.provider.verified_date if published else None,
     }
 
 
