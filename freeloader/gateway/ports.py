@@ -119,10 +119,6 @@ class NamesPort(Protocol):
         ...
 
 
-class SecretsPort(Protocol):
-    async def get(self, name: str, backend: str | None) -> Mapping[str, str] | None: ...
-
-
 class JournalPort(Protocol):
     """Write-behind; never waits, never raises for a full disk."""
 

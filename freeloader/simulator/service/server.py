@@ -146,9 +146,6 @@ class Running:
             data if isinstance(data, Fault) else {**(data or {}), **fields}
         )
 
-    def clear_faults(self, provider: str | None = None) -> int:
-        return self.engine.faults.clear(provider)
-
     def put_provider(self, name: str, data: Mapping[str, Any]) -> ProviderSpec:
         """Defines or alters a provider. Raises ValueError."""
         return self.engine.put_provider(name, data)
