@@ -7,16 +7,20 @@ ones a name stands for, or what a substitute must at least be.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from itertools import chain, islice
 
+from freeloader.catalog.nearest import nearest
 from freeloader.catalog.registry import Catalog
 from freeloader.catalog.stated import Stated
 from freeloader.core.model import Deployment, Gates, Model, Resolution
+from freeloader.core.policy import PRESETS
 from freeloader.errors import AmbiguousModel, ConfigError, InvalidRequest, ModelNotFound
 
 _POLICIES = ("similar", "error", "auto")
+#: What may be named instead of a model (contract §2).
+AUTOMATIC = ("auto", *(f"auto:{strategy}" for strategy in PRESETS))
 _MOST_HOPS = 8
 _LONGEST = 300
 _MOST_NEAR = 4000
@@ -146,7 +150,9 @@ class Names:
         head = name.partition("/")[0]
         if known is None or (head in self._catalog.providers and self._knows(name)):
             return set()
-        return self._family.get(known.id, set())
+        ids = self._family.get(known.id, set())
+        own = {i for i in ids if self._ids[i].provider.id == head}
+        return own if "/" in name and own else ids  # who names a provider means that one
 
     def _unambiguous(self, ids: set[str], wanted: str) -> set[str]:
         families = {self._ids[i].model.family for i in ids}
@@ -235,7 +241,10 @@ class Names:
 
     def _not_found(self, name: str, wanted: str) -> ModelNotFound:
         near = self._nearest(name)
-        hint = f" Nearest: {', '.join(near)}." if near else ""
+        hint = f" Nearest: {', '.join(near)}."
+        if not near:
+            near = ["auto", *self._strongest()]
+            hint = f" No name here is like it; these are answered: {', '.join(near)}."
         meant = f" (an alias of {_clean(name)!r})" if name != wanted.strip() else ""
         return ModelNotFound(
             f"No account serves a model named {_clean(wanted)!r}{meant}.{hint} To let the router "
@@ -245,15 +254,36 @@ class Names:
         )
 
     def _nearest(self, name: str) -> list[str]:
-        """Up to three names that would be answered; with nothing alike, the least unlike."""
-        pool = sorted({*self._public, *self._raw, *self._family, *self._aliases})[:_MOST_NEAR]
-        by_fold = {text.casefold(): text for text in reversed(pool)}
-        folded = name.casefold()[:100]
-        found = difflib.get_close_matches(folded, by_fold, n=3, cutoff=0.5)
-        if not found:
-            public = [text.casefold() for text in sorted(self._public)[:_MOST_NEAR]]
-            found = difflib.get_close_matches(folded, public, n=3, cutoff=0.0)
-        return [by_fold[text] for text in found]
+        """Up to three names that would be answered, those that are served before those that a
+        like model stands in for."""
+        served = ((text, frozenset(ids)) for ids_of in (self._family, self._raw, self._public)
+                  for text, ids in sorted(ids_of.items()))  # fmt: skip
+        aliases = sorted(name for name in self._aliases if self._leads_somewhere(name))
+        own = ((text, text) for text in (*AUTOMATIC, *aliases))
+        others = (
+            (family.id, family.id)
+            for family in self._catalog.families.known.values()
+            if self._unknown == "similar"
+            and family.id not in self._family
+            and family.intelligence is not None
+            and self._anyone(family.intelligence, family.capabilities)
+        )
+        return nearest(name, islice(chain(own, served), _MOST_NEAR), others)
+
+    def _leads_somewhere(self, alias: str) -> bool:
+        """True where it is a name (no pattern) that ends at the router or at a served model."""
+        if any(alias == pattern for pattern, _ in self._patterns):
+            return False
+        try:
+            target, _ = self._unaliased(alias)
+            return _automatic(target) or bool(self._served(target, alias))
+        except InvalidRequest:  # in a circle, or it could be any of several
+            return False
+
+    def _strongest(self) -> list[str]:
+        """The two most intelligent models that are served."""
+        some = {d.public_model: d.model.intelligence or 0.0 for d in self._ids.values()}
+        return sorted(some, key=lambda name: (-some[name], name))[:2]
 
 
 def _names_an_account(name: str) -> bool:

@@ -188,7 +188,6 @@ __all__ = [
     "LanePort",
     "NamesPort",
     "Rules",
-    "SecretsPort",
     "Settlement",
     "Watching",
 ]

@@ -174,7 +174,64 @@ def test_a_name_like_nothing_still_gets_names_that_work() -> None:
         names().resolve("zzzz-9000")
     near = caught.value.details["nearest"]
     assert len(near) == 3
-    assert all(names().resolve(name).kind == "named" for name in near)
+    assert near[0] == "auto"
+    assert all(names().resolve(name).kind == "named" for name in near[1:])
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("gemni-2.5-flash", "gemini-2.5-flash"),
+        ("gemini-flash", "gemini-3-flash"),
+        ("GEMINI 2.5 FLASH LITE", "gemini-2.5-flash-lite"),
+        ("lama-3.3-70b", "llama-3.3-70b"),
+        ("llama 3.3 70b", "llama3.3:70b"),
+        ("gpt-os-120b", "gpt-oss-120b"),
+        ("groq/gpt-os-120b", "groq/openai/gpt-oss-120b"),
+        ("gpt4", "gpt-4o"),
+        ("deepsek-v3", "deepseek-v3"),
+        ("cost-first", "auto:cost-first"),
+        ("auto-speed", "auto:speed-first"),
+        ("autoo", "auto"),
+        ("fsat", "fast"),
+    ],
+)
+def test_a_slip_is_answered_with_what_was_meant(slip: str, meant: str) -> None:
+    over = names(aliases={"fast": "auto:speed-first"})
+    with pytest.raises(ModelNotFound) as caught:
+        over.resolve(slip)
+    near = caught.value.details["nearest"]
+    assert near[0] == meant
+    assert f"Nearest: {meant}" in caught.value.message
+    for name in near:  # whatever is named would be answered
+        over.resolve(name)
+
+
+@given(st.text(min_size=1, max_size=40).filter(str.strip))
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_called_near_would_be_answered(name: str) -> None:
+    try:
+        names().resolve(name)
+    except ModelNotFound as problem:
+        near = problem.details["nearest"]
+        assert 1 <= len(near) <= 3
+        assert len(set(near)) == len(near)
+        for other in near:
+            names().resolve(other)
+    except InvalidRequest:
+        pass
+
+
+@pytest.mark.parametrize("size", ["20", "120"])
+def test_a_size_without_its_letter_is_that_size(size: str) -> None:
+    found = where(f"gpt-oss-{size}")
+    assert found
+    assert all(name.endswith(f"gpt-oss-{size}b") for name in found)
+
+
+def test_who_names_a_provider_and_a_family_means_that_provider() -> None:
+    assert {name.partition("@")[0] for name in where("groq/gpt-oss-120b")} == {"groq"}
+    assert where("nowhere/gpt-oss-120b") > where("groq/gpt-oss-120b")  # a family moves
 
 
 def test_an_alias_that_leads_nowhere_says_where_it_leads() -> None:

@@ -68,7 +68,8 @@ async def test_old_completions(client: openai.AsyncOpenAI, house: House) -> None
 
 async def test_models(client: openai.AsyncOpenAI) -> None:
     names = [model.id async for model in client.models.list()]
-    assert names == ["groq/org/big", "groq/small", "ollama/tiny"]
+    assert names[:4] == ["groq/org/big", "groq/small", "ollama/tiny", "auto"]
+    assert (await client.models.retrieve("auto:cost-first")).owned_by == "xswarm"
     assert (await client.models.retrieve("groq/small")).owned_by == "groq"
 
 

@@ -1,7 +1,9 @@
 """What can be asked for: OpenAI's list, and beside it the seed's with numbers.
 
 Reads deployments and books; a model unknown in some respect is shown as null,
-never as zero or unlimited.
+never as zero or unlimited. OpenAI's list ends with ``auto`` and the strategies, which a
+client may name as a model too, where anybody is there to answer and no filter asks for
+models of some kind.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+from freeloader.catalog.names import AUTOMATIC
 from freeloader.clock import Instant, iso
 from freeloader.core.model import Deployment, Verdict
 from freeloader.errors import ModelNotFound
@@ -57,6 +60,8 @@ class Models:
         wanted = Filter(request)
         rows = [row for row in self._rows() if wanted.takes(row)]
         data = [self._listed(row) for row in rows]
+        if rows and not request.query:
+            data += [self._automatic(name) for name in AUTOMATIC]
         return json_response({"object": "list", "data": data, "models": rows})
 
     async def one(self, request: web.Request) -> web.Response:
@@ -64,6 +69,8 @@ class Models:
         for row in self._rows():
             if wanted in (_id(row), row["name"]):
                 return json_response({**self._listed(row), **row})
+        if wanted in AUTOMATIC:
+            return json_response(self._automatic(wanted))
         raise ModelNotFound(
             f"No account serves a model named {wanted[:128]!r}; GET /v1/models lists all.",
             param="id",
@@ -80,12 +87,14 @@ class Models:
         return [model_row(groups[key], books, windows, now) for key in sorted(groups)]
 
     def _listed(self, row: Mapping[str, Any]) -> Row:
-        return {
-            "id": _id(row),
-            "object": "model",
-            "created": int(self._services.started.wall),
-            "owned_by": row["provider"],
-        }
+        return self._entry(_id(row), row["provider"])
+
+    def _automatic(self, name: str) -> Row:
+        return self._entry(name, "xswarm")
+
+    def _entry(self, name: str, owner: str) -> Row:
+        created = int(self._services.started.wall)
+        return {"id": name, "object": "model", "created": created, "owned_by": owner}
 
 
 def model_row(
