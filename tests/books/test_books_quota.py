@@ -159,9 +159,13 @@ async def test_headers_correct_the_count_for_the_attempt_they_came_with() -> Non
     seen = (Observation("requests", "1d", "remaining", 40),)
     books.observe(found, seen, clock.now())
     assert books.windows_view(clock.now())[0]["used"] == 60
-    books.observe(found, (Observation("requests", "24h", "remaining", 95),), clock.now())
-    assert books.windows_view(clock.now())[0]["used"] == 60
-    books.observe(found, (Observation("requests", "24h", "remaining", 95),), clock.now(), hold)
+    fewer = (Observation("requests", "24h", "remaining", 95),)
+    for whose in (None, hold):  # of nobody's call, or of one that is older than what was said
+        books.observe(found, fewer, clock.now(), whose)
+        assert books.windows_view(clock.now())[0]["used"] == 60
+    clock.go(1)
+    hold = await spend(books, clock, "2", found)
+    books.observe(found, fewer, clock.now(), hold)
     assert books.windows_view(clock.now())[0]["used"] == 5
 
 

@@ -43,16 +43,31 @@ def test_a_sliding_window_tells_our_own_calls_from_those_of_others() -> None:
 def test_a_header_lowers_the_count_only_if_nothing_was_sent_since() -> None:
     day = window(100, "1d", "calendar")
     fill(day, 50)
+    quota.observe(day, 10, NOW - 1, None, counted=True)
+    assert day.counter.used(NOW) == 50
     first = quota.reserve(day, 1, NOW)
     second = quota.reserve(day, 1, NOW)
     quota.settle(day, first, 1, NOW)
     quota.observe(day, 10, NOW, first, counted=True)
     assert day.counter.used(NOW) == 51
-    quota.observe(day, 10, NOW, None, counted=True)
-    assert day.counter.used(NOW) == 51
     quota.settle(day, second, 1, NOW)
     quota.observe(day, 11, NOW, second, counted=True)
     assert day.counter.used(NOW) == 12  # 11 with the second; the first may have come after it
+
+
+@pytest.mark.parametrize("reset", ["calendar", "rolling", "refill", "unknown"])
+def test_an_older_calls_header_does_not_take_back_what_was_said_since(reset: str) -> None:
+    """The call was admitted, then others used the key, then its answer ended."""
+    day = window(100, "1d", reset)
+    mine = quota.reserve(day, 1, NOW)
+    quota.observe(day, 60, NOW + 5, None, counted=True)
+    quota.settle(day, mine, 1, NOW + 9)
+    quota.observe(day, 1, NOW + 9, mine, counted=True)
+    assert day.counter.used(NOW + 9) >= 60 - 0.1
+    later = quota.reserve(day, 1, NOW + 10)
+    quota.settle(day, later, 1, NOW + 11)
+    quota.observe(day, 20, NOW + 11, later, counted=True)
+    assert day.counter.used(NOW + 11) <= 21
 
 
 def test_the_providers_own_limit_counts_but_never_above_the_owners() -> None:

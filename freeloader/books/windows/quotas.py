@@ -215,6 +215,8 @@ class Quotas:
                         # However old: what it counts beyond all we ever sent is not ours.
                         quota.notice(window, int(one.value), now, before[window.key])
                     self._observe(window, one, now, idle.get(window.key), pinned, False)
+                    if one.means != "limit":
+                        window.told = now
                     self._dirty.add(window.key)
 
     def exhaust(

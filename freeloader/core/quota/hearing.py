@@ -25,13 +25,17 @@ def observe(
 
     It may always raise the count. It lowers it only if no request was sent since
     that one, and then what was settled since is added; a sliding count only where
-    it is far off, because all of it must be taken as new then.
+    it is far off, because all of it must be taken as new then. Nor does the answer to an
+    older call lower what was said meanwhile by other ways: others may have used the key.
     """
     single = 1 if window.limit.metric == "requests" and counted and request is not None else 0
     if request is not None:
         notice(window, used, now, request)
     window.counter.told(used, single, now, None if request is None else request.at)
-    if request is None or window.order != request.order:
+    if request is None:
+        window.told = now
+        return
+    if window.order != request.order or request.at <= window.told:
         return
     have = window.counter.used(now)
     lower = max(0.0, used - single + (window.charged - request.charged))

@@ -84,11 +84,11 @@ class Rolling:
                 if end <= before and first + self._span > now
             )
         others = max(0.0, used - own - sure)
-        stale = before is None or before < self._told
+        stale = before is None or before <= self._told
         if stale and self._others[0] + self._span > now:
             others = max(others, self._others[1])
         self._others = [self._end(now), others]
-        self._told = max(self._told, before or 0.0)
+        self._told = max(self._told, now if before is None else before)
 
     def below(self, level: float, now: float) -> float:
         left = self.used(now)

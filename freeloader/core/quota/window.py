@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import inf
 
 from freeloader.core.model import Deployment, Limit
 from freeloader.core.periods import window_seconds
@@ -44,7 +45,8 @@ class Window:
     request), ``blocked`` a refusal's (said at, until). ``touched`` is when something was
     last sent, ``opened`` since when we count, ``heard`` whether the provider ever said what
     it counts, ``unsure`` (count, since) how many refused calls it may count besides,
-    ``elsewhere`` (amount, at) what it counted that we did not send.
+    ``elsewhere`` (amount, at) what it counted that we did not send, ``told`` when it last said
+    what is used other than in the answer to a call of ours.
     """
 
     key: str
@@ -61,6 +63,7 @@ class Window:
     heard: bool = False
     unsure: tuple[int, float] = (0, 0.0)
     elsewhere: tuple[float, float] | None = None
+    told: float = -inf
     flow: Flow = field(default_factory=Flow)
 
     @property
