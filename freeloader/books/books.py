@@ -361,10 +361,6 @@ class Books(Standing):
 
     # ── parts ────────────────────────────────────────────────────────────────
 
-    def _of_account(self, provider: str, idx: int) -> list[Deployment]:
-        every = self._deployments.values()
-        return [d for d in every if d.provider.id == provider and d.account.idx == idx]
-
     def _see(self, now: Instant) -> None:
         """How the two clocks relate just now: ``paused`` is asked in wall time only."""
         self._skew = now.mono - now.wall

@@ -30,6 +30,7 @@ from freeloader.core.budget import BudgetRules, actions
 from freeloader.core.feedback import Opinion
 from freeloader.core.model import Deployment, Policy, Verdict
 from freeloader.core.pacing.plan import Strain
+from freeloader.core.quota import Window
 from freeloader.core.snapshot import Health, Rank
 from freeloader.money import Meters
 
@@ -166,7 +167,16 @@ class Standing:
 
     def quota_alerts(self, now: Instant) -> list[dict[str, Any]]:
         """Windows nearly or wholly used, and keys that somebody else uses too."""
-        return self._quota_alerts.current(now.wall, self._quotas.known)
+
+        def who_counts(was: Deployment, key: str) -> tuple[Deployment, Window] | None:
+            some = self._of_account(was.provider.id, was.account.idx)
+            return self._quotas.who_counts(some, key, now.wall)
+
+        return self._quota_alerts.current(now.wall, who_counts)
+
+    def _of_account(self, provider: str, idx: int) -> list[Deployment]:
+        every = self._deployments.values()
+        return [d for d in every if d.provider.id == provider and d.account.idx == idx]
 
     def windows_of(self, deployment: Deployment, now: Instant) -> list[dict[str, Any]]:
         """The windows that one deployment counts in."""

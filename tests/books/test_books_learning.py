@@ -243,3 +243,16 @@ async def test_an_alert_is_shown_while_it_holds_and_with_the_amounts_of_now() ->
     assert len(shown_with(10)) == 1
     assert shown_with(20) == []
     assert ["8 of 9 used" in one for one in shown_with(9)] == [True]
+
+
+async def test_an_alert_goes_with_the_limit_it_was_about() -> None:
+    clock, hour = FakeClock(), Limit("tokens", 5_000, "1h", "rolling")
+    found, other = deployment(limits=(hour,)), deployment(model="n", limits=(hour,))
+    books = await opened(FakeLedger(), clock, RULES, found, other)
+    for _ in range(3):
+        await answered(books, clock, found)
+    assert [a["type"] for a in books.quota_alerts(clock.now())] == ["quota_spent"]
+    books.set_deployments([other])  # another model of the account counts in the same window
+    assert [a["type"] for a in books.quota_alerts(clock.now())] == ["quota_spent"]
+    books.set_deployments([replace(found, model=replace(found.model, limits=()))])
+    assert books.quota_alerts(clock.now()) == []

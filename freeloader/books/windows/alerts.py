@@ -69,16 +69,20 @@ class QuotaAlerts:
         self._seen = {name: n for name, n in self._seen.items() if name[1] not in keys}
 
     def current(
-        self, now: float, window_of: Callable[[str], Window | None]
+        self, now: float, who_counts: Callable[[Deployment, str], tuple[Deployment, Window] | None]
     ) -> list[dict[str, Any]]:
-        """What still holds, JSON-ready, with the amounts of now: a limit that was raised since,
-        or a bucket that refilled, is no longer near its end."""
+        """What still holds, JSON-ready, with the amounts of now: a limit that was raised since
+        or taken away, or a bucket that refilled, is no longer near its end.
+
+        ``who_counts``: who counts now in the window of such a key, of a deployment's account.
+        """
         found = []
         for notice in self._seen.values():
-            row, window = notice.row, window_of(notice.row.scope)
-            if now >= notice.ends or window is None:
+            row = notice.row
+            counted = None if now >= notice.ends else who_counts(notice.deployment, row.scope)
+            if counted is None:
                 continue
-            said = {kind: text for kind, text, _ in _due(notice.deployment, window, now)}
+            said = {kind: text for kind, text, _ in _due(*counted, now)}
             if row.type in said:
                 found.append(
                     {

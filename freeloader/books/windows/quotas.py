@@ -55,9 +55,11 @@ class Quotas:
         """The deployments changed: limits are looked up anew, counts stay."""
         self._windows.replaced()
 
-    def known(self, key: str) -> Window | None:
-        """The window of a key; None where no deployment was ever counted in it."""
-        return self._windows.get(key)
+    def who_counts(
+        self, deployments: Iterable[Deployment], key: str, now: float
+    ) -> tuple[Deployment, Window] | None:
+        """The window of a key, with the first of these that counts in it; None: none of them."""
+        return next(((d, w) for d in deployments for w in self.bound(d, now) if w.key == key), None)
 
     def bound(self, deployment: Deployment, now: float) -> tuple[Window, ...]:
         """The windows a deployment counts in."""
