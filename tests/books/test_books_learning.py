@@ -246,7 +246,7 @@ async def test_an_alert_is_shown_while_it_holds_and_with_the_amounts_of_now() ->
 
 
 async def test_an_alert_goes_with_the_limit_it_was_about() -> None:
-    clock, hour = FakeClock(), Limit("tokens", 5_000, "1h", "rolling")
+    clock, hour = FakeClock(), Limit("tokens", 6_000, "1h", "rolling")
     found, other = deployment(limits=(hour,)), deployment(model="n", limits=(hour,))
     books = await opened(FakeLedger(), clock, RULES, found, other)
     for _ in range(3):
