@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,14 @@ from freeloader.manage.models import known_of
 from freeloader.manage.ports import Listing
 
 Row = dict[str, Any]
+
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+#: What terms say of other things, of what is kept and trained on above all, is no part of a
+#: warning about accounts.
+_OF_ACCOUNTS = re.compile(
+    r"account|keys?\b|project|limit|quota|bucket|organi[sz]ation|circumvent|evad", re.IGNORECASE
+)
+_OF_DATA = re.compile(r"\blog|train|privacy|data control", re.IGNORECASE)
 
 
 def available(account: Account, known: Sequence[str]) -> tuple[str, ...]:
@@ -101,6 +110,11 @@ def _pooling(provider: Provider, head: str) -> str:
     terms = provider.terms
     rule = str(terms.get("pooling") or "unknown")
     notes, source = str(terms.get("notes") or ""), str(terms.get("source") or "")
+    about = [
+        part
+        for part in _SENTENCE.split(notes)
+        if _OF_ACCOUNTS.search(part) and not _OF_DATA.search(part)
+    ]
     said = {
         "forbidden": "its terms forbid using several accounts to get more free use",
         "ineffective": "its limits are shared, so a second account brings nothing",
@@ -108,7 +122,7 @@ def _pooling(provider: Provider, head: str) -> str:
     }.get(rule, "whether its terms allow that is not known; read them first")
     parts = [
         f"{head}: {said}.",
-        notes,
+        " ".join(about),
         f"Source: {source}." if source else "",
         "Two keys of one account share its limits: say so with --same-account-as IDX.",
     ]

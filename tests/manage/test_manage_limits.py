@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -125,3 +126,11 @@ def test_disabled_and_local_accounts_are_no_crowd() -> None:
     assert answers.crowded([Account("ollama", 1), Account("ollama", 2)], known) == []
     unknown = answers.crowded([Account("groq", 1), Account("groq", 2)], known)
     assert "read them first" in unknown[0]
+
+
+def test_the_warning_says_of_the_terms_what_is_about_accounts() -> None:
+    notes = "Limits are per project. One account only. Prompts of free accounts are trained on."
+    known = replace(cloud("groq"), terms={"pooling": "ineffective", "notes": notes, "source": "x"})
+    (said,) = answers.pooled(known, Account("groq", 2), [Account("groq", 1)])
+    assert "Limits are per project. One account only. Source: x." in said
+    assert "trained" not in said
