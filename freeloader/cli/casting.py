@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from freeloader.cli.shell import money, note
+from freeloader.cli.tables import columns, laid_out
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,14 +64,13 @@ def show_members(routing: Any, say: Callable[[str], Any] = note) -> None:
     cast = routing.get("multiCast") if isinstance(routing, Mapping) else None
     if not isinstance(cast, Mapping):
         return
-    from tabulate import tabulate
-
     rows = [_member(row) for row in cast.get("members") or () if isinstance(row, Mapping)]
     headers = ("MODEL", "STATE", "COST", "TIME", "SCORE", "WHY")
     used = [at for at, _ in enumerate(headers) if at < 4 or any(row[at] for row in rows)]
     listed = [[row[at] for at in used] for row in rows]
     titles = [headers[at] for at in used]
-    say(tabulate(listed, headers=titles, tablefmt="plain", disable_numparse=True))
+    for line in laid_out(listed, titles, columns()):
+        say(line)
     vote, judge = cast.get("vote"), cast.get("judge")
     if isinstance(vote, Mapping):
         verb = "agreed" if vote.get("agreed") else "did not agree"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,23 +89,6 @@ def emit(value: Any) -> None:
 def note(message: str) -> None:
     """A remark for the person in front of it: standard error, so that pipes stay clean."""
     click.echo(message, err=True)
-
-
-def table(rows: Iterable[Sequence[Any]], headers: Sequence[str], *, empty: str) -> None:
-    """Prints rows under their headers, or ``empty`` on standard error where there are none."""
-    from tabulate import tabulate
-
-    listed = [["" if cell is None else cell for cell in row] for row in rows]
-    if not listed:
-        note(empty)
-        return
-    click.echo(tabulate(listed, headers=list(headers), tablefmt="plain", disable_numparse=True))
-
-
-def width_of(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> int:
-    """How many columns ``table`` needs for these."""
-    columns = zip(*rows, headers, strict=True)
-    return sum(max(map(len, column)) for column in columns) + 2 * (len(headers) - 1)
 
 
 def rows_of(answer: Any, *names: str) -> list[dict[str, Any]]:

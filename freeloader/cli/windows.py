@@ -5,8 +5,6 @@ Rows are those of ``GET /v1/free-tiers``; nothing is asked of anybody here.
 
 from __future__ import annotations
 
-import shutil
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +13,9 @@ from typing import Any
 
 import click
 
-from freeloader.cli.shell import duration, money, note, table, width_of
+from freeloader.cli import tables
+from freeloader.cli.shell import duration, money, note
+from freeloader.cli.tables import NARROWEST, fold, table, width_of
 
 _BAR = 10
 _HEADERS = (
@@ -23,8 +23,6 @@ _HEADERS = (
     "CONFIDENCE", "SOURCE",
 )  # fmt: skip
 _EMPTY = "there is no window yet; add an account: xswarm account add groq"
-#: Below this width nothing is folded any more.
-_NARROWEST = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +49,13 @@ class Line:
 def show(rows: Sequence[Mapping[str, Any]], now: float) -> None:
     """Prints them, as wide as the terminal is; ``now`` in wall seconds."""
     lines = [line for row in rows for line in _lines(row, now)]
-    columns = shutil.get_terminal_size((0, 0)).columns  # 0: nobody looks at it
+    columns = tables.columns()
     cells = [line.cells() for line in lines]
     if not lines or not columns or width_of(cells, _HEADERS) <= columns:
         table(cells, _HEADERS, empty=_EMPTY)
         return
     for (account, model), some in groupby(lines, lambda line: (line.account, line.model)):
-        for text in _block(account, model, list(some), max(columns, _NARROWEST)):
+        for text in _block(account, model, list(some), max(columns, NARROWEST)):
             click.echo(text)
 
 
@@ -71,7 +69,7 @@ def told(answer: Mapping[str, Any]) -> None:
 
 def _block(account: str, model: str, lines: Sequence[Line], columns: int) -> Iterator[str]:
     """An account and model, its windows, and who says so where that is another than before."""
-    yield from _folded(f"{account}  {'all models' if model == 'all' else model}", "", columns)
+    yield from fold(f"{account}  {'all models' if model == 'all' else model}", "", columns)
     wide = max((len(line.window) for line in lines), default=0)
     wide = wide if wide + _BAR + 6 <= columns else 0
     said = ""
@@ -80,7 +78,7 @@ def _block(account: str, model: str, lines: Sequence[Line], columns: int) -> Ite
             who = f"{line.confidence} confidence" if line.confidence else ""
             who = ", ".join(filter(None, (who, line.source)))
             if said and who != said:
-                yield from _folded(said, "    ", columns)
+                yield from fold(said, "    ", columns)
             said = who
         parts = [f"{line.used} used" if line.left else line.used]
         parts += [line.left and f"{line.left} left"]
@@ -88,9 +86,9 @@ def _block(account: str, model: str, lines: Sequence[Line], columns: int) -> Ite
         parts += [_reset_words(line.resets), _rate_words(line.lasts)]
         words = "; ".join(filter(None, (", ".join(filter(None, parts[:3])), *parts[3:])))
         head = "  ".join(filter(None, (line.window.ljust(wide), line.bar)))
-        yield from _folded(f"{head}  {words}".rstrip(), "  ", columns)
+        yield from fold(f"{head}  {words}".rstrip(), "  ", columns)
     if said:
-        yield from _folded(said, "    ", columns)
+        yield from fold(said, "    ", columns)
 
 
 def _reset_words(resets: str) -> str:
@@ -99,13 +97,6 @@ def _reset_words(resets: str) -> str:
 
 def _rate_words(lasts: str) -> str:
     return f"at this rate it {lasts}" if lasts.startswith("lasts") else lasts
-
-
-def _folded(text: str, indent: str, columns: int) -> list[str]:
-    return textwrap.wrap(
-        text, columns, initial_indent=indent, subsequent_indent=indent + "  ",
-        break_on_hyphens=False, drop_whitespace=True, replace_whitespace=False,
-    )  # fmt: skip
 
 
 def _lines(row: Mapping[str, Any], now: float) -> Iterator[Line]:

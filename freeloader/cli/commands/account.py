@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from freeloader.cli.backend import Backend, Row, open_backend
-from freeloader.cli.shell import Failure, emit, home_path, json_option, note, secret_from, table
+from freeloader.cli.shell import Failure, emit, home_path, json_option, note, secret_from
+from freeloader.cli.tables import table
 
 if TYPE_CHECKING:
     from freeloader.core.model import Provider

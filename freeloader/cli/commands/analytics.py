@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from freeloader.cli.backend import online
-from freeloader.cli.shell import emit, json_option, money, note, rows_of, table
+from freeloader.cli.shell import emit, json_option, money, note, rows_of
+from freeloader.cli.tables import table
 
 BARS = "▁▂▃▄▅▆▇█"
 GROUPS = {"byProvider": "PROVIDER", "byModel": "MODEL", "byProject": "PROJECT", "byTask": "TASK"}

@@ -10,7 +10,8 @@ import click
 
 from freeloader.cli import casting
 from freeloader.cli.backend import online
-from freeloader.cli.shell import Failure, emit, json_option, money, note, rows_of, table
+from freeloader.cli.shell import Failure, emit, json_option, money, note, rows_of
+from freeloader.cli.tables import table
 
 STRATEGIES = "balanced, cost-first, speed-first, quality-first, multi-cast …"
 PROMPT_BYTES_MAX = 16 * 1024 * 1024

@@ -8,7 +8,8 @@ import click
 
 from freeloader.cli.backend import online
 from freeloader.cli.commands.jobs import with_progress
-from freeloader.cli.shell import emit, json_option, note, rows_of, table
+from freeloader.cli.shell import emit, json_option, note, rows_of
+from freeloader.cli.tables import table
 
 _RUN_S = 7200.0
 

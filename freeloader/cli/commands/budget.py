@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from freeloader.cli.backend import online, open_backend
-from freeloader.cli.shell import emit, json_option, money, note, table
+from freeloader.cli.shell import emit, json_option, money, note
+from freeloader.cli.tables import table
 
 _ACTIONS = click.Choice(["warn", "downgrade", "local-only", "block"], case_sensitive=False)
 #: What takes a limit away.

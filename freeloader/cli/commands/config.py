@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from freeloader.cli.backend import open_backend
-from freeloader.cli.shell import Failure, emit, json_option, note, table
+from freeloader.cli.shell import Failure, emit, json_option, note
+from freeloader.cli.tables import table
 
 # One part of a dotted key, as in TOML: bare, or in quotes where it holds dots.
 PART = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|\'([^\']*)\'|([^\s."\']+))\s*(\.|$)')

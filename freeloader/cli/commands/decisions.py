@@ -10,7 +10,8 @@ import click
 
 from freeloader.cli import casting
 from freeloader.cli.backend import online
-from freeloader.cli.shell import emit, json_option, money, rows_of, table
+from freeloader.cli.shell import emit, json_option, money, rows_of
+from freeloader.cli.tables import table
 
 
 @click.command()

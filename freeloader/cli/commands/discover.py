@@ -10,7 +10,8 @@ import click
 
 from freeloader.cli.backend import online
 from freeloader.cli.commands.jobs import run_job, with_progress
-from freeloader.cli.shell import Failure, duration, emit, json_option, note, rows_of, table
+from freeloader.cli.shell import Failure, duration, emit, json_option, note, rows_of
+from freeloader.cli.tables import table
 
 SOURCES = ("registry", "api", "github", "scraping")
 _AT = "/v1/discovery/proposals"

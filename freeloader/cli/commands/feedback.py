@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from freeloader.cli.backend import online
-from freeloader.cli.shell import emit, json_option, rows_of, table
+from freeloader.cli.shell import emit, json_option, rows_of
+from freeloader.cli.tables import table
 
 _AT = "/v1/feedback"
 

@@ -10,7 +10,8 @@ from urllib.parse import quote
 import click
 
 from freeloader.cli.backend import online
-from freeloader.cli.shell import Failure, emit, json_option, note, rows_of, table
+from freeloader.cli.shell import Failure, emit, json_option, note, rows_of
+from freeloader.cli.tables import table
 
 #: Seconds between two looks at a running job, and for the longest run.
 _LOOK_S = 0.5

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from freeloader.cli.backend import open_backend
-from freeloader.cli.shell import Failure, emit, json_option, note, table
+from freeloader.cli.shell import Failure, emit, json_option, note
+from freeloader.cli.tables import table
 
 
 @click.group()

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from freeloader.cli.backend import online
-from freeloader.cli.shell import emit, home_path, json_option, money, rows_of, table
+from freeloader.cli.shell import emit, home_path, json_option, money, rows_of
+from freeloader.cli.tables import table
 
 
 @click.command()

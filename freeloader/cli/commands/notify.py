@@ -7,7 +7,8 @@ from urllib.parse import quote
 import click
 
 from freeloader.cli.backend import online
-from freeloader.cli.shell import emit, json_option, note, rows_of, secret_from, table
+from freeloader.cli.shell import emit, json_option, note, rows_of, secret_from
+from freeloader.cli.tables import table
 
 _AT = "/v1/notifications/channels"
 

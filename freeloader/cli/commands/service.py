@@ -16,16 +16,8 @@ from freeloader.cli import banner as greeting
 from freeloader.cli import daemon, lifecycle, ports
 from freeloader.cli.backend import online
 from freeloader.cli.lifecycle import Record, RunFiles
-from freeloader.cli.shell import (
-    Failure,
-    NotRunning,
-    duration,
-    emit,
-    home_path,
-    json_option,
-    note,
-    table,
-)
+from freeloader.cli.shell import Failure, NotRunning, duration, emit, home_path, json_option, note
+from freeloader.cli.tables import table
 from freeloader.clock import SystemClock, iso
 from freeloader.errors import ConfigError
 
