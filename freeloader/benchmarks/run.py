@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -89,6 +89,8 @@ class Benchmarks:
                 answered += not problem
         if answered:
             await self._changed()
+        if not planned.steps:
+            return _nobody(planned)
         told = "".join(f"; {name} waits: {why}" for name, why in sorted(stopped.items()))
         count = len(planned.left_out)
         return f"{answered} of {len(planned.steps)} answers, {count} models not asked{told}"
@@ -224,3 +226,13 @@ def _seconds(window: str) -> float:
     """How long a window is; a month, and credits, are long."""
     unit = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}.get(window[-1:])
     return float(window[:-1]) * unit if unit and window[:-1].isdigit() else 31 * 86_400.0
+
+
+def _nobody(planned: plan.Plan) -> str:
+    """Why a run asked nobody: the reason that most of those left out share."""
+    reasons = Counter(planned.left_out.values())
+    if not reasons:
+        return "nobody was asked: no account has a model to rate"
+    (why, count), *others = reasons.most_common()
+    more = f"; {sum(n for _, n in others)} for other reasons" if others else ""
+    return f"nobody was asked: {count} models left out ({why}){more}"

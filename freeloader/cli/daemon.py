@@ -56,9 +56,15 @@ def address_of(home: Path) -> str:
 def take_lock(home: Path) -> Lock:
     """The home's lock, for the daemon to come. Raises Failure naming who has it."""
     files = RunFiles(home)
-    lock = files.lock
-    if lock.acquire_soon(lambda: files.running() is not None, SystemClock()):
-        return lock
+    try:
+        lock = files.lock
+        if lock.acquire_soon(lambda: files.running() is not None, SystemClock()):
+            return lock
+    except OSError as error:
+        raise Failure(
+            f"the home {home} cannot be used: {error.strerror or error}. "
+            "Make it writable, or set XSWARM_HOME to another directory."
+        ) from error
     record = files.running()
     if record is None:
         raise Failure("another xswarm is starting, stopping or changing this home; try again.")

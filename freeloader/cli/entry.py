@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except (click.Abort, KeyboardInterrupt):
-        click.echo("xswarm: interrupted.", err=True)
+        click.echo("xswarm: Interrupted.", err=True)
         return 130
     except Exception as error:  # the boundary: nothing leaves as a traceback
         if os.environ.get("XSWARM_TRACEBACK"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,9 @@ import click
 
 from freeloader.errors import FreeloaderError
 
+#: What was asked for was refused, or did not work out.
 FAILED = 1
+#: The words make no sense by themselves, whatever the home and the daemon are like.
 USAGE = 2
 NOT_RUNNING = 3
 
@@ -57,7 +60,7 @@ def tell(error: Exception) -> int:
         return USAGE
     if isinstance(error, click.UsageError):
         where = error.ctx.command_path if error.ctx else "xswarm"
-        return _say(f"{error.format_message()} See `{where} --help`.", USAGE)
+        return _say(f"{sentence(error.format_message(), ends=True)} See `{where} --help`.", USAGE)
     if isinstance(error, click.ClickException):
         return _say(error.format_message(), error.exit_code)
     if isinstance(error, FreeloaderError):
@@ -74,8 +77,25 @@ def tell(error: Exception) -> int:
 
 
 def _say(message: str, code: int) -> int:
-    click.echo(f"xswarm: {' '.join(message.split())}", err=True)
+    click.echo(f"xswarm: {sentence(message)}", err=True)
     return code
+
+
+#: What stands first of a message is a word, and no name of a setting, file or account.
+_WORD = re.compile(r"[a-z]+(?=[ ,])")
+#: What a message ends in, where that is to be copied: a full stop would be copied too.
+_COMMAND = re.compile(r"[:;,] (?:xswarm|--?\w)[^:;]*$")
+
+
+def sentence(message: str, *, ends: bool = False) -> str:
+    """The one style of all errors: one line, a capital first, a full stop at the end, but none
+    after a command (``ends``: there too, because more follows)."""
+    text = " ".join(message.split())
+    if _WORD.match(text):
+        text = text[0].upper() + text[1:]
+    if text.endswith((".", "!", "?", "…")) or (_COMMAND.search(text) and not ends):
+        return text
+    return f"{text.rstrip(',;:')}."
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")

@@ -123,7 +123,7 @@ def _document(path: Path) -> tomlkit.TOMLDocument:
     except FileNotFoundError:
         return tomlkit.parse(_HEADER)
     except TOMLKitError as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
+        raise ConfigError(f"{path} is not TOML: {error}; correct it there first.") from error
 
 
 def _lay(table: MutableMapping[str, Any], wanted: Mapping[str, Any]) -> None:

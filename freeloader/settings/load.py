@@ -78,7 +78,8 @@ def read_toml(path: Path) -> Mapping[str, Any]:
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise refusal([Problem(str(path), "", f"is not TOML: {error}")]) from None
+        reason = f"is not TOML: {error}; correct it there, or move the file away"
+        raise refusal([Problem(str(path), "", reason)]) from None
     except OSError as error:
         raise refusal([Problem(str(path), "", f"cannot be read: {error.strerror}")]) from None
 

@@ -148,7 +148,9 @@ class Records:
         def query(conn: sqlite3.Connection) -> ConfigRow:
             row = conn.execute(owner.CONFIG_GET, {"version": version}).fetchone()
             if row is None:
-                raise NotFound(f"There is no settings version {version}.")
+                raise NotFound(
+                    f"There is no settings version {version}; `xswarm config history` lists all."
+                )
             return ConfigRow(**{**dict(row), "config": json.loads(row["config"])})
 
         return await self._file.read(query)

@@ -93,3 +93,11 @@ async def test_every_prompt_is_asked_and_a_name_that_nobody_has_is_refused() -> 
     assert len(desk.rows) == desk.asked > len(suite().prompts)
     with pytest.raises(NotFound, match="'nosuch'"):
         await desk.benchmarks().dry_run(["near", "nosuch"])
+
+
+async def test_a_run_that_asks_nobody_says_why() -> None:
+    desk = Desk()
+    desk.deployments = {}
+    told = await desk.benchmarks().run(desk, asked=True)
+    assert told == "nobody was asked: no account has a model to rate"
+    assert desk.asked == 0

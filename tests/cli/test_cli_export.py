@@ -72,5 +72,5 @@ def test_what_fails_leaves_no_file(daemon: Any, xswarm: Callable[..., Any], tmp_
     error = {"error": {"message": "from must be a date.", "code": "invalid_request"}}
     daemon.on("GET", "/v1/export", error, 400)
     done = xswarm("export", "--from", "soon", "--output", str(tmp_path / "x"))
-    assert (done.code, "from must be a date" in done.err) == (1, True)
+    assert (done.code, "From must be a date" in done.err) == (1, True)
     assert list(tmp_path.glob("x*")) == []

@@ -17,7 +17,7 @@ from freeloader.banner import Banner
 from freeloader.cli import banner as greeting
 from freeloader.cli import daemon as daemons
 from freeloader.cli import lifecycle, ports
-from freeloader.cli.commands.service import Follower
+from freeloader.cli.commands.logs import Follower
 from freeloader.cli.lifecycle import RunFiles
 from freeloader.clock import SystemClock
 
@@ -145,13 +145,35 @@ def test_a_daemon_that_dies_while_starting_says_why(cli, home):
 def test_an_error_of_ours_while_starting_is_one_line(cli):
     done = cli("start", "--daemon", mode="raises")
     assert done.returncode == 1
-    assert "no such port" in done.stderr
+    assert "No such port" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["init"], ["start"], ["config", "set", "server.port", "3001"]])
+def test_a_home_that_cannot_be_made_names_the_way_out(xswarm, tmp_path, monkeypatch, words):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XSWARM_HOME", str(tmp_path / "file" / "home"))
+    ran = xswarm(*words)
+    assert ran.code == 1
+    assert str(tmp_path / "file") in ran.err
+    assert "XSWARM_HOME" in ran.err or "xswarm init" in ran.err
+
+
+@pytest.mark.parametrize("words", [["start"], ["config", "show"], ["config", "set", "server.port",
+                                   "3001"], ["account", "list"], ["env"]])  # fmt: skip
+def test_a_broken_file_of_settings_says_where_and_what_next(xswarm, home, words):
+    (home / "config.toml").write_text("[server\nport = 1\n")
+    ran = xswarm(*words)
+    assert ran.code == 1
+    [line] = ran.err.splitlines()
+    assert f"{home / 'config.toml'}: is not TOML: " in line
+    assert "(at line 1" in line
+    assert "correct it there" in line
 
 
 def test_in_the_foreground_an_error_is_an_exit_code(cli):
     done = cli("start", mode="raises")
-    assert (done.returncode, done.stderr) == (1, "xswarm: no such port\n")
+    assert (done.returncode, done.stderr) == (1, "xswarm: No such port.\n")
 
 
 def test_in_the_foreground_it_greets_once_it_answers_and_ends_by_signal(cli, home):
@@ -250,7 +272,7 @@ def test_a_taken_port_names_its_holder(xswarm, home):
         assert ports.trouble("127.0.0.1", port) is not None
         ran = xswarm("start")
     assert ran.code == 1
-    assert f"port {port} is taken by" in ran.err
+    assert f"Port {port} is taken by" in ran.err
     assert f"pid {os.getpid()}" in ran.err
     assert "config set server.port" in ran.err
     assert ports.trouble("127.0.0.1", port) is None
@@ -336,6 +358,15 @@ def test_logs_show_the_tail(xswarm, home):
     assert xswarm("logs", "--tail", "2").out == "line 98\nline 99\n"
     assert xswarm("logs", "--tail", "0").out == ""
     assert len(xswarm("logs").out.splitlines()) == 50
+
+
+def test_logs_are_json_where_programs_read_them(xswarm, home):
+    (home / "logs" / "freeloader.log").write_text('one\n{"level": "INFO"}\n[1]\n')
+    found = xswarm("logs", "--json", "--tail", "3").json
+    assert found == {
+        "file": str(home / "logs" / "freeloader.log"),
+        "lines": ["one", {"level": "INFO"}, "[1]"],
+    }
 
 
 def test_the_tail_of_a_long_log_is_whole_lines(tmp_path):

@@ -19,12 +19,13 @@ from freeloader.cli.commands.export import export
 from freeloader.cli.commands.feedback import feedback
 from freeloader.cli.commands.jobs import jobs
 from freeloader.cli.commands.key import key
+from freeloader.cli.commands.logs import logs
 from freeloader.cli.commands.manager import service as managed
 from freeloader.cli.commands.models import models
 from freeloader.cli.commands.notify import notify
 from freeloader.cli.commands.planned import PLANNED
 from freeloader.cli.commands.quota import free
-from freeloader.cli.commands.service import init, logs, restart, start, status, stop
+from freeloader.cli.commands.service import init, restart, start, status, stop
 
 COMMANDS: tuple[click.Command, ...] = (
     init,

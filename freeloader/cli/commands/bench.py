@@ -82,24 +82,45 @@ def show(as_json: bool) -> None:
 _TASKS = ("reasoning", "coding", "json", "instruction")
 
 
+#: What to do about a reason why nobody, or not more, is asked: a part of it → the next step.
+_NEXT = {
+    "quota_share": "to let it use 2 % of every free quota: "
+    "xswarm config set benchmarking.quota_share 0.02",
+    "budget.monthly": "to let it spend 1 dollar a month: "
+    "xswarm config set benchmarking.budget.monthly 1",
+    "rated in this round": "they are asked again next week; `xswarm bench show` has the results.",
+}
+_NO_MODEL = (
+    "would ask nobody: there is no model of yours to rate (pretend ones are not); "
+    "add an account: xswarm account add groq"
+)
+
+
 def _show_plan(answer: Any, as_json: bool) -> None:
     if as_json:
         emit(answer)
         return
-    click.echo(f"would ask {answer.get('requests')} times:")
-    table(
-        ((row.get("deployment"), row.get("requests")) for row in rows_of(answer, "models")),
-        ("MODEL", "REQUESTS"),
-        empty="nobody.",
-    )
-    left = rows_of(answer, "leftOut")
+    models, left = rows_of(answer, "models"), rows_of(answer, "leftOut")
+    if models:
+        click.echo(f"would ask {answer.get('requests')} times:")
+        table(
+            ((row.get("deployment"), row.get("requests")) for row in models),
+            ("MODEL", "REQUESTS"),
+            empty="",
+        )
+    else:
+        click.echo("would ask nobody:" if left else _NO_MODEL)
     if left:
-        click.echo("")
+        if models:
+            click.echo("")
         table(
             ((row.get("deployment"), row.get("reason")) for row in left),
             ("NOT ASKED", "WHY"),
             empty="",
         )
+    for part, step in _NEXT.items():
+        if any(part in str(row.get("reason")) for row in left):
+            note(step)
 
 
 def _share(value: Any) -> str:

@@ -130,7 +130,7 @@ def _dollars(text: str) -> float | None:
         if not isfinite(amount := float(plain)):
             raise ValueError(plain)
     except (ValueError, ArithmeticError):
-        raise click.UsageError(f"{text} is not an amount of dollars, e.g. 5.00.") from None
+        raise click.UsageError(f"{text!r} is not an amount of dollars, e.g. 5.00.") from None
     return amount
 
 

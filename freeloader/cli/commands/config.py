@@ -206,9 +206,9 @@ def _dollars(text: str) -> float | None:
     try:
         amount = float(text.removeprefix("$"))
     except ValueError:
-        raise click.UsageError(f"{text} is not an amount of dollars.") from None
+        raise click.UsageError(f"{text!r} is not an amount of dollars.") from None
     if not 0 <= amount < float("inf"):
-        raise click.UsageError(f"{text} is not an amount of dollars.")
+        raise click.UsageError(f"{text!r} is not an amount of dollars.")
     return amount
 
 

@@ -13,7 +13,7 @@ from typing import IO, Any
 import click
 
 from freeloader.cli.backend import online
-from freeloader.cli.shell import Failure, note
+from freeloader.cli.shell import note
 
 FORMATS = ("csv", "jsonl", "parquet")
 #: A line on standard error about every so many rows; at once on a terminal.
@@ -37,7 +37,7 @@ def export(
     save_responses keep them.
     """
     if shape == "parquet" and output is None and sys.stdout.isatty():
-        raise Failure("Parquet is not for a terminal; name a file: --output FILE.parquet")
+        raise click.UsageError("Parquet is not for a terminal; name a file: --output FILE.parquet")
     query = {"from": since, "to": until, "project": project,
              "format": "csv" if shape == "csv" else "jsonl"}  # fmt: skip
     with _target(output) as file:

@@ -1,4 +1,4 @@
-"""`xswarm init|start|stop|restart|status|logs`: the daemon as a service of its owner."""
+"""`xswarm init|start|stop|restart|status`: the daemon as a service of its owner."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ from freeloader.errors import ConfigError
 
 START_SECONDS = 120.0
 STOP_SECONDS = 45.0
-FILES = {"daemon": "freeloader.log", "child": "litellm.log", "console": daemon.CONSOLE}
-
 wait_option = click.option(
     "--timeout",
     "seconds",
@@ -143,69 +141,6 @@ def status(as_json: bool) -> None:
         emit(shown)
     else:
         _print_status(shown)
-
-
-@click.command()
-@click.option(
-    "--tail",
-    "count",
-    type=click.IntRange(0, 100_000),
-    default=50,
-    show_default=True,
-    help="How many of the last lines.",
-)
-@click.option("-f", "--follow", is_flag=True, help="Go on with what is added, until Ctrl-C.")
-@click.option(
-    "--source",
-    type=click.Choice(sorted(FILES)),
-    default="daemon",
-    show_default=True,
-    help="The daemon's log, LiteLLM's, or what a background daemon printed.",
-)
-def logs(count: int, follow: bool, source: str) -> None:
-    """Show the last log lines; works with the daemon stopped too."""
-    path = home_path() / "logs" / FILES[source]
-    if not path.exists() and not follow:
-        raise Failure(f"there is no {path} yet; the daemon writes it: xswarm start --daemon")
-    follower = Follower(path)
-    for line in daemon.tail(path, count):
-        click.echo(line)
-    while follow:
-        lifecycle.pause(0.2)
-        text = follower.more()
-        if text:
-            click.echo(text, nl=False)
-
-
-class Follower:
-    """Reads what is added to a log, across rotation (a new file of the same name) and emptying."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._position, self._inode = self._end()
-
-    def more(self) -> str:
-        """What came since the last call; at most 1 MB at a time."""
-        size, inode = self._end()
-        if inode != self._inode or size < self._position:
-            self._position, self._inode = 0, inode
-        if size == self._position:
-            return ""
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._position)
-                text = file.read(1024 * 1024)
-        except FileNotFoundError:
-            return ""
-        self._position += len(text)
-        return text.decode("utf-8", "replace")
-
-    def _end(self) -> tuple[int, int]:
-        try:
-            found = self._path.stat()
-        except FileNotFoundError:
-            return 0, 0
-        return found.st_size, found.st_ino
 
 
 def _make_home(home: Path) -> bool:
