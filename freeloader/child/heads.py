@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 _HEADER_CHARS = 300
 #: Leaves room for status and class in a header line of 8,190 bytes after base64.
@@ -19,14 +19,29 @@ _NOISE = frozenset(
 
 def bounded_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Lower-case names, without noise, at most 4 KB together (rate-limit headers first)."""
-    kept: dict[str, str] = {}
-    room = _HEADERS_BYTES
     lowered = {low: value for name, value in headers.items() if (low := name.lower()) not in _NOISE}
-    for name in sorted(lowered, key=lambda n: "limit" not in n and "retry" not in n):
-        value = lowered[name]
+    kept, whole = _fitting(lowered, lowered)
+    if whole:
+        return kept
+    return _fitting(sorted(lowered, key=_less_telling), lowered)[0]
+
+
+def _fitting(names: Iterable[str], headers: Mapping[str, str]) -> tuple[dict[str, str], bool]:
+    """Those that there is room for, and whether that are all that may be kept."""
+    kept: dict[str, str] = {}
+    room, whole = _HEADERS_BYTES, True
+    for name in names:
+        value = headers[name]
+        if len(value) > _HEADER_CHARS or not value.isascii():
+            continue
         size = len(name) + len(value) + 6
-        if len(value) > _HEADER_CHARS or size > room or not value.isascii():
+        if size > room:
+            whole = False
             continue
         kept[name] = value
         room -= size
-    return kept
+    return kept, whole
+
+
+def _less_telling(name: str) -> bool:
+    return "limit" not in name and "retry" not in name

@@ -80,18 +80,22 @@ class Pipeline:
                 code="overloaded",
                 retry_after=1.0,
             )
-        plan = self._plan(profile, caller)
-        decision_id = self._tools.new_id("dec")
-        guarding.note(plan.profile, plan.project, caller, decision_id, self._tools)
-        guarding.refuse(plan.profile, plan.project, caller, request_id, decision_id, self._tools)
-        self._tools.retries.request(self._tools.clock.now().mono)
+        now = tools.clock.now()
+        plan = self._plan(profile, caller, now)
+        decision_id = tools.new_id("dec")
+        private = plan.profile.private
+        if private is not None and private.counts:
+            guarding.note(plan.profile, plan.project, caller, decision_id, tools)
+            guarding.refuse(plan.profile, plan.project, caller, request_id, decision_id, tools)
+        tools.retries.request(now.mono)
         kind = CastRun if plan.policy.strategy == "multi-cast" else Run
-        return kind(plan, request_id, decision_id, self._tools)
+        return kind(plan, request_id, decision_id, tools)
 
     def explain(self, profile: Profile, caller: Caller) -> dict[str, Any]:
         """The decision that this request would get now: every candidate, terms, refusals, hold."""
-        plan, tools = self._plan(profile, caller), self._tools
+        tools = self._tools
         now = tools.clock.now()
+        plan = self._plan(profile, caller, now)
         ask, every = self._judged(plan, now)
         listed = [routing.scored(c, ask, tools.books) for c in every[: explain.MAX_CANDIDATES]]
         winner = listed[0] if listed and listed[0].verdict is None else None
@@ -165,15 +169,14 @@ class Pipeline:
             every = routing.explain(ask, tools.books)
         return ask, every
 
-    def _plan(self, profile: Profile, caller: Caller) -> Plan:
+    def _plan(self, profile: Profile, caller: Caller, now: Instant) -> Plan:
         project = _project(profile, caller)
         names = self._tools.rules.names()
         resolution = names.resolve(profile.model, profile.needs)
         names.check(profile.level.gates)
         profile = self._reader.read_now(profile, project)
         known = profile
-        rules, books = self._tools.rules, self._tools.books
-        wall = self._tools.clock.now().wall
+        rules, books, wall = self._tools.rules, self._tools.books, now.wall
         rule = self._rules.match(rules.rules(), known, caller, project, wall)
         if rule is not None:
             resolution = self._rules.narrowed(rule, resolution, books.deployments, books.version)
@@ -194,8 +197,7 @@ class Pipeline:
         _comparable(policy, profile)
         plan = Plan(known, caller, policy, resolution, project, levels, over, spending.found)
         plan.session, further = conversation(known, caller, project, policy, resolution)
-        sessions, now = self._tools.sessions, self._tools.clock.now().mono
-        plan.stay = sessions.find(plan.session, further, now)
+        plan.stay = self._tools.sessions.find(plan.session, further, now.mono)
         return plan
 
     def _signers(self, profile: Profile) -> frozenset[str]:

@@ -38,7 +38,8 @@ class Policies:
         ``named``: a model was named, which no preset's haste refuses. Raises
         InvalidRequest for a strategy that is none.
         """
-        if rules != self._rules or len(self._kept) >= _MOST:
+        changed = rules is not self._rules and rules != self._rules
+        if changed or len(self._kept) >= _MOST:
             self._rules, self._kept = rules, {}
         key = (tuple(map(id, levels)), level, named)
         known = self._kept.get(key)

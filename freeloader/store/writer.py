@@ -18,6 +18,7 @@ import asyncio
 import logging
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -29,6 +30,8 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 IDLE_S = 1.0
+#: Posted rows are on disk within 250 ms: they wait for company no longer than this.
+LINGER_S = 0.15
 RETRY_FIRST_S, RETRY_MAX_S = 0.1, 1.0
 CLOSE_TRIES = 3
 CLOSE_S = 15.0
@@ -50,7 +53,7 @@ class Writer:
         probe: Piece[None],
         *,
         queue_max: int = 20_000,
-        linger_s: float = 0.05,
+        linger_s: float = LINGER_S,
         drop_oldest: bool = False,
     ) -> None:
         self._name = name
@@ -60,6 +63,7 @@ class Writer:
         self._linger_s = linger_s
         self._drop_oldest = drop_oldest
         self._queue = Queue()
+        self._fresh: deque[tuple[Many, Any]] = deque()  # rows that are not in the queue yet
         self._ready = threading.Condition()
         self._urgent = False
         self._working = False
@@ -83,6 +87,7 @@ class Writer:
     def post(self, piece: Piece[Any]) -> bool:
         """Queue ``piece`` and go on. False if it was not taken (counted as lost)."""
         with self._ready:
+            self._draw_in()
             if not self._has_room():
                 return False
             self._queue.append(Item(piece, keep=True))
@@ -90,18 +95,29 @@ class Writer:
         return True
 
     def gather(self, many: Many, row: Any) -> bool:
-        """Queue a row for ``many`` (one object for all rows of a kind), as ``post`` does."""
-        with self._ready:
-            if not self._has_room():
-                return False
-            self._queue.gather(many, row)
-            self._notify()
+        """Queue a row for ``many`` (one object for all rows of a kind), as ``post`` does.
+
+        Three come with each request: none but the first of a batch asks for the lock, which
+        the thread may hold at that moment without the interpreter's own.
+        """
+        if len(self._queue) + len(self._fresh) >= self._queue_max or self._closing:
+            with self._ready:
+                self._draw_in()
+                if not self._has_room():
+                    return False
+                self._queue.gather(many, row)
+                self._notify()
+            return True
+        self._fresh.append((many, row))
+        if len(self._fresh) in (1, BATCH_MAX):
+            with self._ready:
+                self._ready.notify()
         return True
 
     async def flush(self) -> None:
         """Return when everything queued before is durable; Unavailable while it cannot be."""
         with self._ready:
-            idle = not self._queue and not self._working
+            idle = not self.waiting and not self._working
         if not idle:
             # Its own place beyond the bound: a full queue is when it matters.
             await self._queued(_nothing, False, 2 * self._queue_max)
@@ -114,6 +130,7 @@ class Writer:
         with self._ready:
             if self._closing:
                 raise unavailable(f"{self._name} is closed", retry_after=None)
+            self._draw_in()
             if len(self._queue) >= queue_max:
                 raise unavailable(f"{self._name} has too many writes waiting")
             self._queue.append(Item(piece, keep, (loop, future)))
@@ -129,7 +146,7 @@ class Writer:
     @property
     def waiting(self) -> int:
         """Rows queued and not yet durable (those in a running commit not counted)."""
-        return len(self._queue)
+        return len(self._queue) + len(self._fresh)
 
     def close(self) -> int:
         """Write what is queued, end the thread; how many pieces were lost. Blocks; idempotent."""
@@ -137,7 +154,16 @@ class Writer:
             self._closing = True
             self._ready.notify()
         self._thread.join(CLOSE_S)
+        if not self._thread.is_alive():  # what came in the very moment of its end
+            with self._ready:
+                self._draw_in()
+                self.counters.lost += sum(map(len, self._queue.clear()))
         return self.counters.lost
+
+    def _draw_in(self) -> None:
+        """With the lock: what was gathered without it stands in the queue, in its order."""
+        while self._fresh:
+            self._queue.gather(*self._fresh.popleft())
 
     def _has_room(self) -> bool:
         """Room for one more row, if need be the oldest one's; else what comes is lost."""
@@ -187,9 +213,10 @@ class Writer:
             if self.problem is not None:
                 self._ready.wait_for(lambda: self._closing, self._retry_s)
             else:
-                self._ready.wait_for(lambda: self._closing or self._queue, idle_s)
-                if self._queue and not self._urgent and not self._closing:
+                self._ready.wait_for(lambda: self._closing or self.waiting, idle_s)
+                if self.waiting and not self._urgent and not self._closing:
                     self._ready.wait_for(self._enough, self._linger_s)
+            self._draw_in()
             if self._closing and not self._queue:
                 return None
             batch = self._queue.take()
@@ -198,7 +225,7 @@ class Writer:
             return batch
 
     def _enough(self) -> bool:
-        return self._urgent or self._closing or len(self._queue) >= BATCH_MAX
+        return self._urgent or self._closing or self.waiting >= BATCH_MAX
 
     def _write(self, batch: list[Item]) -> bool:
         """One commit. False after a fault of the file."""
@@ -225,6 +252,7 @@ class Writer:
         self.counters.faults += 1
         with self._ready:
             self.problem = problem
+            self._draw_in()
             affected = [*batch, *self._queue.clear()]
             self._queue.extend(item for item in affected if item.keep)
         failure = Failure(unavailable(problem, retry_after=RETRY_MAX_S))
@@ -241,6 +269,7 @@ class Writer:
     def _end(self, batch: list[Item]) -> None:
         with self._ready:
             self._closing = True
+            self._draw_in()
             left = [*batch, *self._queue.clear()]
         lost = sum(map(len, left))
         self.counters.lost += lost

@@ -64,7 +64,7 @@ lines = st.one_of(
 
 def heard(pieces: list[bytes]) -> list[Event]:
     """All that the telling says of a stream in these pieces."""
-    telling, events = Telling(True, "x", 1), []
+    telling, events = Telling(True, "x", lambda: 1), []
     try:
         for piece in pieces:
             if telling.over:
@@ -99,7 +99,7 @@ def test_u5_any_stream_in_any_slices_ends_in_one_verdict(
 @settings(max_examples=150, deadline=None)
 @given(st.one_of(st.binary(max_size=200), json_values.map(encoded)), st.booleans())
 def test_u5_any_body_ends_in_one_verdict(body: bytes, stream: bool) -> None:
-    events = Telling(stream, "x", 1).whole(body)
+    events = Telling(stream, "x", lambda: 1).whole(body)
     assert isinstance(events[-1], (End, Fault))
     for event in events:
         if isinstance(event, Delta):
@@ -132,7 +132,7 @@ async def test_u5_a_line_of_ten_megabytes_is_cut_off(tmp_path: object) -> None:
 
 def test_u5_a_line_that_comes_byte_by_byte_costs_no_more_than_its_bytes() -> None:
     """Quadratic work on a line that does not end would stop the loop for minutes."""
-    telling = Telling(True, "x", 1)
+    telling = Telling(True, "x", lambda: 1)
     for _ in range(200_000):
         telling.feed(b"x")
     assert isinstance(telling.end()[-1], Fault)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -320,3 +320,39 @@ def test_many_rows_take_few_executions() -> None:
     assert len([one for one in ran if one.startswith("INSERT")]) == 3
     assert list(conn.execute("SELECT * FROM t ORDER BY rowid")) == [(n, -n) for n in range(41)]
     conn.close()
+
+
+async def test_what_is_gathered_keeps_its_place_among_what_is_posted(tmp_path: Path) -> None:
+    order: list[int] = []
+
+    def many(conn: sqlite3.Connection, values: Sequence[int]) -> None:
+        order.extend(values)
+
+    def one(number: int) -> Callable[[sqlite3.Connection], None]:
+        return lambda conn: order.append(number)
+
+    with writer(tmp_path, linger_s=5.0) as made:
+        for number in range(0, 60, 3):
+            made.gather(many, number)
+            made.gather(many, number + 1)
+            made.post(one(number + 2))
+        assert made.waiting > 0
+        await made.submit(one(60))
+        made.gather(many, 61)
+        await made.flush()
+        assert order == list(range(62))
+        assert made.waiting == 0
+
+
+async def test_rows_that_are_gathered_are_bounded_and_none_is_lost_unseen(tmp_path: Path) -> None:
+    with writer(tmp_path, queue_max=3, linger_s=5.0) as made:
+        gate = Gate()
+        held = await behind(gate, made)
+        taken = [made.gather(lambda conn, rows: None, n) for n in range(5)]
+        assert taken == [True, True, True, False, False]
+        assert made.counters.lost == 2
+        gate.go.set()
+        await held
+        made.close()
+        assert made.gather(lambda conn, rows: None, 9) is False
+        assert made.counters.lost == 3

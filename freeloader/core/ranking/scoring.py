@@ -9,9 +9,9 @@ gates' and the books' work.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from math import ceil, log
 
+from freeloader.core.lately import lately
 from freeloader.core.model import Deployment, Term, Weights
 from freeloader.core.snapshot import MIN_SAMPLES, UNMEASURED, Health
 
@@ -162,7 +162,7 @@ def _fitness(value: float | None, need: float | None, quality: float) -> float:
     return 1.0 if known >= need else _unit(known / need) ** _STEEPNESS
 
 
-@lru_cache(maxsize=256)
+@lately(256)
 def shares(weights: Weights, prefer_local: bool) -> tuple[float, float, float, float]:
     """Shares of cost, speed, quality and locality; they add up to 1. All zero means equal."""
     rest = 1.0 - LOCAL_SHARE if prefer_local else 1.0

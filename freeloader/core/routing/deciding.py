@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from freeloader.core.model import Term
 from freeloader.core.ranking import picking, scoring, strategies
 from freeloader.core.ranking.picking import Passing, Pick
 from freeloader.core.routing import bounds
@@ -123,27 +124,27 @@ def refusals(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
     return tuple(c for c in judged(ask, snapshot) if c.verdict is not None)
 
 
-def scored(candidate: Candidate, ask: Ask, snapshot: Snapshot) -> Candidate:
-    """The same candidate with its score terms and the hold it would need."""
+def scored(candidate: Candidate, ask: Ask, snapshot: Snapshot, *, terms: bool = True) -> Candidate:
+    """The same candidate with its score and the hold it would need; with the ``terms`` of the
+    score, if they are wanted."""
     deployment, policy, profile = candidate.deployment, ask.policy, ask.profile
     if candidate.output is not None:
         profile = bounds.bounded(profile, candidate.output)
     health = snapshot.health(deployment.id)
     if candidate.covered and not health.covered:  # by the very hold that was made for it
         health = replace(health, covered=True)
-    parts = scoring.terms(
-        deployment,
-        health,
-        policy.weights,
-        policy.prefer_local,
-        profile.task,
-        scoring.need_bucket(profile.need),
-    )
+    parts: tuple[Term, ...] = ()
+    about = (policy.weights, policy.prefer_local, profile.task, scoring.need_bucket(profile.need))
+    if terms:
+        parts = scoring.terms(deployment, health, *about)
+        score = sum([part.value * part.weight for part in parts])
+    else:
+        score = scoring.score(deployment, health, *about)
     return candidate._replace(
         covered=health.covered,
         standing=strategies.standing(deployment, health, policy, profile),
         terms=parts,
-        score=sum(part.value * part.weight for part in parts),
+        score=score,
         hold=bounds.hold_for(profile, deployment),
         soft=None if candidate.soft is None else candidate.soft.told(),
     )

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from freeloader.core import history
+from freeloader.core.lately import lately
 from freeloader.core.model import Deployment, Gates, Policy, Profile, Verdict
 from freeloader.core.ranking import scoring
 from freeloader.core.snapshot import MIN_SAMPLES, Health
@@ -259,7 +260,7 @@ def relevant(question: Question) -> tuple[Gate, ...]:
     return _relevant(question.gates, bool(question.needs), bool(question.signers))
 
 
-@lru_cache(maxsize=_KEPT)
+@lately(_KEPT)
 def _relevant(stated: Gates, needs: bool, signers: bool) -> tuple[Gate, ...]:
     idle = (None if needs else capabilities, None if signers else incompatible_history)
     return tuple(

@@ -76,7 +76,7 @@ class CastRun(Run):
 
     async def _assemble(self) -> None:
         """Holds the whole price; waits, or raises what refused everybody, as any run does."""
-        turn, fewer = self._seeker.turn(), False
+        turn, fewer = self._seeker.turn(self._tools.clock.now()), False
         try:
             while True:
                 now = self._tools.clock.now()

@@ -27,6 +27,8 @@ MAX_VALUES = 200_000
 _SMALL_BYTES = 1 << 20
 #: What a request holds of the memory for bodies.
 CLAIM = web.RequestKey("body_claim", Claim)
+#: Bytes between two keys from which on it is worth while to look for each.
+_FAR = 256
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
@@ -120,7 +122,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     keys, commas, containers = _measure(value)
     if commas + containers > MAX_VALUES:
         raise _too_many()
-    if keys != raw.count(b":") and _has_duplicates(raw, value, keys, commas):
+    if _more_colons(raw, keys) and _has_duplicates(raw, value, keys, commas):
         raise InvalidRequest("The body names the same key twice in one object.")
     return value
 
@@ -165,6 +167,17 @@ def _measure(value: dict[str, Any]) -> tuple[int, int, int]:
             return keys, commas, containers
         level = below
     raise InvalidRequest(f"The body is nested deeper than {MAX_DEPTH} levels.")
+
+
+def _more_colons(raw: bytes, keys: int) -> bool:
+    """Whether there are others than those behind keys. Long texts have few: looking for the next
+    one goes through them ten times as fast as counting does."""
+    if keys * _FAR > len(raw):
+        return raw.count(b":") != keys
+    at = -1
+    for _ in range(keys):
+        at = raw.find(b":", at + 1)
+    return raw.find(b":", at + 1) >= 0
 
 
 def _has_duplicates(raw: bytes, value: dict[str, Any], keys: int, commas: int) -> bool:

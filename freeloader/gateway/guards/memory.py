@@ -23,9 +23,10 @@ HELD_MAX = 256 * MEGABYTE
 RESERVE = 32 * MEGABYTE
 #: A body is there as bytes, as text, as objects and as what is sent on.
 SWELL = 8
-#: Bodies so large have a look of their own; small ones share one, so many at a time.
+#: Bodies so large have a look of their own; small ones share one, so many at a time, and no
+#: more than so many bytes of them.
 _LARGE = 64 * 1024
-_SHARED = 16
+_SHARED, _SHARED_BYTES = 256, MEGABYTE
 _RETRY_S = 2.0
 
 Left = Callable[[], int | None]
@@ -36,7 +37,7 @@ class BodyRoom:
 
     def __init__(self, left: Left, held_max: int = HELD_MAX) -> None:
         self._left, self._held_max = left, held_max
-        self._since = _SHARED
+        self._since, self._bytes = _SHARED, 0
         self._tight = False
         self.held = 0
 
@@ -53,8 +54,10 @@ class BodyRoom:
         if self.held + size > self._held_max:
             raise _overloaded("The requests under way hold all the memory that they may")
         self._since += 1
-        if whole >= _LARGE or self._since >= _SHARED or self._tight:
-            self._since = 0
+        self._bytes += size
+        shared = self._since < _SHARED and self._bytes < _SHARED_BYTES
+        if whole >= _LARGE or not shared or self._tight:
+            self._since = self._bytes = 0
             left = self._left()
             self._tight = left is not None and left < RESERVE + SWELL * whole
             if self._tight:
@@ -79,7 +82,10 @@ class Claim:
     def take(self, size: int) -> None:
         """Raises Unavailable where there is no room."""
         if self._may_wait:
-            self._room.take(size, max(self.expected, self._size + size))
+            come = self._size + size
+            # What was said of the whole was looked at with its first piece.
+            known = self._size > 0 and come <= self.expected
+            self._room.take(size, size if known else max(self.expected, come))
         else:
             self._room.count(size)
         self._size += size

@@ -26,7 +26,7 @@ def meters_of(usage: Mapping[str, Any]) -> Meters | None:
     prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     total = _count(usage, "total_tokens")
     details = usage.get("prompt_tokens_details")
-    details = details if isinstance(details, Mapping) else {}
+    details = details if isinstance(details, dict) else {}
     read = _first(
         _count(details, "cached_tokens"),
         _count(usage, "prompt_cache_hit_tokens"),

@@ -37,32 +37,34 @@ class Seeker:
 
     async def reserve(self) -> tuple[deciding.Candidate, Hold]:
         """The best candidate whose windows and budgets could all be held."""
-        turn = self.turn()
+        now = self._tools.clock.now()
+        turn = self.turn(now)
         try:
-            return await self._reserve_in(turn)
+            return await self._reserve_in(turn, now)
         finally:
             turn.end()
 
-    def turn(self) -> Turn:
+    def turn(self, now: Instant) -> Turn:
         """A place among those who wait, as long as the policy has patience; to be ended."""
         plan, room = self._so_far.plan, self._tools.room
         # All of a request's waits together: what it waited before an attempt is gone.
         patience = room.patience_s(plan.policy.max_wait_ms / 1000) - self._so_far.waited_s
-        until = self._tools.clock.now().mono + max(0.0, patience)
+        until = now.mono + max(0.0, patience)
         profile, policy = plan.profile, plan.policy
         kind = (plan.resolution, policy.gates, profile.needs, profile.bounded, plan.tried)
         money = (plan.project, plan.caller.key_id, policy.max_cost, plan.spent_pico)
         return Turn(room, plan.project, (*kind, *money), profile.upper, until)
 
-    async def _reserve_in(self, turn: Turn) -> tuple[deciding.Candidate, Hold]:
+    async def _reserve_in(self, turn: Turn, now: Instant) -> tuple[deciding.Candidate, Hold]:
+        """``now`` is the moment itself: nothing was awaited since."""
         plan, tools = self._so_far.plan, self._tools
         raced = 0
         while raced < _RESERVATIONS_MAX:
-            now = tools.clock.now()
             ask, view = self.ask(now), turn.view(tools.books)
             decision = deciding.decide(ask, view)
             if decision.winner is None:
                 await self.wait_or_refuse(ask, view, now, turn)
+                now = tools.clock.now()
                 continue
             turn.taken()
             deployment = decision.winner.deployment
@@ -81,11 +83,10 @@ class Seeker:
             if isinstance(held, Verdict):
                 turn.lost()
                 plan.avoid[deployment.id] = held
-                raced += 1
+                raced, now = raced + 1, tools.clock.now()
                 continue
             tools.books.taken(held, plan.profile, ask.policy)
             return self._choose(decision, ask), held
-        now = tools.clock.now()
         ask = self.ask(now)
         raise self._refused(ask, deciding.refusals(ask, tools.books), now)
 
@@ -195,7 +196,7 @@ class Seeker:
         self._so_far.refusals = dict(decision.counts or {})
         others = [*decision.alternatives, *decision.refused[: deciding.ALTERNATIVES]]
         self._so_far.alternatives = [
-            explain.alternative(deciding.scored(other, ask, books)) for other in others
+            explain.alternative(deciding.scored(other, ask, books, terms=False)) for other in others
         ]
         return chosen
 

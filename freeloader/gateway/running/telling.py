@@ -140,7 +140,8 @@ class Telling:
         if self._so_far.watch is None:
             return None
         sent = self._so_far.watch.attempt.profile
-        same = sent.upper == self._so_far.plan.profile.upper
+        asked = self._so_far.plan.profile
+        same = sent is asked or sent.upper == asked.upper
         return None if same else sent.upper.output // sent.choices
 
     def savings(self) -> dict[str, Any] | None:

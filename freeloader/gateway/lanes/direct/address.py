@@ -20,6 +20,8 @@ _WIRES = frozenset({"openai", "ollama"})
 #: What stands for no key: providers that serve without one want no header at all.
 _NO_KEY = frozenset({"", "none"})
 _AGENT = "xswarm-freeloader"
+#: Deployments whose headers are remembered.
+_KNOWN_MAX = 1_000
 
 
 def base_of(deployment: Deployment) -> str | None:
@@ -53,6 +55,24 @@ def headers_of(deployment: Deployment, credentials: Mapping[str, str]) -> dict[s
     if organization and organization.isascii() and organization.isprintable():
         headers["OpenAI-Organization"] = organization
     return headers
+
+
+class HeadersOf:
+    """``headers_of``, worked out once for each deployment and its credentials."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Deployment, Mapping[str, str], Mapping[str, str]]] = {}
+
+    def __call__(self, deployment: Deployment, credentials: Mapping[str, str]) -> Mapping[str, str]:
+        """The same object for the same request; not to be changed. Raises ValueError."""
+        known = self._known.get(deployment.id)
+        if known is not None and known[0] is deployment and known[1] == credentials:
+            return known[2]
+        made = headers_of(deployment, credentials)
+        if len(self._known) >= _KNOWN_MAX:
+            self._known.clear()
+        self._known[deployment.id] = (deployment, credentials, made)
+        return made
 
 
 def _sound(base: str) -> bool:

@@ -7,7 +7,7 @@ The text itself is never touched.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from freeloader.child.bodies import parsed
@@ -23,13 +23,13 @@ _FINISHES: Mapping[str, str] = {
 }
 
 
-def tidy(data: dict[str, Any], ident: str, created: int, *, stream: bool) -> None:
+def tidy(data: dict[str, Any], ident: str, created: Callable[[], int], *, stream: bool) -> None:
     """Puts in what every answer has, and OpenAI's names for the rest. Changes ``data``."""
     part_name = "delta" if stream else "message"
     if not isinstance(data.get("id"), str) or not data["id"]:
         data["id"] = ident
     if not isinstance(data.get("created"), int):
-        data["created"] = created
+        data["created"] = created()
     data["object"] = "chat.completion.chunk" if stream else "chat.completion"
     choices = data.get("choices")
     for number, choice in enumerate(choices if isinstance(choices, list) else ()):

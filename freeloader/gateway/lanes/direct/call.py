@@ -18,7 +18,7 @@ from freeloader.clock import Clock
 from freeloader.core.events import Answer, Event, Fault, Headers
 from freeloader.core.model import Attempt
 from freeloader.gateway.lanes.direct import answers
-from freeloader.gateway.lanes.direct.address import headers_of
+from freeloader.gateway.lanes.direct.address import HeadersOf
 from freeloader.gateway.lanes.direct.body import STREAM_OPTIONS, body_of, fields_refused, told
 from freeloader.gateway.lanes.direct.pool import Way
 from freeloader.gateway.lanes.direct.telling import Telling
@@ -58,8 +58,10 @@ class Call:
     and whoever reads.
     """
 
-    def __init__(self, attempt: Attempt, base: str, gaps: Gaps, clock: Clock) -> None:
-        self._attempt = attempt
+    def __init__(
+        self, attempt: Attempt, base: str, gaps: Gaps, clock: Clock, headers: HeadersOf
+    ) -> None:
+        self._attempt, self._headers_of = attempt, headers
         self._payload = attempt.profile.payload
         self._stream = attempt.profile.stream
         path = "/completions" if "messages" not in self._payload else "/chat/completions"
@@ -70,10 +72,12 @@ class Call:
         self._headers: dict[str, str] = {}
         self._response: Response | None = None
         self._began = self._over = False
-        self._inflate = Inflate()
+        self._inflate: Inflate | None = None
         self._unread: Iterator[bytes] = iter(())
         self._size = self._vain = 0
-        self._telling = Telling(self._stream, f"chatcmpl-{attempt.id}", int(clock.now().wall))
+        self._telling = Telling(
+            self._stream, f"chatcmpl-{attempt.id}", lambda: int(clock.now().wall)
+        )
         self.waits = Waits(attempt.timeouts)
 
     async def open(self, way: Way) -> list[Event]:
@@ -124,7 +128,7 @@ class Call:
         with self.waits.head():
             response = await way.post(
                 self._url,
-                headers_of(attempt.deployment, attempt.credentials),
+                self._headers_of(attempt.deployment, attempt.credentials),
                 body_of(attempt, self._left_out),
                 connecting(attempt.timeouts.connect),
             )
@@ -132,8 +136,7 @@ class Call:
         self.waits.heard()
         self._headers = self._telling.headers = bounded_headers(response.headers)
         encoding = response.headers.get("Content-Encoding")
-        if encoding is not None:
-            self._inflate = Inflate(encoding)
+        self._inflate = None if encoding is None else Inflate(encoding)
         self._size = 0
         return response
 
@@ -194,7 +197,7 @@ class Call:
 
     def _plain(self, chunk: bytes) -> Iterator[bytes]:
         """Its decoded pieces. Raises Unreadable, TooLong."""
-        for piece in self._inflate.feed(chunk):
+        for piece in (chunk,) if self._inflate is None else self._inflate.feed(chunk):
             self._size += len(piece)
             if self._size > _BODY_BYTES:
                 raise TooLong(f"an answer of over {_BODY_BYTES} bytes")

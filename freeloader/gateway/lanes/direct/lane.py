@@ -12,7 +12,7 @@ from freeloader.core.events import Event, Fault
 from freeloader.core.model import Attempt, Deployment
 from freeloader.core.outcome import BUSY
 from freeloader.gateway.lanes.base import Sending
-from freeloader.gateway.lanes.direct.address import base_of
+from freeloader.gateway.lanes.direct.address import HeadersOf, base_of
 from freeloader.gateway.lanes.direct.answers import our_fault
 from freeloader.gateway.lanes.direct.call import Call
 from freeloader.gateway.lanes.direct.pool import Full, Kept, Pool, Pools
@@ -29,6 +29,7 @@ class DirectLane:
         self._gaps = Gaps()
         self._running: set[Call] = set()
         self._bases = Remembered(base_of)
+        self._headers_of = HeadersOf()
 
     @staticmethod
     def takes(deployment: Deployment) -> bool:
@@ -53,7 +54,7 @@ class DirectLane:
         base = self._bases.of(attempt.deployment)
         if base is None:
             return None
-        call = Call(attempt, base, self._gaps, self._clock)
+        call = Call(attempt, base, self._gaps, self._clock, self._headers_of)
         self._running.add(call)
         return call, self._pools.of(attempt.deployment.provider.id, base)
 

@@ -6,7 +6,7 @@ one ``End`` or ``Fault``, with the usage before it where there was any.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from freeloader.child.bodies import parsed
@@ -21,14 +21,15 @@ _GARBAGE = 512
 
 
 class Telling:
-    """One answer. ``ident`` and ``created`` stand in where the provider gives none."""
+    """One answer. ``ident`` and what ``created`` gives (Unix seconds) stand in where the provider
+    gives none."""
 
-    def __init__(self, stream: bool, ident: str, created: int) -> None:
+    def __init__(self, stream: bool, ident: str, created: Callable[[], int]) -> None:
         self._stream = stream
         self._ident = ident
         self._created = created
         self._reading = Reading(stream=stream)
-        self._parser = SseParser()
+        self._parser = SseParser() if stream else None
         self._failure: bytes | None = None
         self._head = b""
         self.headers: Mapping[str, str] = EMPTY
@@ -40,16 +41,18 @@ class Telling:
     @property
     def held(self) -> int:
         """Bytes of an event that has not come to its end."""
-        return self._parser.held
+        return 0 if self._parser is None else self._parser.held
 
     def feed(self, piece: bytes) -> list[Event]:
         """The chunks that a piece of a stream completes. Raises TooLong."""
         if not self.begun and len(self._head) < _GARBAGE:
             self._head += piece[:_GARBAGE]
+        assert self._parser is not None
         return self._deltas(self._parser.feed(piece))
 
     def end(self) -> list[Event]:
         """What the stream came to; it has ended, or is ``over``."""
+        assert self._parser is not None
         last = [] if self.over else self._deltas(self._parser.close())
         reading = self._reading
         if self._failure is not None:

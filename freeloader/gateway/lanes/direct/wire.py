@@ -23,6 +23,8 @@ from freeloader.gateway.lanes.direct.limits import LINE_BYTES, READ_BYTES
 _JOINED = 32 * 1024
 #: Addresses at one provider: chat and completions; more were a registry that changes.
 _TARGETS_MAX = 64
+#: Sets of headers that are remembered for one address: of its accounts.
+_HEADS_MAX = 64
 _SWITCHING = 101
 
 
@@ -87,13 +89,24 @@ class _Target:
         self.request = ClientRequest("POST", URL(url))
         path, host = self.request.url.raw_path_qs, self.request.headers["Host"]
         self._first = f"POST {path} HTTP/1.1\r\nHost: {host}\r\n"
+        self._known: dict[int, tuple[Mapping[str, str], bytes]] = {}
 
     def head(self, headers: Mapping[str, str], size: int) -> bytes:
         """The request's head. Raises ValueError for a header of more than one line."""
+        known = self._known.get(id(headers))
+        if known is None or known[0] is not headers:
+            known = self._known_now(headers)
+        return b"%bContent-Length: %d\r\n\r\n" % (known[1], size)
+
+    def _known_now(self, headers: Mapping[str, str]) -> tuple[Mapping[str, str], bytes]:
+        """The lines, kept with what they were made of: mostly it comes back, the same object."""
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
             raise ValueError("a header holds a line break")
-        return f"{self._first}{lines}Content-Length: {size}\r\n\r\n".encode("latin-1")
+        if len(self._known) >= _HEADS_MAX:
+            self._known.clear()
+        known = self._known[id(headers)] = (headers, f"{self._first}{lines}".encode("latin-1"))
+        return known
 
 
 async def _exchange(
