@@ -44,6 +44,9 @@ _SHEDS_MAX = 4
 #: What sending and reading may raise; every one of them becomes an event.
 _FAILURES = (aiohttp.ClientError, OSError, ValueError)
 
+#: Of a body that is not encoded; it keeps nothing of it.
+_PLAIN = Inflate()
+
 
 @lru_cache(maxsize=64)
 def connecting(seconds: float) -> aiohttp.ClientTimeout:
@@ -72,7 +75,7 @@ class Call:
         self._headers: dict[str, str] = {}
         self._response: Response | None = None
         self._began = self._over = False
-        self._inflate: Inflate | None = None
+        self._inflate = _PLAIN
         self._unread: Iterator[bytes] = iter(())
         self._size = self._vain = 0
         self._telling = Telling(
@@ -136,7 +139,7 @@ class Call:
         self.waits.heard()
         self._headers = self._telling.headers = bounded_headers(response.headers)
         encoding = response.headers.get("Content-Encoding")
-        self._inflate = None if encoding is None else Inflate(encoding)
+        self._inflate = _PLAIN if encoding is None else Inflate(encoding)
         self._size = 0
         return response
 
@@ -197,7 +200,7 @@ class Call:
 
     def _plain(self, chunk: bytes) -> Iterator[bytes]:
         """Its decoded pieces. Raises Unreadable, TooLong."""
-        for piece in (chunk,) if self._inflate is None else self._inflate.feed(chunk):
+        for piece in self._inflate.feed(chunk):
             self._size += len(piece)
             if self._size > _BODY_BYTES:
                 raise TooLong(f"an answer of over {_BODY_BYTES} bytes")
