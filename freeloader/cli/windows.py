@@ -118,8 +118,8 @@ def _lines(row: Mapping[str, Any], now: float) -> Iterator[Line]:
     if row.get("allowance"):
         window += " (allowance)"
     if not limit and not row.get("allowance"):
-        yield Line(account, model, window, used="not on this plan", confidence=confidence,
-                   source=source)  # fmt: skip
+        what = "switched off" if row.get("source") == "own" else "not on this plan"
+        yield Line(account, model, window, used=what, confidence=confidence, source=source)
         return
     used, left = row.get("used") or 0, row.get("remaining") or 0
     if metric == "concurrency":

@@ -111,6 +111,13 @@ def test_explain_lists_candidates_and_refusals(xswarm, daemon):
         "candidates": [
             {"deployment": "groq@0/llama", "score": 0.8, "terms": terms, "passes": True},
             {
+                "deployment": "best@0/m",
+                "score": 0.9,
+                "passes": True,
+                "putBackBy": "pacing",
+                "reason": "kept: 6 of 20 left, needed for quality-first until 08:00 UTC",
+            },
+            {
                 "deployment": "x@0/y",
                 "score": 0.1,
                 "passes": False,
@@ -125,6 +132,7 @@ def test_explain_lists_candidates_and_refusals(xswarm, daemon):
     short = xswarm("explain", "hi")
     assert "groq@0/llama" in short.out
     assert "cost 1.00×0.40" in short.out
+    assert "kept: 6 of 20 left" in short.out
     assert "x@0/y" not in short.out
     assert "1 refused" in short.err
     assert "→ groq/llama: best score; free" in short.err

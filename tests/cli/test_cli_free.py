@@ -95,6 +95,20 @@ def test_one_providers_windows(xswarm, daemon):
     assert daemon.asked[-1]["query"] == "provider=groq"
 
 
+def test_a_provider_without_an_account_is_named_as_that(xswarm, daemon):
+    daemon.on("GET", "/v1/accounts", {"accounts": [{"provider": "groq", "idx": 1}]})
+    show(xswarm, daemon)
+    ran = xswarm("free", "--provider", "nosuch")
+    assert (ran.code, ran.out) == (1, "")
+    assert "there is no account nosuch" in ran.err
+    assert xswarm("free", "--provider", "groq").code == 0
+
+
+def test_what_the_owner_switched_off_is_not_the_plans_doing(xswarm, daemon):
+    assert "switched off" in show(xswarm, daemon, window(limit=0, source="own")).out
+    assert "not on this plan" in show(xswarm, daemon, window(limit=0)).out
+
+
 @pytest.mark.parametrize(
     ("words", "body"),
     [

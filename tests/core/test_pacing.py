@@ -242,7 +242,7 @@ TOKENS_A_MINUTE = Limit("tokens", 8_000, "1m", "refill", "model")
         (BEST, 14, 0.4, "minIntelligence 7",
          "kept: 6 of 20 left, needed for requests with minIntelligence 7 until 00:00 UTC"),
         (BEST, 14, 0.4, "",
-         "kept: 6 of 20 left, needed for requests that need a stronger model until 00:00 UTC"),
+         "kept: 6 of 20 left, needed for harder requests until 00:00 UTC"),
         (BEST, 14, 0.0, "", "kept: 6 of 20 left until 00:00 UTC, and others have more to spare"),
         (TOKENS_A_MINUTE, 0, 0.0, "image",
          "kept: 8,000 of 8,000 tokens a minute left, and others have more to spare"),

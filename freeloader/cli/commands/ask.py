@@ -129,7 +129,7 @@ def _show_decision(answer: Mapping[str, Any], everything: bool, as_json: bool) -
     passing = [row for row in rows if row.get("passes", not row.get("refusedBy"))]
     table(
         (_candidate(row) for row in (rows if everything or not passing else passing)),
-        ("MODEL", "SCORE", "HOLD", "TERMS", "REFUSED"),
+        ("MODEL", "SCORE", "HOLD", "TERMS", "REFUSED OR PUT BACK"),
         empty="no candidate: add an account: xswarm account add PROVIDER",
     )
     refused = len(rows) - len(passing)
@@ -215,7 +215,8 @@ def _candidate(row: Mapping[str, Any]) -> tuple[Any, ...]:
         f"{term.get('name')} {float(term.get('value', 0)):.2f}×{float(term.get('weight', 0)):.2f}"
         for term in row.get("terms") or ()
     )
-    refused = f"{row['refusedBy']}: {row.get('reason', '')}" if row.get("refusedBy") else ""
+    gate, reason = row.get("refusedBy"), str(row.get("reason") or "")
+    refused = f"{gate}: {reason}" if gate else reason  # put back says itself what it is
     score = row.get("score")
     return (
         row.get("deployment") or row.get("model"),

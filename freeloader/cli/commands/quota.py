@@ -21,7 +21,10 @@ def free(context: click.Context, provider: str | None, as_json: bool) -> None:
     """Show every free-tier window: used, left, when it resets, how long it lasts at this rate."""
     if context.invoked_subcommand is not None:
         return
-    answer = online().get("/v1/free-tiers", {"provider": provider})
+    client = online()
+    answer = client.get("/v1/free-tiers", {"provider": provider})
+    if provider and not rows_of(answer, "windows"):
+        _require_account(client, provider, None)
     if as_json:
         emit(answer)
         return

@@ -39,7 +39,7 @@ def said(found: Strain, now: float) -> Verdict:
 def _whom(found: Strain) -> str:
     label = found.wanted.label if found.kept else ""
     if not label:
-        return "requests that need a stronger model"
+        return "harder requests"
     if label in _STRATEGIES:
         return label
     if label.startswith("minIntelligence"):
