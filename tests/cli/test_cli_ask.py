@@ -114,6 +114,8 @@ def test_explain_lists_candidates_and_refusals(xswarm, daemon):
                 "deployment": "best@0/m",
                 "score": 0.9,
                 "passes": True,
+                "holdUsd": 0.008,
+                "allowance": True,
                 "putBackBy": "pacing",
                 "reason": "kept: 6 of 20 left, needed for quality-first until 08:00 UTC",
             },
@@ -133,6 +135,7 @@ def test_explain_lists_candidates_and_refusals(xswarm, daemon):
     assert "groq@0/llama" in short.out
     assert "cost 1.00×0.40" in short.out
     assert "kept: 6 of 20 left" in short.out
+    assert "$0.008 (free allowance)" in short.out
     assert "x@0/y" not in short.out
     assert "1 refused" in short.err
     assert "→ groq/llama: best score; free" in short.err

@@ -100,7 +100,7 @@ def test_a_provider_without_an_account_is_named_as_that(xswarm, daemon):
     show(xswarm, daemon)
     ran = xswarm("free", "--provider", "nosuch")
     assert (ran.code, ran.out) == (1, "")
-    assert "there is no account nosuch" in ran.err
+    assert "There is no account nosuch" in ran.err
     assert xswarm("free", "--provider", "groq").code == 0
 
 

@@ -129,7 +129,7 @@ def _show_decision(answer: Mapping[str, Any], everything: bool, as_json: bool) -
     passing = [row for row in rows if row.get("passes", not row.get("refusedBy"))]
     table(
         (_candidate(row) for row in (rows if everything or not passing else passing)),
-        ("MODEL", "SCORE", "HOLD", "TERMS", "REFUSED OR PUT BACK"),
+        ("MODEL", "SCORE", "HOLD", "TERMS", "WHY NOT"),
         empty="no candidate: add an account: xswarm account add PROVIDER",
     )
     refused = len(rows) - len(passing)
@@ -221,7 +221,7 @@ def _candidate(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
         row.get("deployment") or row.get("model"),
         None if score is None else f"{float(score):.3f}",
-        money(row.get("holdUsd")),
+        money(row.get("holdUsd")) + (" (free allowance)" if row.get("allowance") else ""),
         terms,
         refused,
     )
