@@ -230,7 +230,8 @@ class Soft(Section):
 
 
 class Allocation(Section):
-    """One project's share; the project named ``default`` stands for all that are not listed."""
+    """One project's share; the project named ``default`` stands for all that are not listed, and
+    for each limit that one of those listed does not set."""
 
     daily: Dollars | None = None
     monthly: Dollars | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -299,3 +300,43 @@ def test_beyond_the_scopes_that_are_kept_what_is_asked_is_what_they_share() -> N
     spend(balances, 60, "late")
     verdict = budget.admit(rules, balances, 41, "later", None, NOW)
     assert verdict is not None, "those who share a sum are refused rather than forgotten"
+
+
+@pytest.mark.parametrize(
+    ("own", "default", "limits"),
+    [
+        (None, (5, 50), (5, 50)),
+        ((9, None), (5, 50), (9, 50)),  # what the 402 advises: its daily limit alone is raised
+        ((None, 90), (5, 50), (5, 90)),
+        ((9, 90), (5, 50), (9, 90)),
+        ((0, None), (5, 50), (0, 50)),  # nothing at all is a limit too
+        ((9, None), (5, None), (9, None)),
+        ((9, None), (None, 50), (9, 50)),
+        ((9, None), None, (9, None)),
+        (None, None, (None, None)),
+    ],
+)
+def test_each_limit_of_a_project_is_its_own_or_the_defaults(
+    own: tuple[int | None, int | None] | None,
+    default: tuple[int | None, int | None] | None,
+    limits: tuple[int | None, int | None],
+) -> None:
+    given = {"a": own, "default": default}
+    rules = BudgetRules(allocations={name: pair for name, pair in given.items() if pair})
+    assert rules.allocation("a") == limits
+    assert rules.allocation(None) == rules.allocation("default") == (default or (None, None))
+    assert rules.allocation("b") == (default or (None, None))
+
+
+def test_raising_what_a_refusal_names_lifts_that_limit_and_no_other() -> None:
+    rules = BudgetRules(allocations={"default": (10, 20)})
+    balances = Balances("UTC")
+    spend(balances, 10, "a")
+    refused = budget.admit(rules, balances, 5, "a", None, NOW)
+    assert refused is not None
+    assert refused.facts["setting"] == "budget.allocations.a.daily"
+    raised = replace(rules, allocations={**rules.allocations, "a": (100, None)})
+    assert budget.admit(raised, balances, 5, "a", None, NOW) is None
+    still = budget.admit(raised, balances, 50, "a", None, NOW)
+    assert still is not None
+    assert still.facts["setting"] == "budget.allocations.a.monthly"

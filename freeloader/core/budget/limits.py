@@ -65,9 +65,15 @@ class BudgetRules:
         return bool(self.allocations) or any(limit is not None for limit in every)
 
     def allocation(self, project: str | None) -> tuple[int | None, int | None]:
-        """(daily, monthly) of one project: its own, else the default's."""
-        name = DEFAULT_PROJECT if project is None else project
-        return self.allocations.get(name) or self.allocations.get(DEFAULT_PROJECT, (None, None))
+        """(daily, monthly) of one project: each its own, else the default's.
+
+        One by one, so that a project that is given another daily limit keeps the monthly one
+        that it lived under.
+        """
+        none = (None, None)
+        own = none if project is None else self.allocations.get(project, none)
+        daily, monthly = self.allocations.get(DEFAULT_PROJECT, none)
+        return (daily if own[0] is None else own[0], monthly if own[1] is None else own[1])
 
     def in_force(self, project: str | None, key_id: str | None, max_cost: int | None) -> bool:
         """True if any hard limit applies: then an unknown price cannot be admitted."""
