@@ -169,6 +169,18 @@ async def test_headers_correct_the_count_for_the_attempt_they_came_with() -> Non
     assert books.windows_view(clock.now())[0]["used"] == 5
 
 
+async def test_a_limit_of_nothing_in_a_header_is_the_refusals_to_judge() -> None:
+    """What is not on a plan is tried again one day; no number may stand in the way for ever."""
+    found, clock, ledger = deployment(limits=(RPD,)), FakeClock(), FakeLedger()
+    books = await opened(ledger, clock, RULES, found)
+    hold = await send(books, clock, "1", found)
+    assert isinstance(hold, Hold)
+    books.observe(found, (Observation("requests", "1d", "limit", 0),), clock.now(), hold)
+    await books.release(hold, clock.now(), sent=True)
+    assert books.windows_view(clock.now())[0]["limit"] == 3
+    assert isinstance(await send(books, clock, "2", found), Hold)
+
+
 async def test_headers_tell_the_real_limit() -> None:
     found, clock = deployment(limits=(RPD,)), FakeClock()
     books = await opened(FakeLedger(), clock, RULES, found)

@@ -172,6 +172,19 @@ def test_reset_makes_it_fresh_but_for_open_holds() -> None:
     assert quota.fits(day, 2, NOW) is not None
 
 
+@pytest.mark.parametrize("kind", ["calendar", "refill", "rolling"])
+def test_reset_forgets_that_it_was_said_to_be_smaller(kind: str) -> None:
+    day = window(20, "1d", kind)
+    quota.learn_amount(day, 5, NOW, pinned=False)
+    fill(day, 5)
+    quota.reset(day, NOW)
+    assert day.amount == 20
+    assert quota.fits(day, 20, NOW) is None
+    quota.learn_amount(day, 50, NOW, pinned=False)
+    quota.reset(day, NOW)
+    assert day.amount == 50, "more was said since, and holds"
+
+
 def test_what_a_client_asks_for_beyond_a_ceiling_is_refused_and_a_guess_is_not() -> None:
     limit = Limit("tokens", 8_000, "1m", "refill", per_request_ceiling=True)
     window = quota.window_for(limit, "w", 0.0)

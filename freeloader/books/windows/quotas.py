@@ -305,7 +305,9 @@ class Quotas:
     ) -> None:
         value = int(one.value)
         if one.means == "limit":
-            quota.learn_amount(window, value, now, pinned=pinned)
+            # Of 0 the refusal speaks, whose pause ends: a limit learnt for good would not.
+            if value > 0:
+                quota.learn_amount(window, value, now, pinned=pinned)
         elif one.means == "remaining" and not pinned:
             quota.observe(window, max(0, window.amount - value), now, own, counted=counted)
         elif one.means == "used":

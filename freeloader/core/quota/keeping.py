@@ -49,7 +49,7 @@ def restore(window: Window, state: Mapping[str, Any], now: float) -> None:
     held = int(state.get("held", 0))
     if held:
         window.counter.add(held, now, 0.0)
-    if "amount" in state:
+    if int(state.get("amount", 0)) > 0:
         learn_amount(window, int(state["amount"]), now, pinned=False)
     if "blocked" in state:
         said, until = state["blocked"]
