@@ -7,6 +7,7 @@ fades: nobody who is refused is measured, so that a slow minute would last for e
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -27,7 +28,10 @@ _TOKENS_MIN = 16
 class _Track:
     """One deployment's samples."""
 
-    __slots__ = ("first", "latencies", "latency", "mono", "rate", "rates", "samples", "success")
+    __slots__ = (
+        *("first", "latencies", "latency", "mono", "ordered", "rate", "rates", "samples"),
+        "success",
+    )
 
     def __init__(self) -> None:
         self.mono = 0.0
@@ -36,7 +40,17 @@ class _Track:
         self.latency: float | None = None
         self.first: float | None = None
         self.rate: float | None = None
-        self.latencies: deque[float] = deque(maxlen=_RECENT)
+        self.latencies: deque[float] = deque()
+        self.ordered: list[float] = []  # the same, the shortest first
+
+    def took(self, latency_ms: float) -> None:
+        """One more latency; the oldest goes. ``latency`` is the p95."""
+        ordered = self.ordered
+        if len(self.latencies) >= _RECENT:
+            del ordered[bisect_left(ordered, self.latencies.popleft())]
+        self.latencies.append(latency_ms)
+        insort(ordered, latency_ms)
+        self.latency = ordered[max(0, -(-len(ordered) * 95 // 100) - 1)]
 
     def view(self) -> Health:
         return Health(self.samples, self.success, self.latency, self.first, self.rate)
@@ -89,9 +103,7 @@ class HealthBook:
         track = self._measured(deployment, mono)
         _count(track, 1.0)
         if latency_ms is not None and latency_ms > 0:
-            track.latencies.append(latency_ms)
-            ordered = sorted(track.latencies)
-            track.latency = ordered[max(0, -(-len(ordered) * 95 // 100) - 1)]
+            track.took(latency_ms)
             rate = _rate(latency_ms, first_ms, output_tokens)
             if rate is not None:
                 track.rates += 1

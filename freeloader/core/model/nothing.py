@@ -14,6 +14,10 @@ class _Empty(Mapping[str, Any]):
     def __getitem__(self, key: str) -> Any:
         raise KeyError(key)
 
+    def get(self, key: str, default: Any = None) -> Any:
+        """(Mapping's own asks for the item, and catches what that raises.)"""
+        return default
+
     def __iter__(self) -> Iterator[str]:
         return iter(())
 

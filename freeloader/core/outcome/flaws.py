@@ -34,6 +34,8 @@ class Asked(NamedTuple):
     def of(cls, payload: Mapping[str, Any], bound: int | None) -> Asked:
         """``payload`` is the checked body: its ``response_format`` says what is wanted."""
         form = payload.get("response_format")
+        if form is None:
+            return cls(bound=bound)
         kind = form.get("type") if isinstance(form, Mapping) else None
         if kind == "json_schema" and isinstance(form, Mapping):
             inner = form.get("json_schema")

@@ -14,7 +14,7 @@ from freeloader.core.model import Term
 from freeloader.core.ranking import picking, scoring, strategies
 from freeloader.core.ranking.picking import Passing, Pick
 from freeloader.core.routing import bounds
-from freeloader.core.routing.asking import ALTERNATIVES, Ask, Candidate, Decision
+from freeloader.core.routing.asking import ALTERNATIVES, Ask, Candidate, Decision, candidate_of
 from freeloader.core.routing.judging import judged, judging
 from freeloader.core.snapshot import Snapshot
 
@@ -140,11 +140,12 @@ def scored(candidate: Candidate, ask: Ask, snapshot: Snapshot, *, terms: bool = 
         score = sum([part.value * part.weight for part in parts])
     else:
         score = scoring.score(deployment, health, *about)
-    return candidate._replace(
-        covered=health.covered,
-        standing=strategies.standing(deployment, health, policy, profile),
-        terms=parts,
-        score=score,
-        hold=bounds.hold_for(profile, deployment),
-        soft=None if candidate.soft is None else candidate.soft.told(),
+    hold = bounds.hold_for(profile, deployment)
+    told = None if candidate.soft is None else candidate.soft.told()
+    standing = strategies.standing(deployment, health, policy, profile)
+    return candidate_of(
+        (
+            *(deployment, candidate.verdict, parts, score, hold, told),
+            *(candidate.output, candidate.stays, standing, candidate.left, health.covered),
+        )
     )

@@ -66,7 +66,7 @@ class Inference:
     async def chat(self, request: web.Request) -> web.StreamResponse:
         body = await self._body(request)
         profile = parse_chat(body, request.headers, request[CALLER])
-        stream = StreamShape(_chat_chunk, _usage_of("chat.completion.chunk"), profile.include_usage)
+        stream = _CHAT_STREAMS[profile.include_usage]
 
         async def work() -> web.StreamResponse:
             return await self._answer(request, profile, _chat_body, stream)
@@ -165,3 +165,9 @@ def _usage_of(kind: str) -> Callable[[Mapping[str, Any], Usage | None, Run], dic
         return shapes.usage_chunk(last, kind, shapes.usage_object(usage, run.accounting()))
 
     return chunk
+
+
+#: By whether the client asked for usage.
+_CHAT_STREAMS = tuple(
+    StreamShape(_chat_chunk, _usage_of("chat.completion.chunk"), wanted) for wanted in (False, True)
+)

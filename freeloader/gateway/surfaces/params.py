@@ -25,6 +25,8 @@ def wrong(param: str, rule: str) -> InvalidRequest:
 def check_params(passed: Mapping[str, Any]) -> dict[str, Any]:
     """The scalar parameters of ``passed``, checked. Raises InvalidRequest with ``param``."""
     out: dict[str, Any] = {}
+    if _CHECKS.keys().isdisjoint(passed):
+        return out
     for name, check in _CHECKS.items():
         if name in passed:
             check(name, passed[name])
@@ -36,6 +38,8 @@ def check_params(passed: Mapping[str, Any]) -> dict[str, Any]:
 
 def output_bound(passed: Mapping[str, Any]) -> int | None:
     """The client's own bound on one answer's tokens, or None."""
+    if "max_completion_tokens" not in passed and "max_tokens" not in passed:
+        return None
     bounds = {
         name: passed[name] for name in ("max_completion_tokens", "max_tokens") if name in passed
     }

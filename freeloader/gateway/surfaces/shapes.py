@@ -17,11 +17,12 @@ _INT_MAX = 2**53
 _OF_MEMBERS = ("model", "provider", "costUsd", "latencyMs", "usage")
 #: LiteLLM's own additions, of no meaning outside.
 _INTERNAL = ("provider_specific_fields", "_hidden_params", "litellm_model_id")
+_NONE_INTERNAL = frozenset(_INTERNAL).isdisjoint
 
 
 def usage_object(usage: Usage | None, accounting: Mapping[str, Any]) -> dict[str, Any]:
     """OpenAI's ``usage`` (the provider's own words where it gave them) with ours beside it."""
-    raw = dict(usage.raw) if usage is not None else {}
+    raw: Mapping[str, Any] = usage.raw if usage is not None else {}
     meters = usage.meters if usage is not None else None
     prompt = meters.input + meters.cache_read + meters.cache_write if meters else 0
     output = meters.output if meters else 0
@@ -44,10 +45,10 @@ def chat_body(
     data: Mapping[str, Any], usage: Mapping[str, Any], routing: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The JSON answer of ``/v1/chat/completions``."""
-    body = {key: value for key, value in data.items() if key not in _INTERNAL}
+    body = _without_internal(data)
     body["choices"] = [_chat_choice(choice) for choice in _choices(data)]
-    body["usage"] = dict(usage)
-    body["routing"] = dict(routing)
+    body["usage"] = usage
+    body["routing"] = routing
     return body
 
 
@@ -90,7 +91,8 @@ def chat_chunk(data: Mapping[str, Any]) -> dict[str, Any] | None:
     choices = [_chat_choice(choice) for choice in _choices(data)]
     if data.get("usage") is not None and not any(_says_something(one) for one in choices):
         return None
-    chunk = {key: value for key, value in data.items() if key not in (*_INTERNAL, "usage")}
+    chunk = _without_internal(data)
+    chunk.pop("usage", None)
     chunk["choices"] = choices
     return chunk
 
@@ -131,11 +133,20 @@ def _choices(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _chat_choice(choice: Mapping[str, Any]) -> dict[str, Any]:
-    out = {key: value for key, value in choice.items() if key not in _INTERNAL}
+    out = _without_internal(choice)
     for name in ("message", "delta"):
         inner = out.get(name)
-        if isinstance(inner, dict) and any(key in inner for key in _INTERNAL):
-            out[name] = {key: value for key, value in inner.items() if key not in _INTERNAL}
+        if isinstance(inner, dict) and not _NONE_INTERNAL(inner):
+            out[name] = _without_internal(inner)
+    return out
+
+
+def _without_internal(part: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of it; mostly there is nothing to leave out."""
+    out = dict(part)
+    if not _NONE_INTERNAL(out):
+        for name in _INTERNAL:
+            out.pop(name, None)
     return out
 
 

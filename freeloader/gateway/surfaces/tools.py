@@ -15,12 +15,15 @@ from freeloader.gateway.surfaces.messages import Conversation
 from freeloader.gateway.surfaces.params import flag, text, wrong
 
 _MAX_TOOLS = 1024
+_FIELDS = frozenset({"tools", "functions", "tool_choice", "function_call", "response_format"})
 _CHOICES = ("none", "auto", "required")
 
 
 def read_tools(passed: Mapping[str, Any], found: Conversation) -> dict[str, Any]:
     """The tool and format fields of a body, rebuilt; sizes and needs go into ``found``."""
     out: dict[str, Any] = {}
+    if _FIELDS.isdisjoint(passed):
+        return out
     if tools := _tools(passed.get("tools", []), found):
         out["tools"] = tools
     if functions := _functions(passed.get("functions", []), found):
