@@ -8,14 +8,14 @@ first content came, and at the end how much is known of the consumption:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 from freeloader.clock import Clock, Instant
 from freeloader.core.events import Answer, Delta, End, Event, Fault, Headers, Usage
-from freeloader.core.model import Attempt
+from freeloader.core.model import EMPTY, Attempt
 from freeloader.core.outcome import flaws
 from freeloader.core.outcome.flaws import Asked
 from freeloader.core.routing.bounds import upper_meters
@@ -30,6 +30,7 @@ _HELD_BACK = 64
 _JUDGED_HERE = 32_768
 NOTHING_ASKED = Asked()
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking_blocks")
+_THOUGHTLESS = frozenset(_THOUGHTS).isdisjoint
 _TEXTS = ("content", "reasoning_content", "reasoning", "refusal", "text")
 
 
@@ -45,7 +46,7 @@ class Watch:
         self.started: Instant = clock.now()
         self.first_at: Instant | None = None
         self.ended_at: Instant | None = None
-        self.headers: dict[str, str] = {}
+        self.headers: Mapping[str, str] = EMPTY
         self.left_out: tuple[str, ...] = ()
         self.status: int | None = None
         self.usage: Usage | None = None
@@ -161,7 +162,7 @@ class Watch:
 
     def _note(self, event: Event) -> None:
         if isinstance(event, Headers):
-            self.status, self.headers = event.status, dict(event.headers)
+            self.status, self.headers = event.status, event.headers
             self.left_out = event.left_out
         elif isinstance(event, Delta):
             for part in _parts(event.data):
@@ -196,13 +197,15 @@ def _content_bytes(part: dict[str, Any]) -> int:
         if key in part:
             total += _size(part[key])
     calls = part.get("tool_calls")
-    for call in calls if isinstance(calls, list) else ():
-        total += _call_size(call.get("function") if isinstance(call, dict) else None)
-    return total + _call_size(part.get("function_call"))
+    if isinstance(calls, list):
+        for call in calls:
+            total += _call_size(call.get("function") if isinstance(call, dict) else None)
+    function = part.get("function_call")
+    return total if function is None else total + _call_size(function)
 
 
 def _thinks(part: dict[str, Any]) -> bool:
-    return any(part.get(key) for key in _THOUGHTS)
+    return not _THOUGHTLESS(part) and any(part.get(key) for key in _THOUGHTS)
 
 
 def _parts(data: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -104,10 +104,11 @@ class Protocol(RequestHandler):
     def _crumbles(self, data: bytes) -> bool:
         """Whether it is a chunked body in pieces of a few bytes, which cost more than a microsecond
         each: what comes in one read would stop everybody for a tenth of a second."""
-        request, ends = self._current_request, data.count(b"\r\n")
-        if ends < _MANY_PIECES or ends * _CRUMB < len(data) or request is None:
+        request = self._current_request
+        if request is None or "Transfer-Encoding" not in request.headers:
             return False
-        return "Transfer-Encoding" in request.headers
+        ends = data.count(b"\r\n")
+        return ends >= _MANY_PIECES and ends * _CRUMB >= len(data)
 
     def _await_head(self) -> None:
         self._head_timer = self._loop.call_later(self.head_seconds, self._head_is_late)

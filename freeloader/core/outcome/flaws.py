@@ -52,7 +52,10 @@ def found(data: Mapping[str, Any], asked: Asked) -> str | None:
     if not choices:
         return "it is empty: no choices"
     output = _output(data)
-    return next((said for choice in choices if (said := _of(choice, asked, output))), None)
+    for choice in choices:
+        if (said := _of(choice, asked, output)) is not None:
+            return said
+    return None
 
 
 def empty(finish_reason: str | None) -> str | None:

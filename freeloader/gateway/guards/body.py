@@ -149,20 +149,25 @@ def _too_many() -> InvalidRequest:
     return InvalidRequest(f"The body holds more than {MAX_VALUES} values.")
 
 
-def _measure(value: dict[str, Any]) -> tuple[int, int, int]:
+def _measure(whole: dict[str, Any]) -> tuple[int, int, int]:
     """Keys of all objects inside, commas, and containers. Raises InvalidRequest beyond MAX_DEPTH"""
     keys = commas = containers = 0
-    level: list[Any] = [value]
+    level: list[Any] = [whole]
     for _ in range(MAX_DEPTH):
         below: list[Any] = []
         containers += len(level)
         for item in level:
-            commas += max(0, len(item) - 1)
+            size = len(item)
+            if size:
+                commas += size - 1
+            values = item
             if type(item) is dict:
-                keys += len(item)
-                below.extend(v for v in item.values() if type(v) in (dict, list))
-            else:
-                below.extend(v for v in item if type(v) in (dict, list))
+                keys += size
+                values = item.values()
+            for value in values:
+                kind = type(value)
+                if kind is dict or kind is list:
+                    below.append(value)
         if not below:
             return keys, commas, containers
         level = below

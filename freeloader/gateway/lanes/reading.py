@@ -56,8 +56,10 @@ class Reading:
         """True if any choice carries text, reasoning, a tool call or another part."""
         for choice in _dicts(data.get("choices")):
             part = choice.get("delta") or choice.get("message") or choice
-            if isinstance(part, dict) and any(part.get(name) for name in _CONTENT):
-                return True
+            if isinstance(part, dict):
+                for name in _CONTENT:  # mostly it is the first
+                    if part.get(name):
+                        return True
         return False
 
     @staticmethod

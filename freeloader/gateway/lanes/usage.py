@@ -15,6 +15,12 @@ from freeloader.money import Meters
 
 #: No request consumes this many tokens; a larger count is a fault, not a bill.
 ABSURD = 100_000_000
+_NONE_CACHED = frozenset(
+    {
+        *("prompt_tokens_details", "prompt_cache_hit_tokens", "cache_read_input_tokens"),
+        "cache_creation_input_tokens",
+    }
+).isdisjoint
 
 
 def meters_of(usage: Mapping[str, Any]) -> Meters | None:
@@ -25,16 +31,10 @@ def meters_of(usage: Mapping[str, Any]) -> Meters | None:
     """
     prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     total = _count(usage, "total_tokens")
-    details = usage.get("prompt_tokens_details")
-    details = details if isinstance(details, dict) else {}
-    read = _first(
-        _count(details, "cached_tokens"),
-        _count(usage, "prompt_cache_hit_tokens"),
-        _count(usage, "cache_read_input_tokens"),
-    )
-    write = _first(
-        _count(details, "cache_creation_tokens"), _count(usage, "cache_creation_input_tokens")
-    )
+    read: int | None = 0
+    write: int | None = 0
+    if not _NONE_CACHED(usage):
+        read, write = _cached(usage)
     if None in (prompt, completion, total, read, write):
         return None
     assert prompt is not None and completion is not None and total is not None  # noqa: PT018
@@ -47,6 +47,21 @@ def meters_of(usage: Mapping[str, Any]) -> Meters | None:
     return Meters(
         requests=1, input=prompt - read - write, cache_read=read, cache_write=write, output=output
     )
+
+
+def _cached(usage: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Cached input that was read and that was written; None where a number is nonsense."""
+    details = usage.get("prompt_tokens_details")
+    details = details if isinstance(details, dict) else {}
+    read = _first(
+        _count(details, "cached_tokens"),
+        _count(usage, "prompt_cache_hit_tokens"),
+        _count(usage, "cache_read_input_tokens"),
+    )
+    write = _first(
+        _count(details, "cache_creation_tokens"), _count(usage, "cache_creation_input_tokens")
+    )
+    return read, write
 
 
 def _count(source: Mapping[str, Any], name: str) -> int | None:
