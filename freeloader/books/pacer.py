@@ -16,9 +16,9 @@ from freeloader.core.model import Deployment
 from freeloader.core.pacing import horizon, plan
 from freeloader.core.pacing.demand import Demand, sort_of
 from freeloader.core.pacing.fluid import Fluid
-from freeloader.core.pacing.horizon import Taker
 from freeloader.core.pacing.kinds import Asked, Kind, Kinds
 from freeloader.core.pacing.shares import Shares
+from freeloader.core.pacing.worth import Taker, Worth, planned
 from freeloader.core.quota import Window
 from freeloader.core.rows import WindowRow
 from freeloader.money import Meters
@@ -38,6 +38,8 @@ _STEP, _MODELS = 60.0, 128
 _ANEW = 10
 #: Rounds of a plan, and of the first ones, which begin from nothing.
 _ROUNDS, _FIRST_ROUNDS, _FIRST = 4, 40, 10
+#: The same for what windows are worth in the long run.
+_PRICES, _FIRST_PRICES = 2, 24
 #: Hours that are read from a ledger where nothing was kept.
 _HOURS_READ = 48
 
@@ -51,6 +53,7 @@ class Pacer:
     def __init__(self) -> None:
         self.demand = Demand()
         self._fluid, self._shares, self._kinds = Fluid(), Shares(), Kinds()
+        self._worth = Worth()
         self._planned, self._plans = 0.0, 0
         self._work: Generator[None, None, None] | None = None
         self._alike: dict[str, str] = {}  # by deployment: the one that stands for it
@@ -152,7 +155,13 @@ class Pacer:
         strengths = [_strength(one) for one in alike.values()]
         kinds = Kinds(strengths, self.demand.sorts())
         asked = [(kind, _takers(kind, alike.values(), likely, now)) for kind in kinds.asked]
-        self._fluid.begin((yield from horizon.programme(asked, self.demand, now)))
+        self._worth.begin(asked, now)
+        laying = horizon.programme(asked, self._worth, self.demand, now)
+        next(laying)  # it looks at the windows while it is now
+        for _ in range(_FIRST_PRICES if self._plans < _FIRST else _PRICES):
+            yield
+            self._worth.round()
+        self._fluid.begin((yield from laying))
         self._plans += 1
         for _ in range(_FIRST_ROUNDS if self._plans <= _FIRST else _ROUNDS):
             yield
@@ -205,7 +214,7 @@ def _apart(deployments: Iterable[Deployment], likely: Likely, now: float) -> dic
         if one.billable or one.local:
             continue
         windows, _ = likely(one, _ONE, now)
-        keys = tuple(window.key for window in windows if horizon.planned(window))
+        keys = tuple(window.key for window in windows if planned(window))
         name = (_strength(one), one.model.neurons, keys)
         if windows and (name in found or len(found) < _MODELS):
             out[one.id] = found.setdefault(name, one.id)

@@ -1,4 +1,4 @@
-"""Who is to serve what: the programme of a day, its shares, and who is next by them."""
+"""Who is to serve what: a programme, its shares, and who is next by them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from hypothesis import strategies as st
 
 from freeloader.core import quota
 from freeloader.core.model import Limit
-from freeloader.core.pacing import horizon, plan
+from freeloader.core.pacing import plan
 from freeloader.core.pacing.demand import Demand, Sort, sort_of
 from freeloader.core.pacing.fluid import Cell, Fluid, Offer, Portion, Programme
-from freeloader.core.pacing.horizon import Taker
-from freeloader.core.pacing.kinds import Asked, Kinds
+from freeloader.core.pacing.kinds import Kinds
 from freeloader.core.pacing.shares import NO_SHARE, Shares
 from freeloader.core.routing import kept
 from freeloader.money import Meters
 
-HOUR, DAY = 3600.0, 86400.0
-NOON = 1_795_132_800.0 + DAY / 2
+NOON = 1_795_132_800.0 + 43_200.0
 ONE = Meters(requests=1, input=600, output=200)
 
 
@@ -211,79 +209,6 @@ def test_few_kinds_and_the_most_asked(sorts: list[Sort], strengths: list[float])
     assert sum(one.share for one in asked) <= sum(sort.share for sort in sorts) + 1e-9
 
 
-# ── the day ahead ────────────────────────────────────────────────────────────
-
-
-def laid_out(*limits: Limit, used: float = 0.0, now: float = NOON) -> tuple[Programme, list[str]]:
-    windows = []
-    for i, limit in enumerate(limits):
-        window = quota.window_for(limit, f"w{i}", now)
-        window.counter.add(used, now, now)
-        windows.append(window)
-    takers = [Taker(window.key, [(window, quota.need(window.limit, ONE))]) for window in windows]
-    work = horizon.programme([(Asked((0, 10), 1.0, 0.0, 600, 200), takers)], Demand(), now)
-    pauses = 0
-    while True:
-        try:
-            next(work)
-            pauses += 1
-        except StopIteration as done:
-            assert pauses == 7
-            return done.value, [str(name) for name in done.value.names]
-
-
-def test_a_short_window_gives_the_same_in_each_block_by_its_length() -> None:
-    programme, _ = laid_out(Limit("requests", 30, "1h", "rolling", "model"))
-    assert programme.supply == [30, 60, 90, 120, 120, 150, 150]
-    assert {claim for one in programme.cells for offer in one.offers for claim in offer.claims} == {
-        (block, 1.0) for block in range(7)
-    }
-
-
-def test_a_calendars_quota_is_what_is_left_and_then_its_part_of_the_next() -> None:
-    programme, names = laid_out(Limit("requests", 100, "1d", "calendar", "model"), used=40)
-    assert len(names) == 2
-    assert programme.supply[0] == 60
-    assert programme.supply[1] == pytest.approx(50, rel=0.01)  # of an even day until next noon
-    used = [offer.claims[0][0] for one in programme.cells for offer in one.offers]
-    assert used == sorted(used)
-    assert set(used) == {0, 1}
-
-
-def test_a_month_is_spread_over_its_days() -> None:
-    programme, _ = laid_out(Limit("requests", 1000, "month", "calendar", "model"))
-    days = (1_796_083_200.0 - NOON) / DAY  # until 2026-12-01
-    assert sum(programme.supply) == pytest.approx(1000 / days, rel=0.01)
-
-
-@given(st.floats(0, 100))
-@settings(max_examples=30, deadline=None)
-def test_a_long_bucket_keeps_some_of_what_it_has_stored(used: float) -> None:
-    programme, _ = laid_out(Limit("requests", 100, "1d", "refill", "model"), used=used)
-    whole, first = programme.supply
-    assert 100 <= whole <= 100 + 0.3 * max(0.0, 100 - used - 50) + 1e-6
-    assert first == pytest.approx(100 - used + 100 / 24)
-
-
-@given(st.integers(0, 3), st.floats(0, DAY))
-@settings(max_examples=30, deadline=None)
-def test_more_left_never_gives_less(kind: int, at: float) -> None:
-    limit = (
-        Limit("requests", 100, "1d", "calendar", "model", "America/Los_Angeles"),
-        Limit("requests", 100, "1d", "rolling", "model"),
-        Limit("requests", 100, "1d", "refill", "model"),
-        Limit("requests", 100, "month", "calendar", "model"),
-    )[kind]
-    more, less = (laid_out(limit, used=used, now=NOON + at)[0].supply for used in (10, 60))
-    assert all(a >= b >= 0 for a, b in zip(more, less, strict=True))
-
-
-def test_windows_of_minutes_are_not_planned() -> None:
-    programme, names = laid_out(Limit("requests", 5, "1m", "rolling", "model"))
-    assert names == []
-    assert all(offer.claims == [] for one in programme.cells for offer in one.offers)
-
-
 # ── what it does to strain ───────────────────────────────────────────────────
 
 
@@ -339,31 +264,3 @@ def test_what_answers_come_to_is_believed_once_there_are_some() -> None:
     assert [(one.read, one.written) for one in demand.sorts()] == [(140, 50)]
     demand.came_to((9.0, 3), 1, 1)  # nobody asked that: nothing is learnt
     assert len(demand.sorts()) == 1
-
-
-def asked(programme: Programme, block: int) -> float:
-    return [one.asked for one in programme.cells][block]
-
-
-def test_the_next_hours_are_taken_to_be_as_unlike_as_the_latest_minutes() -> None:
-    quiet, busy = Demand(), Demand()
-    for demand in (quiet, busy):
-        demand.learn([(NOON - DAY + h * HOUR, 60) for h in range(25)])
-    for i in range(120):  # one a second
-        busy.note(0.0, "", 600, 200, NOON - 120 + i)
-    window = quota.window_for(Limit("requests", 30, "1h", "rolling", "model"), "w", NOON)
-    takers = [Taker("w", [(window, 1.0)])]
-    both = []
-    for demand in (quiet, busy):
-        work = horizon.programme([(Asked((0, 10), 1.0, 0.0, 600, 200), takers)], demand, NOON)
-        while True:
-            try:
-                next(work)
-            except StopIteration as done:
-                both.append(done.value)
-                break
-    usual, unlike = both
-    times = [asked(unlike, block) / asked(usual, block) for block in range(7)]
-    assert times[0] > times[1] > times[2] > times[3] > 1.2
-    assert times[4:] == pytest.approx([1.0] * 3)
-    assert times[0] < 4

@@ -19,14 +19,14 @@ from collections.abc import Hashable, Mapping, Sequence
 from math import exp, log
 from typing import NamedTuple
 
-#: How much sharper than its cost: at 40 an offer that costs a fortieth more of what the
-#: request is worth gets e times less. Sharper ones need more rounds and gain nothing.
-SHARPNESS = 40.0
+#: How much sharper than its cost: at 60 an offer that costs a sixtieth more of what the
+#: request is worth gets e times less. Sharper ones need more rounds and gain little.
+SHARPNESS = 60.0
 #: How far a round goes: this part of what would set one supply right were it alone, for
 #: others move too; and at most, in logarithms of what is asked to what there is.
 _STEP, _STRIDE = 0.4 / SHARPNESS, 2.0
-#: Above this no price goes, and here it begins. Worth is 1 and more.
-_MOST, _FIRST = 5.0, 0.1
+#: Above this no price goes, and here it begins. Worth is 3 and more, mostly less than 6.
+_MOST, _FIRST, _DEAREST = 10.0, 0.1, 50.0
 #: Less of a share than this part of the greatest is none.
 _NONE = 0.03
 #: Requests that are as good as none.
@@ -135,4 +135,4 @@ def _cost(offer: Offer, prices: Sequence[float]) -> float:
     cost = offer.cost
     for at, much in offer.claims:
         cost += prices[at] * much
-    return min(cost, 10.0)
+    return min(cost, _DEAREST)

@@ -4,68 +4,64 @@ Blocks are short at first and longer later, from now to about a day ahead. A sho
 window gives the same in every block, or it is lost there. A calendar's gives what is
 left until its reset, and its share of the next period after that. A long bucket that
 refills gives what comes back, and of what it has stored only a part: how long such
-demand goes on nobody knows. To use up what would otherwise be lost costs nothing, to
-use what could be stored costs a little. Windows of minutes are not planned: whether they
-have room is asked when it matters.
+demand goes on nobody knows. To use what would be lost within hours costs nothing; to use
+what lasts longer costs what it is worth in the long run (``core.pacing.worth``), though
+it may be short of nothing today. Windows of minutes are not planned: whether they have
+room is asked when it matters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Hashable, Sequence
 from math import floor
-from typing import NamedTuple
 
 from freeloader.core.pacing.demand import Demand
 from freeloader.core.pacing.fluid import Cell, Offer, Programme
-from freeloader.core.pacing.kinds import Asked
 from freeloader.core.pacing.plan import length_of
+from freeloader.core.pacing.worth import Question, Taker, Worth, planned
 from freeloader.core.quota import Window
 from freeloader.core.quota.counters import Calendared
 
 _HOUR = 3600.0
 #: Hours of the blocks; the first ends with the hour, or with the next if that is near.
-_BLOCKS, _NEAR = (1, 2, 3, 4, 4, 5, 5), 1200.0
-#: Windows up to this length are lost block by block; those below the other are not planned.
-_SHORT, _SHORTEST = 6 * _HOUR, 600.0
+_BLOCKS, _NEAR = (1, 2, 3, 6, 6, 6), 1200.0
+#: Windows up to this length are lost block by block.
+_SHORT = 6 * _HOUR
 #: Of a long bucket: what it keeps in any case, and what of the rest a day may use.
 _KEEP, _SPEND = 0.5, 0.3
-#: What taking of it costs, as a part of the least worth.
-_COSTS = {"refill": 0.1, "once": 0.1, "calendar": 0.05}
 #: From so many times what was to come on, either way, it is quite unlike; at most so many
 #: times; and by how much the blocks are taken to be so too.
 _UNLIKE, _UNLIKE_MOST, _LASTING = 1.5, 4.0, (0.9, 0.7, 0.4, 0.2)
-#: So much need doubles what serving a request is worth.
-_WORTH = 4.0
-
-
-class Taker(NamedTuple):
-    """``who`` could serve a kind, and what one request takes of its windows."""
-
-    who: str
-    claims: Sequence[tuple[Window, float]]
+#: Serving a request is worth so many times what it costs at least in the long run, and for
+#: so much need once more.
+_WORTH, _NEED = 3.0, 4.0
 
 
 def programme(
-    asked: Sequence[tuple[Asked, Sequence[Taker]]], demand: Demand, now: float
+    asked: Question, worth: Worth, demand: Demand, now: float
 ) -> Generator[None, None, Programme]:
-    """The programme of the day from ``now`` on; it pauses after each block, and may be left.
+    """The programme of the day from ``now`` on; it pauses before and after each block,
+    and may be left.
 
-    Windows are looked at before the first pause only: ``now`` is the past after that.
+    Windows are looked at before the first pause only, for ``now`` is the past after that;
+    what they are worth is asked after it.
     """
     edges = _edges(now)
     supplies = _Supplies(demand, edges)
     usual = _usual(asked)
     for window, _ in usual.values():
         supplies.add(window)
+    yield
+    prices = [_priced(one.need, takers, worth) for one, takers in asked]
     cells: list[Cell] = []
     for block in range(len(edges) - 1):
         count = demand.between(edges[block], edges[block + 1]) * _unlike(demand, block, now)
         of = supplies.of[block]
-        for one, takers in asked:
+        for (one, takers), (gain, costs) in zip(asked, prices, strict=True):
             if takers and count > 0:
-                offers = [_offer(taker, of, usual) for taker in takers]
-                worth = 1.0 + one.need / _WORTH
-                cells.append(Cell(one.kind, count * one.share, worth, offers, block == 0))
+                pairs = zip(takers, costs, strict=True)
+                offers = [_offer(taker, cost, of, usual) for taker, cost in pairs]
+                cells.append(Cell(one.kind, count * one.share, gain, offers, block == 0))
         yield
     names, supply = [], []
     for name, key, much in supplies.found:
@@ -97,9 +93,18 @@ def _edges(now: float) -> list[float]:
     return edges
 
 
-def _usual(
-    asked: Sequence[tuple[Asked, Sequence[Taker]]],
-) -> dict[str, tuple[Window, float]]:
+def _priced(need: float, takers: Sequence[Taker], worth: Worth) -> tuple[float, list[float]]:
+    """What serving such a request is worth, and what it costs each to use what lasts."""
+    least = min((worth.cost(taker) for taker in takers), default=0.0)
+    costs = [worth.cost(taker, _lasts) for taker in takers]
+    return (_WORTH + need / _NEED) * max(1.0, least), costs
+
+
+def _lasts(window: Window) -> bool:
+    return length_of(window.limit.window) > _SHORT
+
+
+def _usual(asked: Question) -> dict[str, tuple[Window, float]]:
     """Each window that is planned, by key, and what a request usually takes of it: claims are
     counted in that, so that windows of requests and of tokens are alike."""
     sums: dict[str, list[float]] = {}
@@ -115,28 +120,16 @@ def _usual(
     return {key: (windows[key], much / share) for key, (much, share) in sums.items()}
 
 
-def planned(window: Window) -> bool:
-    """Whether it takes part: windows of minutes, and of calls at a time, do not."""
-    if window.kind == "concurrency" or window.amount <= 0:
-        return False
-    return length_of(window.limit.window) >= _SHORTEST
-
-
 def _offer(
     taker: Taker,
+    cost: float,
     of: dict[str, tuple[int, ...]],
     usual: dict[str, tuple[Window, float]],
 ) -> Offer:
-    cost = 0.0
     claims: list[tuple[int, float]] = []
     for window, much in taker.claims:
-        supplies = of.get(window.key)
-        if supplies is None:
-            continue
-        part = much / usual[window.key][1]
-        claims.extend((at, part) for at in supplies)
-        if length_of(window.limit.window) > _SHORT:
-            cost = max(cost, _COSTS.get(window.kind, 0.0))
+        part = much / usual[window.key][1] if window.key in usual else 0.0
+        claims.extend((at, part) for at in of.get(window.key, ()))
     return Offer(taker.who, cost, claims)
 
 

@@ -1,0 +1,147 @@
+"""The day ahead as a programme: blocks, what windows give in each, what using them costs."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freeloader.core import quota
+from freeloader.core.model import Limit
+from freeloader.core.pacing import horizon
+from freeloader.core.pacing.demand import Demand
+from freeloader.core.pacing.fluid import Programme
+from freeloader.core.pacing.kinds import Asked
+from freeloader.core.pacing.worth import Question, Taker, Worth
+from freeloader.core.quota import Window
+from freeloader.money import Meters
+
+HOUR, DAY = 3600.0, 86400.0
+NOON = 1_795_132_800.0 + DAY / 2
+ONE = Meters(requests=1, input=600, output=200)
+BLOCKS = 6
+
+
+def taker(window: Window) -> Taker:
+    return Taker(window.key, [(window, quota.need(window.limit, ONE))])
+
+
+def laid(question: Question, demand: Demand, now: float) -> Programme:
+    worth = Worth()
+    worth.begin(question, now)
+    for _ in range(400):
+        worth.round()
+    work = horizon.programme(question, worth, demand, now)
+    pauses = 0
+    while True:
+        try:
+            next(work)
+            pauses += 1
+        except StopIteration as done:
+            assert pauses == BLOCKS + 1
+            found: Programme = done.value
+            return found
+
+
+def laid_out(*limits: Limit, used: float = 0.0, now: float = NOON) -> tuple[Programme, list[str]]:
+    windows = []
+    for i, limit in enumerate(limits):
+        window = quota.window_for(limit, f"w{i}", now)
+        window.counter.add(used, now, now)
+        windows.append(window)
+    takers = [taker(window) for window in windows]
+    programme = laid([(Asked((0, 10), 1.0, 0.0, 600, 200), takers)], Demand(), now)
+    return programme, [str(name) for name in programme.names]
+
+
+def test_a_short_window_gives_the_same_in_each_block_by_its_length() -> None:
+    programme, _ = laid_out(Limit("requests", 30, "1h", "rolling", "model"))
+    assert programme.supply == [30, 60, 90, 180, 180, 180]
+    assert {claim for one in programme.cells for offer in one.offers for claim in offer.claims} == {
+        (block, 1.0) for block in range(BLOCKS)
+    }
+
+
+def test_a_calendars_quota_is_what_is_left_and_then_its_part_of_the_next() -> None:
+    programme, names = laid_out(Limit("requests", 100, "1d", "calendar", "model"), used=40)
+    assert len(names) == 2
+    assert programme.supply[0] == 60
+    assert programme.supply[1] == pytest.approx(50, rel=0.01)  # of an even day until next noon
+    used = [offer.claims[0][0] for one in programme.cells for offer in one.offers]
+    assert used == sorted(used)
+    assert set(used) == {0, 1}
+
+
+def test_a_month_is_spread_over_its_days() -> None:
+    programme, _ = laid_out(Limit("requests", 1000, "month", "calendar", "model"))
+    days = (1_796_083_200.0 - NOON) / DAY  # until 2026-12-01
+    assert sum(programme.supply) == pytest.approx(1000 / days, rel=0.01)
+
+
+@given(st.floats(0, 100))
+@settings(max_examples=30, deadline=None)
+def test_a_long_bucket_keeps_some_of_what_it_has_stored(used: float) -> None:
+    programme, _ = laid_out(Limit("requests", 100, "1d", "refill", "model"), used=used)
+    whole, first = programme.supply
+    assert 100 <= whole <= 100 + 0.3 * max(0.0, 100 - used - 50) + 1e-6
+    assert first == pytest.approx(100 - used + 100 / 24)
+
+
+@given(st.integers(0, 3), st.floats(0, DAY))
+@settings(max_examples=30, deadline=None)
+def test_more_left_never_gives_less(kind: int, at: float) -> None:
+    limit = (
+        Limit("requests", 100, "1d", "calendar", "model", "America/Los_Angeles"),
+        Limit("requests", 100, "1d", "rolling", "model"),
+        Limit("requests", 100, "1d", "refill", "model"),
+        Limit("requests", 100, "month", "calendar", "model"),
+    )[kind]
+    more, less = (laid_out(limit, used=used, now=NOON + at)[0].supply for used in (10, 60))
+    assert all(a >= b >= 0 for a, b in zip(more, less, strict=True))
+
+
+def test_windows_of_minutes_are_not_planned() -> None:
+    programme, names = laid_out(Limit("requests", 5, "1m", "rolling", "model"))
+    assert names == []
+    assert all(offer.claims == [] for one in programme.cells for offer in one.offers)
+
+
+def test_what_is_lost_within_hours_costs_nothing_and_what_lasts_what_it_is_worth() -> None:
+    limits = (
+        Limit("requests", 30, "1h", "rolling", "model"),
+        Limit("requests", 50, "1d", "calendar", "model"),
+        Limit("requests", 50, "1d", "refill", "model"),
+        Limit("requests", 5, "1m", "rolling", "model"),
+    )
+    programme, _ = laid_out(*limits)
+    hourly, daily, bucket, free = (
+        next(o.cost for o in programme.cells[0].offers if o.who == f"w{i}") for i in range(4)
+    )
+    assert hourly == free == 0.0
+    assert daily == bucket == 0.0  # somebody has more than anybody asks for: nothing is short
+    programme, _ = laid_out(*limits[:3])
+    hourly, daily, bucket = (offer.cost for offer in programme.cells[0].offers)
+    assert hourly == 0.0
+    assert daily == pytest.approx(bucket)
+    assert 0.8 < daily < 1.25  # an average request costs 1 where it is cheapest
+    assert programme.cells[0].worth >= 3.0
+
+
+def asked(programme: Programme, block: int) -> float:
+    return [one.asked for one in programme.cells][block]
+
+
+def test_the_next_hours_are_taken_to_be_as_unlike_as_the_latest_minutes() -> None:
+    quiet, busy = Demand(), Demand()
+    for demand in (quiet, busy):
+        demand.learn([(NOON - DAY + h * HOUR, 60) for h in range(25)])
+    for i in range(120):  # one a second
+        busy.note(0.0, "", 600, 200, NOON - 120 + i)
+    window = quota.window_for(Limit("requests", 30, "1h", "rolling", "model"), "w", NOON)
+    question = [(Asked((0, 10), 1.0, 0.0, 600, 200), [Taker("w", [(window, 1.0)])])]
+    both = [laid(question, demand, NOON) for demand in (quiet, busy)]
+    usual, unlike = both
+    times = [asked(unlike, block) / asked(usual, block) for block in range(BLOCKS)]
+    assert times[0] > times[1] > times[2] > times[3] > 1.2
+    assert times[4:] == pytest.approx([1.0] * 2)
+    assert times[0] < 4
