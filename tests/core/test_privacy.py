@@ -50,6 +50,28 @@ def test_a_find_is_a_find_wherever_it_stands_in_a_long_text(place: str) -> None:
         assert found == {"email": 1, "iban": 1}
 
 
+_BODY = "Ab9xQ2mKr7Tz" * 4
+
+
+@pytest.mark.parametrize(
+    "key",
+    [f"sk-proj-{_BODY}", f"sk-ant-api03-{_BODY}", f"gsk_{_BODY[:40]}", f"ghp_{_BODY[:36]}",
+     f"hf_{_BODY[:34]}", f"AIza{_BODY[:35]}", "AKIA2E7QX4ZP9KD3LM5V"],
+)  # fmt: skip
+@pytest.mark.parametrize("before", ["my_key_is_", "x_", "OPENAI_", " ", ""])
+def test_a_key_tied_to_a_word_is_a_key(before: str, key: str) -> None:
+    assert "secret" in scan(f"{before}{key} and so on")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["user_secret_something_long_name_here_v2", "test_re_compile_pattern_of_a_long_name_2024",
+     "my_task_re_0123_calc_long_function_name_x9", "risk_sk_learn_model_of_the_year_2024_v3"],
+)  # fmt: skip
+def test_a_long_identifier_is_no_key(name: str) -> None:
+    assert scan(f"call {name}(1)") == {}
+
+
 def test_what_is_not_read_is_said() -> None:
     assert scan("a " * (TEXT_MAX // 2 + 1)) == {"unread": 1}
 

@@ -33,6 +33,14 @@ _KEY_SHAPES = re.compile(
     | AGE-SECRET-KEY-1[0-9A-Z]{58}
     )(?![A-Za-z0-9_])"""
 )
+#: Shapes that no identifier has, also where an underscore ties them to a word before them.
+_TIED = re.compile(
+    r"""(?x)(?<=_)(?:
+      sk-(?:[a-z0-9]{2,12}-)*[A-Za-z0-9_-]{16,200} | gsk_[A-Za-z0-9]{40,60}
+    | gh[pousr]_[A-Za-z0-9]{30,255} | hf_[A-Za-z0-9]{30,60} | AIza[0-9A-Za-z_-]{35}
+    | (?:AKIA|ASIA)[0-9A-Z]{16} | xox[abeprs]-[A-Za-z0-9-]{10,200}
+    )(?![A-Za-z0-9_])"""
+)
 _PEM = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _HOOK = re.compile(
     r"https://(?:hooks\.slack\.com/services/T[A-Z0-9]{6,12}/B[A-Z0-9]{6,12}/[A-Za-z0-9]{16,40}"
@@ -72,9 +80,10 @@ _PHRASE = 20
 
 
 def secrets(text: str) -> Iterator[Span]:
-    for match in _KEY_SHAPES.finditer(text):
-        if _random(match[0]):
-            yield match.span()
+    for shapes in (_KEY_SHAPES, _TIED):
+        for match in shapes.finditer(text):
+            if _random(match[0]):
+                yield match.span()
     if "-----BEGIN" in text:
         for match in _PEM.finditer(text):
             yield match.span()
