@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -100,6 +102,10 @@ async def _serve(
 
 def tune() -> None:
     """Process-wide settings of the interpreter, once, before anything runs."""
+    # A core holds every key that the process knows; the child inherits that. What a crash
+    # leaves instead is where it happened: names of functions, and no values.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    faulthandler.enable()
     # The writer threads make JSON and SQL rows; at Python's usual 5 ms they would hold up
     # an answer for longer than the whole front takes.
     sys.setswitchinterval(0.0005)
