@@ -216,7 +216,9 @@ def _apart(deployments: Iterable[Deployment], likely: Likely, now: float) -> dic
         windows, _ = likely(one, _ONE, now)
         keys = tuple(window.key for window in windows if planned(window))
         name = (_strength(one), one.model.neurons, keys)
-        if windows and (name in found or len(found) < _MODELS):
+        # Of whom no limit is published, and none was learnt yet, nobody knows what he gives.
+        told = windows and (keys or one.limits)
+        if told and (name in found or len(found) < _MODELS):
             out[one.id] = found.setdefault(name, one.id)
     return out
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from fake_ledger import NOON, FakeClock, FakeLedger, deployment, opened
 
 from freeloader.books.books import Books
-from freeloader.books.pacer import KEY
+from freeloader.books.pacer import KEY, Pacer
 from freeloader.books.ports import Hold
-from freeloader.core import routing
+from freeloader.core import quota, routing
 from freeloader.core.budget import BudgetRules
 from freeloader.core.model import Deployment, Gates, Level, Limit, Profile, Resolution
 from freeloader.core.policy import combine
@@ -153,3 +153,27 @@ async def test_who_serves_is_less_due_and_what_answers_come_to_is_learnt() -> No
     await planned(books, clock)
     served = [await serve(books, clock, f"t{i}") for i in range(8)]
     assert abs(served.count("a") - served.count("b")) <= 1
+
+
+async def test_who_is_known_by_a_minute_alone_is_not_taken_for_endless() -> None:
+    """Were it, nothing would be worth anything, and the day's twenty would go with the hour's."""
+    daily, hourly = deployment("a", limits=(BEST,)), deployment("b", limits=(OFTEN,))
+    hidden = deployment("c", limits=())
+    minute = quota.window_for(Limit("requests", 5, "1m", "rolling", "model"), "learnt", NOON)
+    windows = {
+        daily.id: quota.window_for(BEST, "daily", NOON),
+        hourly.id: quota.window_for(OFTEN, "hourly", NOON),
+        hidden.id: minute,
+    }
+    pacer = Pacer()
+    for i in range(60):
+        pacer.note(0.0, "", ONE, NOON + 120 * i)
+    now = NOON + 7200
+    for _ in range(200):
+        pacer.step([daily, hourly, hidden], lambda d, m, _: ((windows[d.id],), m), now)
+    strains = [
+        pacer.strain(one, [windows[one.id]], ONE, ONE, 0.0, now).value
+        for one in (daily, hourly, hidden)
+    ]
+    assert strains[1:] == [0.0, 0.0]  # one is due, one takes its turn
+    assert strains[0] >= 1.0

@@ -22,9 +22,9 @@ from typing import NamedTuple
 #: How much sharper than its cost: at 60 an offer that costs a sixtieth more of what the
 #: request is worth gets e times less. Sharper ones need more rounds and gain little.
 SHARPNESS = 60.0
-#: How far a round goes: this part of what would set one supply right were it alone, for
-#: others move too; and at most, in logarithms of what is asked to what there is.
-_STEP, _STRIDE = 0.4 / SHARPNESS, 2.0
+#: How far a round goes: this part of what would set one supply right were it alone and the
+#: worth one, for others move too; and at most, in logarithms of what is asked to what is there.
+_STEP, _STRIDE = 0.8 / SHARPNESS, 2.0
 #: Above this no price goes, and here it begins. Worth is 3 and more, mostly less than 6.
 _MOST, _FIRST, _DEAREST = 10.0, 0.1, 50.0
 #: Less of a share than this part of the greatest is none.
