@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 from house_kit import Live, answers, piece, street
 
+from freeloader.app import wiring
 from freeloader.app.daemon import Daemon
 from freeloader.gateway.surfaces.sse import StreamLimits
 
@@ -27,13 +28,13 @@ PATIENT = {f"XSWARM_UPSTREAM__{name}_SECONDS": "30"
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader has a moment, and a provider two places."""
-    services = Daemon._services
+    services = wiring.services
 
     def quick(daemon: Daemon) -> Any:
         daemon.upstream._direct._pools._calls_max = PLACES
         return replace(services(daemon), stream_limits=StreamLimits(write_seconds=2.0))
 
-    monkeypatch.setattr(Daemon, "_services", quick)
+    monkeypatch.setattr(wiring, "services", quick)
 
 
 @asynccontextmanager
