@@ -23,6 +23,8 @@ import sys
 import threading
 from typing import Any
 
+from freeloader.child.inside import collecting
+
 EX_CONFIG = 78
 _PR_SET_PDEATHSIG = 1
 _LINE_BYTES = 1 << 20
@@ -48,6 +50,7 @@ def main(argv: list[str]) -> int:
     problem = _config_problem(config_path) or _place_problem()
     if problem:
         return _fail(problem)
+    collecting.while_loading()
     if orders.get("gentle") and sys.platform == "linux":
         _import_gently()
     return _serve(socket_path)
@@ -147,7 +150,7 @@ def _serve(socket_path: str) -> int:
     lighter.install(app)
     os.umask(0o077)  # uvicorn makes the socket 0666 all the same: its directory is what is private
     config = uvicorn.Config(
-        Door(app, os.environ["LITELLM_MASTER_KEY"]),
+        Door(app, os.environ["LITELLM_MASTER_KEY"], collecting.loaded),
         uds=socket_path,
         # Not uvloop: LiteLLM leaves connectors to the garbage collector, and closing their
         # sockets from there is where the process was seen to die (SIGSEGV) under uvloop.
@@ -165,6 +168,7 @@ def _serve(socket_path: str) -> int:
         backlog=2048,
     )
     server = uvicorn.Server(config)
+    collecting.loaded()
     server.run()
     if not server.started:
         return _fail("LiteLLM did not start up: see the lines above")

@@ -20,6 +20,8 @@ _CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("/v1/completions", {"prompt": "."}),
     ("/v1/completions", {"prompt": ".", "stream": True}),
 )
+#: Where a child hears of that: see ``inside.door``.
+_OVER = "/health/warm"
 
 
 async def alive(worker: Worker, timeout: float) -> bool:
@@ -42,9 +44,14 @@ async def until_alive(worker: Worker, timeout: float) -> None:
 
 
 async def warm(worker: Worker) -> None:
-    """Make the warm-up calls; any answer will do. Raises ClientError, OSError or TimeoutError."""
+    """Make the warm-up calls and say that they are over; any answer will do.
+
+    Raises ClientError, OSError or TimeoutError.
+    """
     limit = aiohttp.ClientTimeout(total=_CALL_SECONDS)
     for path, body in _CALLS:
         wanted = {"model": WARM_ENTRY, "api_key": "none", **body}
         async with worker.session.post(path, json=wanted, timeout=limit) as answer:
             await answer.read()
+    async with worker.session.get(_OVER, timeout=limit) as answer:
+        await answer.read()

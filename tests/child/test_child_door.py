@@ -24,6 +24,10 @@ async def _nothing() -> dict[str, Any]:
     return {"type": "http.disconnect"}
 
 
+def _never() -> None:
+    raise AssertionError("nobody said that it is warm")
+
+
 async def test_an_answer_that_litellm_cannot_write_is_no_call_that_was_never_sent() -> None:
     """A lone surrogate in a model's text, say: the provider was called, and bills."""
 
@@ -40,7 +44,7 @@ async def test_an_answer_that_litellm_cannot_write_is_no_call_that_was_never_sen
         sent.append(dict(message))
 
     with pytest.raises(UnicodeEncodeError):
-        await Door(app, KEY)(dict(SCOPE), _nothing, send)
+        await Door(app, KEY, _never)(dict(SCOPE), _nothing, send)
     head = sent[0]
     assert head["status"] == 500
     told = orjson.loads(b64decode(dict(head["headers"])[META_HEADER]))
@@ -59,7 +63,7 @@ async def test_an_answer_that_has_begun_is_not_begun_again() -> None:
         sent.append(dict(message))
 
     with pytest.raises(RuntimeError):
-        await Door(app, KEY)(dict(SCOPE), _nothing, send)
+        await Door(app, KEY, _never)(dict(SCOPE), _nothing, send)
     assert [message["type"] for message in sent] == ["http.response.start"]
 
 
@@ -78,6 +82,8 @@ async def test_an_answer_that_has_begun_is_not_begun_again() -> None:
     [
         ("POST", "/v1/chat/completions", 401),
         ("GET", "/health/liveliness", 401),
+        ("GET", "/health/warm", 401),
+        ("POST", "/health/warm", 404),
         ("GET", "/v1/chat/completions", 404),
         ("POST", "/key/generate", 404),
     ],
@@ -94,5 +100,21 @@ async def test_h6_nobody_gets_in_without_the_key_of_this_start(
         sent.append(dict(message))
 
     scope = {**SCOPE, "method": method, "path": path, "headers": headers}
-    await Door(app, KEY)(scope, _nothing, send)
+    await Door(app, KEY, _never)(scope, _nothing, send)
     assert sent[0]["status"] == status
+
+
+async def test_that_it_is_warm_is_heard_at_the_door() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("LiteLLM was asked")
+
+    sent: list[dict[str, Any]] = []
+    heard: list[str] = []
+
+    async def send(message: Any) -> None:
+        sent.append(dict(message))
+
+    scope = {**SCOPE, "method": "GET", "path": "/health/warm"}
+    await Door(app, KEY, lambda: heard.append("warm"))(scope, _nothing, send)
+    assert heard == ["warm"]
+    assert sent[0]["status"] == 200

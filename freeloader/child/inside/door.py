@@ -9,7 +9,7 @@ event, because what goes wrong in a stream is known only at its end.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from secrets import compare_digest
 from typing import Any
 
@@ -33,15 +33,19 @@ _CALLS = frozenset(
     {"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/messages", "/v1/responses"}
 )
 _LOOKS = frozenset({"/health/liveliness", "/health/backlog"})
+#: Where the daemon says that its warm-up calls are over. Ours: LiteLLM does not hear of it.
+_WARM = "/health/warm"
 _LINE = 8000
 
 
 class Door:
     """Wraps LiteLLM's app; see the module's docstring. ``key``: this start's own, which only the
-    daemon knows; LiteLLM itself, without a database, answers a wrong one with a 500."""
+    daemon knows; LiteLLM itself, without a database, answers a wrong one with a 500.
+    ``warmed``: called when the warm-up is over."""
 
-    def __init__(self, app: App, key: str) -> None:
+    def __init__(self, app: App, key: str, warmed: Callable[[], None]) -> None:
         self._app = app
+        self._warmed = warmed
         self._authorized = f"Bearer {key}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,12 +53,15 @@ class Door:
             await self._app(scope, receive, send)
             return
         method, path = scope.get("method"), scope.get("path")
-        looks = method == "GET" and path in _LOOKS
+        looks = method == "GET" and (path in _LOOKS or path == _WARM)
         calls = method == "POST" and path in _CALLS
         if scope["type"] != "http" or not (looks or calls):
             await _refuse(scope, send, 404, "no such route")
         elif not self._knows(scope):
             await _refuse(scope, send, 401, "the daemon's key is wanted")
+        elif path == _WARM:
+            self._warmed()
+            await _say(send, 200, {"warm": True})
         elif looks:
             await self._app(scope, receive, send)
         else:
@@ -88,7 +95,11 @@ async def _refuse(scope: Scope, send: Send, status: int, why: str) -> None:
         await send({"type": "websocket.close", "code": 1008})
         return
     error = {"message": why, "type": "invalid_request_error", "code": str(status)}
-    body = orjson.dumps({"error": error})
+    await _say(send, status, {"error": error})
+
+
+async def _say(send: Send, status: int, said: Mapping[str, Any]) -> None:
+    body = orjson.dumps(said)
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
