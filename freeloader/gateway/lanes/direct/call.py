@@ -22,7 +22,7 @@ from freeloader.gateway.lanes.direct.address import HeadersOf
 from freeloader.gateway.lanes.direct.body import STREAM_OPTIONS, body_of, fields_refused, told
 from freeloader.gateway.lanes.direct.pool import Way
 from freeloader.gateway.lanes.direct.telling import Telling
-from freeloader.gateway.lanes.direct.wire import Response
+from freeloader.gateway.lanes.direct.wire import BadHead, Response, Unsent
 from freeloader.gateway.lanes.leaving_out import Gaps
 from freeloader.gateway.lanes.sse import TooLong
 from freeloader.gateway.lanes.waits import Waits
@@ -43,6 +43,8 @@ _PIECES = 32
 _SHEDS_MAX = 4
 #: What sending and reading may raise; every one of them becomes an event.
 _FAILURES = (aiohttp.ClientError, OSError, ValueError)
+#: Those that come before the request is on its way: provably nothing was consumed.
+_UNSENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, Unsent)
 
 #: Of a body that is not encoded; it keeps nothing of it.
 _PLAIN = Inflate()
@@ -253,7 +255,10 @@ class Call:
             return [Fault(answers.our_fault(f"the request cannot be sent: {kind}", kind))]
         if self._began:
             return self._telling.broken("CutStream")
-        unsent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError))
+        unsent = isinstance(error, _UNSENT)
         phase = "connect" if unsent else "head"
-        message = f"no connection ({kind})" if unsent else f"the connection broke ({kind})"
+        if isinstance(error, BadHead):
+            message = f"the answer's head cannot be read: {error}"
+        else:
+            message = f"no connection ({kind})" if unsent else f"the connection broke ({kind})"
         return [Fault(Answer(None, body=message, error_class=kind, phase=phase))]

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from freeloader.core.model import EMPTY
-from freeloader.gateway.lanes.direct.limits import LINE_BYTES, READ_BYTES
-from freeloader.gateway.lanes.direct.wire import Response, Wire
+from freeloader.gateway.lanes.direct.limits import LINE_BYTES, LINES_MAX, READ_BYTES
+from freeloader.gateway.lanes.direct.wire import BadHead, Response, Wire
 from freeloader.gateway.limits import within
 
 #: Calls at one provider at a time; more wait for the connect limit, then they are refused.
@@ -195,6 +195,7 @@ class Kept:
             read_bufsize=READ_BYTES,
             max_line_size=LINE_BYTES,
             max_field_size=LINE_BYTES,
+            max_headers=LINES_MAX,
             timeout=aiohttp.ClientTimeout(total=None),
         )
 
@@ -204,7 +205,7 @@ class Kept:
         """By the wire itself; through a proxy as aiohttp does it."""
         if self._proxy is None:
             return await self._wire.post(url, headers, body, limits)
-        return await self.session.post(
+        response = await self.session.post(
             url,
             data=body,
             headers=headers,
@@ -212,6 +213,10 @@ class Kept:
             proxy=self._proxy,
             timeout=limits,
         )
+        if not 200 <= response.status < 600:
+            response.close()
+            raise BadHead("no status")
+        return response
 
 
 class _Trust:

@@ -17,7 +17,13 @@ from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from freeloader.gateway.lanes.direct.limits import LINE_BYTES, READ_BYTES
+from freeloader.gateway.lanes.direct.limits import (
+    HEAD_BYTES,
+    INTERIM_MAX,
+    LINE_BYTES,
+    LINES_MAX,
+    READ_BYTES,
+)
 
 #: Bodies up to this size go out joined to their head.
 _JOINED = 32 * 1024
@@ -26,6 +32,16 @@ _TARGETS_MAX = 64
 #: Sets of headers that are remembered for one address: of its accounts.
 _HEADS_MAX = 64
 _SWITCHING = 101
+#: Kept connections that are found to be spoilt, one after the other, before that is an error.
+_TAKES_MAX = 8
+
+
+class Unsent(aiohttp.ClientConnectionError):
+    """There is no connection that could be used: nothing was sent."""
+
+
+class BadHead(aiohttp.ClientError):
+    """The answer's head is no HTTP, or beyond its bounds."""
 
 
 class Response(Protocol):
@@ -65,15 +81,30 @@ class Wire:
         """
         target = self._targets.get(url) or self._target(url)
         head = target.head(headers, len(body))
+        connection = await self._connection(target.request, limits)
         try:
-            connection = await self._connector.connect(target.request, [], limits)
-        except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError("no connection in time") from error
-        try:
-            return await _exchange(connection, head, body, target.request)
+            return await _exchange(connection, head, body)
         except BaseException:
             _give_up(connection)
             raise
+
+    async def _connection(
+        self, request: ClientRequest, limits: aiohttp.ClientTimeout
+    ) -> Connection:
+        """A connection on which nothing was said yet that nobody had asked for.
+
+        What comes on a kept one meanwhile would be taken for the next request's answer.
+        """
+        for _ in range(_TAKES_MAX):
+            try:
+                connection = await self._connector.connect(request, [], limits)
+            except TimeoutError as error:
+                raise aiohttp.ConnectionTimeoutError("no connection in time") from error
+            protocol = connection.protocol
+            if protocol is not None and protocol.is_connected() and not protocol.should_close:
+                return connection
+            _give_up(connection)
+        raise Unsent("the provider speaks before it is asked")
 
     def _target(self, url: str) -> _Target:
         if len(self._targets) >= _TARGETS_MAX:
@@ -109,9 +140,8 @@ class _Target:
         return known
 
 
-async def _exchange(
-    connection: Connection, head: bytes, body: bytes, request: ClientRequest
-) -> Response:
+async def _exchange(connection: Connection, head: bytes, body: bytes) -> Response:
+    """Sends it, and waits for the head of what answers it. Raises BadHead, aiohttp's errors."""
     protocol = connection.protocol
     assert protocol is not None
     protocol.set_response_params(
@@ -120,23 +150,26 @@ async def _exchange(
         read_bufsize=READ_BYTES,
         max_line_size=LINE_BYTES,
         max_field_size=LINE_BYTES,
+        max_headers=LINES_MAX,
     )
     transport = protocol.transport
-    if transport is None or transport.is_closing():
-        raise aiohttp.ClientConnectionResetError("the connection was closed meanwhile")
+    assert transport is not None
     if len(body) <= _JOINED:
         transport.write(head + body)
     else:
         transport.writelines((head, body))
-    while True:
+    for _ in range(INTERIM_MAX + 1):
         try:
             message, payload = await protocol.read()
         except HttpProcessingError as error:
-            raise aiohttp.ClientResponseError(
-                request.request_info, (), status=error.code, message=error.message
-            ) from error
-        if not 100 <= message.code < 200 or message.code == _SWITCHING:
+            raise BadHead("no HTTP, or more of it than is read") from error
+        if 200 <= message.code < 600:
+            if sum([len(name) + len(value) for name, value in message.raw_headers]) > HEAD_BYTES:
+                raise BadHead("too much of it")
             return _Answer(connection, message, payload)
+        if message.code == _SWITCHING or not 100 <= message.code < 200:
+            raise BadHead("no status")
+    raise BadHead("too many interim answers")
 
 
 class _Answer:
@@ -166,8 +199,12 @@ class _Answer:
         if connection is None:
             return
         protocol, transport = connection.protocol, connection.transport
-        if protocol is not None and transport is not None and transport.get_write_buffer_size():
-            protocol.force_close()  # it answered before it had heard all
+        if transport is not None and transport.get_write_buffer_size():
+            _give_up(connection)  # it answered before it had heard all, and may never hear it
+            return
+        if protocol is not None:
+            # What comes on it now has not been asked for: a few KB spoil it, more is not read.
+            protocol._parser = None
         connection.release()
 
 
