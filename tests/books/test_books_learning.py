@@ -256,3 +256,64 @@ async def test_an_alert_goes_with_the_limit_it_was_about() -> None:
     assert [a["type"] for a in books.quota_alerts(clock.now())] == ["quota_spent"]
     books.set_deployments([replace(found, model=replace(found.model, limits=()))])
     assert books.quota_alerts(clock.now()) == []
+
+
+class Outside:
+    """A provider of several models: so many calls in an hour, of each model or of all."""
+
+    def __init__(self, most: int, shared: bool) -> None:
+        self._most, self._shared = most, shared
+        self._passed: list[tuple[float, str]] = []
+        self.refused = 0
+
+    def call(self, model: str, now: float) -> float | None:
+        """None: it passed. Else when there is room again."""
+        inside = [(at, who) for at, who in self._passed if at + 3600 > now]
+        mine = [at for at, who in inside if self._shared or who == model]
+        if len(mine) < self._most:
+            self._passed = [*inside, (now, model)]
+            return None
+        self.refused += 1
+        return mine[0] + 3600
+
+
+async def hours(outside: Outside, seconds: int, span: int) -> tuple[int, int]:
+    """(served, refused) of three models in turn, a call each ``span`` seconds."""
+    found = [deployment(model=model) for model in "abc"]
+    clock, served = FakeClock(), 0
+    books = await opened(FakeLedger(), clock, RULES, *found)
+    for turn in range(seconds // span):
+        for one in found[turn % 3 :] + found[: turn % 3]:
+            if resting(books, one, clock.wall):
+                continue
+            hold = await reserve(books, clock, one)
+            until = outside.call(one.model.id, clock.wall)
+            if until is None:
+                await books.settle(hold, TOKENS, "reported", clock.now())
+                books.record(one, None, 5.0, 1.0, 10, clock.now())
+                served += 1
+                break
+            await books.release(hold, clock.now())
+            judged = replace(HOURLY, scope="model", guessed=True, until=until)
+            books.record(one, judged, 5.0, None, 0, clock.now())
+        clock.go(span)
+    return served, outside.refused
+
+
+def resting(books: Books, found: Deployment, now: float) -> bool:
+    if books.quota(found, TOKENS, now) is not None:
+        return True
+    return books.paused(found, now) is not None
+
+
+async def test_a_limit_of_the_whole_account_is_learnt_though_nobody_says_so() -> None:
+    """Twelve an hour for three models together: six for the first hour's lesson, few after it."""
+    served, refused = await hours(Outside(12, shared=True), 24 * 3600, 120)
+    assert served >= 0.9 * 24 * 12
+    assert refused <= 24
+
+
+async def test_limits_of_each_model_are_not_taken_for_the_accounts() -> None:
+    served, refused = await hours(Outside(8, shared=False), 24 * 3600, 120)
+    assert served >= 0.9 * 24 * 24
+    assert refused <= 30

@@ -102,3 +102,52 @@ def test_a_lesson_survives_being_written_down(counts: list[int]) -> None:
 def test_what_is_no_lesson_is_refused() -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
         learning.load({"lower": "x"})
+
+
+def believed(*refusals: tuple[int, str | None]) -> Lesson:
+    """A lesson of counts at which somebody was refused; None: it said whose limit it is."""
+    lesson = Lesson()
+    for n, (count, model) in enumerate(refusals):
+        learning.refused(lesson, count, float(n), model)
+    return lesson
+
+
+NOTHING = believed()
+
+
+@pytest.mark.parametrize(
+    ("account", "model", "kept"),
+    [
+        pytest.param(NOTHING, NOTHING, (False, False), id="nothing is known"),
+        pytest.param(believed((9, None)), NOTHING, (False, False), id="one refusal is none"),
+        pytest.param(believed((9, None), (9, None)), NOTHING, (True, False), id="said"),
+        pytest.param(believed((9, "a"), (9, "b")), NOTHING, (True, False), id="two agree"),
+        pytest.param(
+            believed((9, "a"), (9, "a")), believed((9, "a"), (9, "a")), (False, True), id="one only"
+        ),
+        pytest.param(believed((9, "a"), (30, "b")), NOTHING, (False, False), id="they differ"),
+        pytest.param(
+            believed((9, "a"), (30, "b"), (30, "b")), NOTHING, (False, False), id="one again"
+        ),
+        pytest.param(
+            believed((9, "a"), (9, "b"), (9, "b")), believed((5, "b"), (5, "b")), (True, False),
+            id="the account explains more",
+        ),
+        pytest.param(
+            believed((9, "a"), (9, "b")), believed((5, "b"), (5, "b")), (False, True),
+            id="the model explains as much",
+        ),
+        pytest.param(
+            believed((9, "a"), (9, "b")), believed((5, None), (5, None)), (True, True),
+            id="each has one, and that was said",
+        ),
+    ],
+)  # fmt: skip
+def test_whose_limit_it_is(account: Lesson, model: Lesson, kept: tuple[bool, bool]) -> None:
+    assert learning.kept(account, model) == kept
+
+
+def test_a_lesson_of_an_earlier_version_is_read() -> None:
+    old = learning.dump(believed((9, None), (9, None)))
+    del old["said"], old["models"]
+    assert learning.load(old).amount == 9

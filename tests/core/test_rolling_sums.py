@@ -66,3 +66,19 @@ def test_passed_is_add_and_a_look(steps: list[tuple[str, int, float]]) -> None:
             plain.told(float(amount), 0.0, now, now - 1)
         assert quick.used(now) == plain.used(now)
         assert quick.dump() == plain.dump()
+
+
+@given(st.lists(st.floats(0.0, 400.0), max_size=60), st.floats(0.0, 500.0))
+def test_a_shorter_window_that_begins_late_has_counted_all_of_it(
+    moments: list[float], later: float
+) -> None:
+    """Nothing recent is forgotten, and of what is old no more than one slice is counted."""
+    longer, shorter, start = Rolling(600.0), Rolling(SPAN), 1_000_000.0
+    for moment in sorted(moments):
+        longer.add(1.0, start + moment, start + moment)
+    now = start + max(moments, default=0.0) + later
+    shorter.begin(longer, now)
+    within = sum(start + moment > now - SPAN for moment in moments)
+    nearly = sum(start + moment > now - SPAN - 600.0 / 60 for moment in moments)
+    assert within <= shorter.used(now) <= nearly
+    assert shorter.used(now + SPAN + SPAN / 60) == 0

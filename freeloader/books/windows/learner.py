@@ -7,7 +7,7 @@ owner's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,9 @@ KEPT_S = 60 * 86_400.0
 _WATCHED = (("requests", "1m"), ("requests", "1h"), ("requests", "1d"), ("tokens", "1m"),
             ("tokens", "1d"))  # fmt: skip
 _TEACHES = frozenset({"slow_down", "spent"})
+
+#: Whose a limit can be.
+_SCOPES = ("account", "model")
 
 _Span = tuple[str, str]
 
@@ -73,11 +76,16 @@ class _Track:
             one.count.add(requests if span[0] == "requests" else tokens, last, first)
             learning.passed(one.lesson, int(one.count.used(last)), one.seconds, last)
 
-    def at(self, span: _Span) -> _Watched:
+    def at(self, span: _Span, now: float | None = None) -> _Watched:
+        """One span; where it was not watched yet, a longer one knows what it has counted."""
         found = self.spans.get(span)
         if found is None:
             seconds = window_seconds(span[1])
             found = self.spans[span] = _Watched(seconds, Rolling(seconds), Lesson())
+            longer = [one for (metric, _), one in self.spans.items()
+                      if metric == span[0] and one.seconds > seconds]  # fmt: skip
+            if longer and now is not None:
+                found.count.begin(min(longer, key=lambda one: one.seconds).count, now)
         return found
 
 
@@ -120,36 +128,33 @@ class Learner:
             return False
         scope = "account" if outcome.scope == "account" else "model"
         _, tracks = self._plans.get(deployment.id) or self._plan(deployment)
-        track = next(one for one in tracks if one.scope == scope)
+        changed = False
+        for track in tracks:
+            if outcome.guessed or track.scope == scope:
+                unsaid = deployment.model.id if outcome.guessed else None
+                changed |= self._teach(track, span, unsaid, now)
+        return changed
+
+    def _teach(self, track: _Track, span: _Span, unsaid: str | None, now: float) -> bool:
         track.fold()
         track.taught = True
-        one = track.at(span)
+        one = track.at(span, now)
         self.dirty.add(PREFIX + track.owner)
-        return learning.refused(one.lesson, int(one.count.used(now)), now)
+        return learning.refused(one.lesson, int(one.count.used(now)), now, unsaid)
 
     def limits(self, deployment: Deployment) -> tuple[Limit, ...]:
         """The learnt limits that a deployment keeps to."""
         found = []
-        for track in self._known(deployment):
-            for (metric, window), one in track.spans.items():
-                lesson, amount = one.lesson, one.lesson.amount
-                if amount is None or _pinned(deployment, (metric, window)):
-                    continue
-                source = (
-                    f"learnt from {lesson.refusals} refusals at {track.owner}, "
-                    f"the last change {iso(lesson.changed_at)}"
-                )
-                found.append(
-                    Limit(
-                        metric,
-                        amount,
-                        window,
-                        "rolling",
-                        track.scope,
-                        confidence=lesson.confidence,
-                        source=source,
-                    )
-                )
+        whole, own = (self._tracks.get(owner_of(scope, deployment)) for scope in _SCOPES)
+        for span in dict.fromkeys((*_spans_of(whole), *_spans_of(own))):
+            if _pinned(deployment, span):
+                continue
+            lessons = [_lesson_of(track, span) for track in (whole, own)]
+            for track, lesson, kept in zip(
+                (whole, own), lessons, learning.kept(*lessons), strict=True
+            ):
+                if kept and track is not None:
+                    found.append(_limit_of(track, span, lesson))
         return tuple(found)
 
     def consumed(self, deployment: Deployment, limit: Limit, now: float) -> float:
@@ -210,7 +215,7 @@ class Learner:
         return {PREFIX + owner for owner in self._tracks}
 
     def _known(self, deployment: Deployment) -> Iterator[_Track]:
-        for scope in ("account", "model"):
+        for scope in _SCOPES:
             track = self._tracks.get(owner_of(scope, deployment))
             if track is not None:
                 track.fold()
@@ -218,7 +223,7 @@ class Learner:
 
     def _plan(self, deployment: Deployment) -> tuple[tuple[_Span, ...], tuple[_Track, ...]]:
         tracks = []
-        for scope in ("account", "model"):
+        for scope in _SCOPES:
             owner = owner_of(scope, deployment)
             tracks.append(self._tracks.setdefault(owner, _Track(owner, scope)))
         watched = _unpublished(deployment)
@@ -227,6 +232,31 @@ class Learner:
                 track.at(span)
         found = self._plans[deployment.id] = (watched, tuple(tracks))
         return found
+
+
+def _spans_of(track: _Track | None) -> Iterable[_Span]:
+    return () if track is None else track.spans
+
+
+def _lesson_of(track: _Track | None, span: _Span) -> Lesson:
+    found = None if track is None else track.spans.get(span)
+    return Lesson() if found is None else found.lesson
+
+
+def _limit_of(track: _Track, span: _Span, lesson: Lesson) -> Limit:
+    source = (
+        f"learnt from {lesson.refusals} refusals at {track.owner}, "
+        f"the last change {iso(lesson.changed_at)}"
+    )
+    return Limit(
+        span[0],
+        lesson.amount or 1,
+        span[1],
+        "rolling",
+        track.scope,
+        confidence=lesson.confidence,
+        source=source,
+    )
 
 
 def _pinned(deployment: Deployment, span: _Span) -> bool:

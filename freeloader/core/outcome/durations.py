@@ -57,6 +57,16 @@ _RESET_AT = re.compile(
     r"(?P<zone>Z|[+-]\d{2}:?\d{2})?",
     re.IGNORECASE,
 )
+#: The span of a limit that is named by a number: ``30 requests per 5h``, ``in the last 10
+#: minutes``, ``3-hour window``. A wait ("again in 5 minutes") and a price ("per 1M") are none.
+_SPAN = re.compile(
+    r"(?:\b(?:per|every|each)|/|\bin (?:the |any )?(?:last|past))\s{0,2}(?P<a>[1-9]\d{0,4})[ -]?"
+    r"(?P<au>(?-i:s|m|h|d)|sec(?:ond)?s?|min(?:ute)?s?|h(?:ou)?rs?|days?)\b"
+    r"|\b(?P<b>[1-9]\d{0,2})[- ]?(?P<bu>(?-i:h|d)|min(?:ute)?|hour|day)s?[- ]"
+    r"(?:(?:rolling|sliding|usage|rate|request|token|message)s?[- ])?"
+    r"(?:window|limit|quota|period|allowance)\b",
+    re.IGNORECASE,
+)
 _WORD_UNIT = {"mil": 0.001, "sec": 1.0, "min": 60.0, "hou": 3600.0, "hr": 3600.0, "day": 86400.0}
 
 
@@ -160,3 +170,12 @@ def _in_field(text: str, now: float, zone: str) -> float | None:
         then = moment(written, zone)
         return bounded(then - now) if then is not None and then > now else None
     return None
+
+
+def span(text: str) -> str | None:
+    """The window that a message names by a number, as contract §2 writes it: ``5h``."""
+    found = _SPAN.search(text)
+    if found is None:
+        return None
+    count, unit = int(found["a"] or found["b"]), (found["au"] or found["bu"])[0].lower()
+    return f"{count}{unit}" if count * _UNITS[unit] <= LONGEST else None

@@ -17,6 +17,7 @@ from functools import lru_cache
 
 from freeloader.core.events import Answer
 from freeloader.core.model import ErrorRule, Limit
+from freeloader.core.outcome import durations
 from freeloader.core.outcome.answers import Reading, read
 from freeloader.core.outcome.refusals import FIRST, GENERIC
 from freeloader.core.outcome.waits import capped, stated, wait_of
@@ -53,7 +54,8 @@ class Outcome:
 
     ``until``: wall seconds at which it may work again; None where waiting does not
     help, or nobody knows. ``window`` and ``metric`` name the limit that was hit.
-    ``scope``: ``request | model | account | provider``. ``retry``: ``same | other | none``.
+    ``scope``: ``request | model | account | provider``; ``guessed``: nothing tells whether it
+    is not the account's rather than the model's. ``retry``: ``same | other | none``.
     ``blame``: ``client | provider | account | lane | us``.
     """
 
@@ -65,6 +67,7 @@ class Outcome:
     scope: str = "model"
     retry: str = "other"
     blame: str = "provider"
+    guessed: bool = False
 
 
 def classify(
@@ -135,6 +138,8 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def _by_rule(rule: ErrorRule, reading: Reading, limits: Sequence[Limit], now: float) -> Outcome:
+    if rule.window is None and rule.kind in ("slow_down", "spent"):
+        rule = replace(rule, window=durations.span(reading.text))
     window = rule.window
     metric = rule.metric or _metric(reading.text, rule.kind)
     limit = _limit(limits, window, metric)
@@ -143,7 +148,8 @@ def _by_rule(rule: ErrorRule, reading: Reading, limits: Sequence[Limit], now: fl
     kind = rule.kind
     if rule.kind == "slow_down" and window is None and seconds is not None and seconds > 90:
         kind, window = "spent", _guess(limits, seconds)
-    return _finish(kind, reading, window, metric, scope, seconds, now)
+    found = _finish(kind, reading, window, metric, scope, seconds, now)
+    return replace(found, guessed=True) if not rule.scope and limit is None else found
 
 
 def _finish(
@@ -202,17 +208,24 @@ def _by_status(answer: Answer, reading: Reading, limits: Sequence[Limit], now: f
             return _plain("their_fault", reading.message or "the answer broke off", "model")
         return _plain("ok", "ok", "request")
     if status == 429:
-        said = stated("header", "UTC", reading, now)
-        seconds = capped(60.0 if said is None else said, None)
-        long = seconds > 90
-        window = _guess(limits, seconds) if long else "1m"
-        metric = _metric(reading.text, "slow_down")
-        scope = _scope(_limit(limits, window, metric))
-        kind = "spent" if long else "slow_down"
-        return _finish(kind, reading, window, metric, scope, seconds, now)
+        return _by_wait(reading, limits, now)
     if status >= 500 or status in (408, 425, 499):
         return _plain("their_fault", reading.message or f"status {status}", "model")
     return _client_or_gone(status, reading)
+
+
+def _by_wait(reading: Reading, limits: Sequence[Limit], now: float) -> Outcome:
+    """A 429 of which no rule knows: by the span that it names, else by how long it lasts."""
+    said, named = stated("header", "UTC", reading, now), durations.span(reading.text)
+    usual = 60.0 if named is None else min(_HOUR, window_seconds(named))
+    seconds = capped(usual if said is None else said, named)
+    long = (seconds if named is None else window_seconds(named)) > 90
+    window = named or (_guess(limits, seconds) if long else "1m")
+    metric = _metric(reading.text, "slow_down")
+    limit = _limit(limits, window, metric)
+    kind = "spent" if long else "slow_down"
+    found = _finish(kind, reading, window, metric, _scope(limit), seconds, now)
+    return replace(found, guessed=limit is None)
 
 
 _MODEL = re.compile(r"model|deployment|endpoint|function", re.IGNORECASE)

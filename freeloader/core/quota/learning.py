@@ -2,9 +2,12 @@
 
 A lesson is of one metric over one span at one account (or model there). What passed in
 one span is a lower bound; how much had passed when a refusal named that span an upper
-one. Two refusals that agree are believed enough to stop before the third; a limit that
-was reached without a refusal is stretched a little, ever more rarely the surer it is,
-so that learning never needs a call of its own. Pure; counts come from outside.
+one. Two refusals that agree are believed enough to stop before the third. Where nothing
+tells whether a limit is a model's or the whole account's, both are learnt: that refusals
+of two models agree on what the account had used is no chance, and then it is the
+account's, unless the model's own lesson is the surer one. A limit that was reached
+without a refusal is stretched a little, ever more rarely the surer it is, so that
+learning never needs a call of its own. Pure; counts come from outside.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ _STRETCH = 0.1
 _PATIENCE = 2.0
 #: Refusals in a row far below what has passed before that say the limit is lower now.
 _LOWERED = 3
+#: Refusals of so many models must agree, where none says that it is the account's limit.
+_MODELS = 2
 
 
 @dataclass(slots=True)
@@ -32,7 +37,8 @@ class Lesson:
     """What is known of one limit. Amounts in the metric's unit; times in wall seconds.
 
     ``agreed`` counts the refusals behind ``upper``; ``odd`` those in a row that came far too
-    early for it: the key is used elsewhere too, or the limit was lowered.
+    early for it: the key is used elsewhere too, or the limit was lowered. ``said``: a refusal
+    told whose limit it is; until one does, ``models`` are (some of) those that were refused.
     """
 
     lower: int = 0
@@ -41,6 +47,8 @@ class Lesson:
     odd: int = 0
     refusals: int = 0
     changed_at: float = 0.0
+    said: bool = False
+    models: tuple[str, ...] = ()
 
     @property
     def confidence(self) -> str:
@@ -77,11 +85,12 @@ def passed(lesson: Lesson, count: int, span: float, now: float) -> bool:
     return lesson.amount != before
 
 
-def refused(lesson: Lesson, count: int, now: float) -> bool:
+def refused(lesson: Lesson, count: int, now: float, model: str | None = None) -> bool:
     """A refusal named this limit when ``count`` had passed in the span.
 
-    True where the limit in force changed. A refusal with nothing before it teaches nothing:
-    somebody else used the key, or it is not on this plan.
+    ``model``: which one was refused, where nothing tells whose limit it is. True where the
+    limit in force changed. A refusal with nothing before it teaches nothing: somebody else
+    used the key, or it is not on this plan.
     """
     lesson.refusals += 1
     before = lesson.amount
@@ -95,12 +104,25 @@ def refused(lesson: Lesson, count: int, now: float) -> bool:
     lesson.odd = 0
     near = lesson.upper is not None and abs(count - lesson.upper) <= _AGREE * lesson.upper + 1
     if lesson.upper is None or not near:
-        lesson.upper, lesson.agreed = count, 1
+        lesson.upper, lesson.agreed, lesson.models = count, 1, ()
     else:
         lesson.upper, lesson.agreed = min(count, lesson.upper), lesson.agreed + 1
+    if model is None:
+        lesson.said = True
+    elif len(lesson.models) < _MODELS and model not in lesson.models:
+        lesson.models = (*lesson.models, model)
     lesson.lower = min(lesson.lower, lesson.upper)
     lesson.changed_at = now
     return lesson.amount != before
+
+
+def kept(account: Lesson, model: Lesson) -> tuple[bool, bool]:
+    """Which of two lessons of one span are kept to: the account's, the model's."""
+    told = account.said or (
+        len(account.models) >= _MODELS and (model.said or account.agreed > model.agreed)
+    )
+    whole = account.amount is not None and told
+    return whole, model.amount is not None and (model.said or not whole)
 
 
 def dump(lesson: Lesson) -> dict[str, Any]:
@@ -112,6 +134,8 @@ def dump(lesson: Lesson) -> dict[str, Any]:
         "odd": lesson.odd,
         "refusals": lesson.refusals,
         "changedAt": lesson.changed_at,
+        "said": lesson.said,
+        "models": list(lesson.models),
     }
 
 
@@ -125,4 +149,6 @@ def load(state: Mapping[str, Any]) -> Lesson:
         int(state["odd"]),
         int(state["refusals"]),
         float(state["changedAt"]),
+        bool(state.get("said", True)),
+        tuple(str(model) for model in state.get("models", ()))[:_MODELS],
     )

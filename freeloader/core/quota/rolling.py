@@ -74,6 +74,14 @@ class Rolling:
         self._slices, self._others, self._sum = [], [0.0, 0.0], 0.0
         self.add(used, now, 0.0)
 
+    def begin(self, longer: Rolling, now: float) -> None:
+        """Takes over what a longer window has counted and is recent enough for this one; what
+        was counted in a slice that began before that is taken to be within it."""
+        oldest = now - self._span
+        for end, amount, since in longer._slices:
+            if end > oldest:
+                self.add(amount, min(end, now), since)
+
     def told(self, used: float, own: float, now: float, before: float | None) -> None:
         self._clamp(now)
         sure = 0.0  # ours, finished before that request was sent and surely still counted there
