@@ -110,7 +110,9 @@ def test_marks_are_seen_however_the_bytes_are_cut(cuts: list[int]) -> None:
     for piece in cut("".join([*lines, "data: [DONE]\n\n"]).encode(), cuts):
         wire.feed(piece)
     assert (wire.usage, wire.finish, wire.done) == (True, True, True)
-    assert wire.raw_usage() == usage
+    told = wire.told()
+    assert told is not None
+    assert told.best == usage
     assert len(wire.body) <= 4096
 
 
@@ -123,7 +125,7 @@ def test_generated_text_that_looks_like_a_mark_is_none() -> None:
     wire.feed(f"data: {json.dumps(chunk)}\n\n".encode())
     assert not wire.usage
     assert not wire.finished
-    assert wire.raw_usage() is None
+    assert wire.told() is None
     assert wire.last_words() == b""
 
 

@@ -163,10 +163,11 @@ def meta(wire: Wire, unexplained: bool = False) -> dict[str, Any]:
         }
     if wire.transport is not None:
         found |= {"transport": wire.transport, "connected": wire.connected}
-    found |= {"usage": wire.usage, "finish": wire.finished, "done": wire.done}
-    raw = wire.raw_usage() if wire.usage else None
-    if raw is not None:
-        found["rawUsage"] = raw
+    told = wire.told() if wire.usage else None
+    believed = wire.usage and not (told is not None and told.contrary)
+    found |= {"usage": believed, "finish": wire.finished, "done": wire.done}
+    if told is not None:
+        found["rawUsage"] = told.best
     return found
 
 

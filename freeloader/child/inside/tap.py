@@ -22,10 +22,13 @@ import orjson
 from freeloader.child.bodies import many_values
 from freeloader.child.heads import bounded_headers
 from freeloader.child.inside.bounds import bound
+from freeloader.child.told import Told
 
 BODY_BYTES = 4096
 _TAIL_BYTES = 16 * 1024
 _OVERLAP = 64
+#: Usage objects that are looked at, from the end of the answer on.
+_USAGES = 8
 _GARBAGE_BYTES = 512
 # Keys inside generated text have their quotes escaped: a backslash before the key is not a key.
 _USAGE = re.compile(
@@ -115,14 +118,19 @@ class Wire:
             return line.removeprefix(b"data:").strip()[:BODY_BYTES]
         return b"" if b'"choices"' in self.body else self.body[:_GARBAGE_BYTES]
 
-    def raw_usage(self) -> dict[str, Any] | None:
-        """The last usage object of an OpenAI-shaped answer, as it was sent."""
+    def told(self) -> Told | None:
+        """The usage objects at the end of an OpenAI-shaped answer, as they were sent."""
+        told: Told | None = None
         starts = [match.end() for match in _USAGE_OBJECT.finditer(self.tail)]
-        for start in reversed(starts[-8:]):
+        for start in starts[-_USAGES:]:
             found = _object_at(self.tail, start)
-            if found is not None and ("prompt_tokens" in found or "completion_tokens" in found):
-                return found
-        return None
+            if found is None or not ("prompt_tokens" in found or "completion_tokens" in found):
+                continue
+            if told is None:
+                told = Told(found)
+            else:
+                told.again(found, text_between=False)
+        return told
 
 
 def current() -> Wire | None:

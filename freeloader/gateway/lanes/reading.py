@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from freeloader.child.told import Told
 from freeloader.core.events import Usage
 from freeloader.gateway.lanes.usage import meters_of
 from freeloader.money import Meters
@@ -31,16 +32,23 @@ class Reading:
         self.content = False
         self.any = False
         self.finish_reason: str | None = None
-        self._usage: Mapping[str, Any] | None = None
+        self._usage: Told | None = None
+        self._said = False  # something, since the usage was told
 
     def take(self, data: dict[str, Any]) -> bool:
         """Note what is in it, and take the usage out of a chunk. False: it is no answer at all."""
         choices = data.get("choices")
         usage = data.get("usage")
         if isinstance(usage, dict):
-            self._usage = usage
+            if self._usage is None:
+                self._usage = Told(usage)
+            else:
+                self._usage.again(usage, self._said or self.has_content(data))
+            self._said = False
             if self._stream:
                 del data["usage"]  # told as an event of its own, to those who asked for it
+        elif self._usage is not None and not self._said:
+            self._said = self.has_content(data)
         if not isinstance(choices, list):
             return False
         self.any = True
@@ -79,15 +87,18 @@ class Reading:
         """The usage: the provider's own object if the door has it, else LiteLLM's version.
 
         ``reported`` is False where the provider sent none (LiteLLM then made
-        one up with a local tokenizer) or where its numbers are nonsense.
+        one up with a local tokenizer), where its numbers are nonsense or contradict each
+        other, and where it went on speaking afterwards.
         """
-        raw = told.get("rawUsage")
-        best = raw if isinstance(raw, dict) else self._usage or {}
-        meters = meters_of(best)
+        raw, reported = told.get("rawUsage"), bool(told.get("usage"))
+        if not isinstance(raw, dict):
+            own = self._usage
+            raw = {} if own is None else own.best
+            reported = reported and not (own is not None and (own.contrary or self._said))
+        meters = meters_of(raw)
         if meters is None:
-            return Usage(Meters(requests=1), reported=False, raw=best)
-        sane = meters.output > 0 or not self.content
-        return Usage(meters, reported=bool(told.get("usage")) and sane, raw=best)
+            return Usage(Meters(requests=1), reported=False, raw=raw)
+        return Usage(meters, reported and (meters.output > 0 or not self.content), raw)
 
 
 def _dicts(choices: Any) -> list[dict[str, Any]]:

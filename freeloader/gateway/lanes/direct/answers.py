@@ -44,6 +44,8 @@ def tidy(data: dict[str, Any], ident: str, created: Callable[[], int], *, stream
         part = choice.get(part_name)
         if isinstance(part, dict):
             _tidy_part(part, stream=stream)
+        elif part is not None:
+            choice[part_name] = {}  # no client could read it
 
 
 def _tidy_part(part: dict[str, Any], *, stream: bool) -> None:
