@@ -124,7 +124,7 @@ def test_what_is_lost_within_hours_costs_nothing_and_what_lasts_what_it_is_worth
     assert hourly == 0.0
     assert daily == pytest.approx(bucket)
     assert 0.8 < daily < 1.25  # an average request costs 1 where it is cheapest
-    assert programme.cells[0].worth >= 3.0
+    assert programme.cells[0].worth > 1.5 * max(daily, bucket)  # it is served, at that price
 
 
 def asked(programme: Programme, block: int) -> float:
