@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
+from itertools import compress
 from operator import attrgetter
 
 from freeloader.records import record
@@ -71,8 +72,12 @@ class Meters:
 
     def as_dict(self) -> dict[str, int]:
         """Non-zero meters by their contract (camelCase) names."""
-        values = zip(_CAMEL, _VALUES(self), strict=True)
-        return {name: value for name, value in values if value}
+        values = _VALUES(self)
+        return dict(compress(zip(_CAMEL, values, strict=True), values))
+
+    def values(self) -> tuple[int, ...]:
+        """All of them, in the order of ``METERS``."""
+        return _VALUES(self)
 
 
 METERS: tuple[str, ...] = tuple(f.name for f in fields(Meters))

@@ -3,7 +3,8 @@
 A frozen dataclass sets each field through ``object.__setattr__``, which costs seven times
 what a plain assignment does: a twentieth of a request. ``record`` is ``dataclass`` with an
 ``__init__`` that opens the object while it is made: it is of a class with the same slots
-and no guard until all fields are set. Afterwards it is as frozen as any. Knows no field.
+and no guard until all fields are set. Afterwards it is as frozen as any. ``replace`` is made
+once for each set of fields that the program replaces together. Knows no field.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 __all__ = ["record", "replace"]
 
 T = TypeVar("T")
-#: In a quick ``__replace__``: this field stays.
-_KEPT = object()
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as record
@@ -33,13 +32,15 @@ else:
 
     def replace(made: T, /, **changes: Any) -> T:
         """``dataclasses.replace``, of a record in a fifth of the time."""
-        if "__replace__" in made.__class__.__dict__:
-            return made.__replace__(**changes)
-        return dataclasses.replace(made, **changes)
+        quick = made.__class__.__dict__.get("_replacers")
+        if quick is None:
+            return dataclasses.replace(made, **changes)
+        return quick[tuple(changes)](made, *changes.values())
 
 
 def _quickened(made: type[T]) -> type[T]:
-    """Gives the class its ``__init__`` and ``__replace__``. Raises TypeError where it cannot."""
+    """Gives the class its ``__init__``, and what ``replace`` goes by. Raises TypeError where it
+    cannot."""
     every = dataclasses.fields(made)  # type: ignore[arg-type]
     names = tuple(one.name for one in every)
     if made.__bases__ != (object,) or made.__dict__.get("__slots__") != names:
@@ -54,13 +55,11 @@ def _quickened(made: type[T]) -> type[T]:
         "_set": object.__setattr__,
         "_new": object.__new__,
         "_plain": plain,
-        "_kept": _KEPT,
     }
     own.__init__ = _function("__init__", names, _making(every, given), given)
     own.__init__.__defaults__ = plain.__defaults__
     own.__init__.__annotations__ = plain.__annotations__
-    kept = ("*", *(f"{name}=_kept" for name in names))
-    own.__replace__ = _function("__replace__", kept, _making_anew(made, names), given)
+    own._replacers = _Replacers(made, given)
     return made
 
 
@@ -80,13 +79,25 @@ def _making(every: Sequence[dataclasses.Field[Any]], given: dict[str, Any]) -> l
     return [*lines, "self.__post_init__()"] if hasattr(given["_made"], "__post_init__") else lines
 
 
-def _making_anew(made: type, names: Sequence[str]) -> list[str]:
-    """The lines of ``__replace__``."""
-    lines = ["made = _new(_open)"]
-    lines += [f"made.{name} = self.{name} if {name} is _kept else {name}" for name in names]
-    lines.append("made.__class__ = _made")
-    lines += ["made.__post_init__()"] if hasattr(made, "__post_init__") else []
-    return [*lines, "return made"]
+class _Replacers(dict[tuple[str, ...], Any]):
+    """By the fields that are replaced: the function of the record and their values."""
+
+    def __init__(self, made: type, given: dict[str, Any]) -> None:
+        super().__init__()
+        self._made, self._given = made, given
+
+    def __missing__(self, changed: tuple[str, ...]) -> Any:
+        """Raises TypeError for what is no field."""
+        names = self._made.__slots__  # type: ignore[attr-defined]
+        if (strange := set(changed).difference(names)) != set():
+            raise TypeError(f"{self._made.__name__} has no field {min(strange)}")
+        lines = ["anew = _new(_open)"]
+        lines += [f"anew.{n} = {n if n in changed else f'self.{n}'}" for n in names]
+        lines.append("anew.__class__ = _made")
+        lines += ["anew.__post_init__()"] if hasattr(self._made, "__post_init__") else []
+        found = _function("replace", changed, [*lines, "return anew"], self._given)
+        self[changed] = found
+        return found
 
 
 def _function(

@@ -31,12 +31,14 @@ class _Ready:
     version: str
     own: privacy.Own | None
     curve: Curve
+    keeping: Keep
     #: What is watched of a project that has no wish of its own.
     watching: Watching
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         own = privacy.Own(settings.privacy.patterns, settings.privacy.words) or None
+        kept = settings.logging
         return cls(
             settings,
             (settings.level(),),
@@ -44,6 +46,7 @@ class _Ready:
             settings.policy_version(),
             own,
             settings.routing.curve(),
+            Keep(kept.save_prompts, kept.save_responses),
             Watching(privacy.combined((settings.privacy.pii, None)), own),
         )
 
@@ -85,8 +88,7 @@ class Ruling:
         return self._settings().upstream.timeouts(provider)
 
     def keeping(self) -> Keep:
-        kept = self._settings().logging
-        return Keep(kept.save_prompts, kept.save_responses)
+        return self._ready().keeping
 
     def premium(self) -> Premium | None:
         return self._world.premium

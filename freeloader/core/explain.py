@@ -49,7 +49,7 @@ def reason(candidate: Candidate, policy: Policy, resolution: Resolution, attempt
         parts.append(f"by the rule '{resolution.rule}'")
     if attempts > 1:
         parts.append(f"after {attempts - 1} failed attempt{'s' if attempts > 2 else ''}")
-    return "; ".join(part for part in parts if part)
+    return "; ".join(filter(None, parts))
 
 
 def routing(

@@ -23,6 +23,8 @@ NOTHING = Meters()
 MAX_COUNT = 2**62
 """Bound of one meter."""
 
+_INTEGERS = frozenset({int})
+
 
 def check_pico(name: str, value: int) -> int:
     """``value`` itself, if it is an integer amount that one row may hold; else ValueError."""
@@ -33,8 +35,10 @@ def check_pico(name: str, value: int) -> int:
 
 def check_meters(meters: Meters) -> None:
     """ValueError if a meter is not an integer that one row may hold."""
-    for name in METERS:
-        value = getattr(meters, name)
+    values = meters.values()
+    if _INTEGERS.issuperset(map(type, values)) and min(values) >= 0 and max(values) <= MAX_COUNT:
+        return
+    for name, value in zip(METERS, values, strict=True):
         if type(value) is not int or not 0 <= value <= MAX_COUNT:
             raise ValueError(f"meter {name} must be an integer between 0 and {MAX_COUNT}")
 

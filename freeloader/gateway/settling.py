@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from freeloader.clock import Instant, iso, slept
 from freeloader.core import outcome
@@ -46,11 +46,19 @@ class Settled:
     unpriced: bool = False
 
 
+class Took(NamedTuple):
+    """An attempt's times in milliseconds: to its end, and to its first content."""
+
+    latency_ms: float
+    first_ms: float | None
+
+
 async def settle(watch: Watch, hold: Hold, decision_id: str, tools: Tools) -> Settled:
     """Brings books and journal up to date with one finished, broken or abandoned attempt."""
     now = tools.clock.now()
     premium: int | None = None
     judged = _judge(watch, now, tools)
+    took = Took(watch.latency_ms(), watch.first_ms())
     _observe(watch, hold, now, tools)
     if watch.first_at is None and nothing_consumed(watch):
         done = await tools.books.release(hold, now, sent=_was_sent(watch))
@@ -61,16 +69,16 @@ async def settle(watch: Watch, hold: Hold, decision_id: str, tools: Tools) -> Se
         facts = Facts(
             watch.attempt.profile.task,
             _outcome_name(watch, judged),
-            watch.latency_ms(),
-            watch.first_ms(),
+            took.latency_ms,
+            took.first_ms,
             premium,
             said_to_be_free(watch),
         )
         done = await tools.books.settle(hold, used, basis, now, facts)
-    _learn(watch, judged, used, now, tools)
-    shown = _shown(watch, judged, used, basis, known_usd(done.cost, done.unpriced))
+    _learn(watch, judged, used, took, now, tools)
+    shown = _shown(watch, judged, used, basis, took, known_usd(done.cost, done.unpriced))
     kept = dict(shown) if premium is None else {**shown, "wouldHaveCostUsd": usd_from_pico(premium)}
-    tools.journal.attempt(_row(watch, decision_id, judged, used, done.cost, kept))
+    tools.journal.attempt(_row(watch, decision_id, used, took, done.cost, kept))
     _note(watch, shown)
     return Settled(judged, used, basis, done.cost, shown, premium, done.unpriced)
 
@@ -145,29 +153,36 @@ def _observe(watch: Watch, hold: Hold, now: Instant, tools: Tools) -> None:
         tools.books.observe(deployment, seen, now, hold)
 
 
-def _learn(watch: Watch, judged: Outcome | None, used: Meters, now: Instant, tools: Tools) -> None:
+def _learn(
+    watch: Watch, judged: Outcome | None, used: Meters, took: Took, now: Instant, tools: Tools
+) -> None:
     """What it says about the provider: nothing where the client left, or the machine slept."""
     if judged is None and not watch.finished:
         return
     if watch.fault is not None and slept(watch.started, now):
         return
-    latency, first = watch.latency_ms(), watch.first_ms()
-    tools.load.attempt("ok" if judged is None else judged.kind, first)
-    tools.books.record(watch.attempt.deployment, judged, latency, first, used.output, now)
+    tools.load.attempt("ok" if judged is None else judged.kind, took.first_ms)
+    deployment = watch.attempt.deployment
+    tools.books.record(deployment, judged, took.latency_ms, took.first_ms, used.output, now)
 
 
 def _shown(
-    watch: Watch, judged: Outcome | None, used: Meters, basis: str, cost: float | None
+    watch: Watch,
+    judged: Outcome | None,
+    used: Meters,
+    basis: str,
+    took: Took,
+    cost: float | None,
 ) -> dict[str, Any]:
     """The attempt as errors and decisions list it."""
-    fault, first = watch.fault, watch.first_ms()
+    fault, first = watch.fault, took.first_ms
     row: dict[str, Any] = {
         "attempt": watch.attempt.number,
         "deployment": watch.attempt.deployment.id,
         "outcome": _outcome_name(watch, judged),
         "reason": judged.reason if judged is not None else "",
         "status": fault.status if fault is not None else watch.status,
-        "latencyMs": round(watch.latency_ms(), 1),
+        "latencyMs": round(took.latency_ms, 1),
         "firstMs": None if first is None else round(first, 1),
         "meters": used.as_dict(),
         "basis": basis,
@@ -187,8 +202,8 @@ def _outcome_name(watch: Watch, judged: Outcome | None) -> str:
 def _row(
     watch: Watch,
     decision_id: str,
-    judged: Outcome | None,
     used: Meters,
+    took: Took,
     cost: int,
     shown: dict[str, Any],
 ) -> AttemptRow:
@@ -200,11 +215,11 @@ def _row(
         number=attempt.number,
         at=watch.started.wall,
         deployment=attempt.deployment.id,
-        outcome=_outcome_name(watch, judged),
+        outcome=shown["outcome"],
         status=shown["status"],
         reason=shown["reason"],
-        latency_ms=watch.latency_ms(),
-        first_ms=watch.first_ms(),
+        latency_ms=took.latency_ms,
+        first_ms=took.first_ms,
         cost_pico=cost,
         meters=used,
         detail=shown,

@@ -12,6 +12,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -33,7 +34,7 @@ def put_all(
     for size, statement in statements:
         while len(rows) - start >= size:
             part = rows[start : start + size]
-            conn.execute(statement, [value for row in part for value in row])
+            conn.execute(statement, list(chain.from_iterable(part)))
             start += size
 
 
@@ -83,13 +84,15 @@ class Queue:
 
     def gather(self, many: Many, row: Any) -> None:
         """One more row for ``many``: with the last piece where that is of its kind."""
-        last = self._items[-1] if self._items else None
-        if last is not None and last.many is many and len(last.rows) < BATCH_MAX:
-            assert isinstance(last.rows, list)
-            last.rows.append(row)
-            self._rows += 1
-        else:
-            self.append(Item(None, keep=True, many=many, rows=[row]))
+        if self._items:
+            last = self._items[-1]
+            rows = last.rows
+            if last.many is many and len(rows) < BATCH_MAX:
+                assert isinstance(rows, list)
+                rows.append(row)
+                self._rows += 1
+                return
+        self.append(Item(None, keep=True, many=many, rows=[row]))
 
     def take(self) -> list[Item]:
         """The first pieces, of ``BATCH_MAX`` rows together; one at least, if there is one."""

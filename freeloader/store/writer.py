@@ -162,8 +162,9 @@ class Writer:
 
     def _draw_in(self) -> None:
         """With the lock: what was gathered without it stands in the queue, in its order."""
-        while self._fresh:
-            self._queue.gather(*self._fresh.popleft())
+        fresh, gather = self._fresh, self._queue.gather
+        while fresh:
+            gather(*fresh.popleft())
 
     def _has_room(self) -> bool:
         """Room for one more row, if need be the oldest one's; else what comes is lost."""

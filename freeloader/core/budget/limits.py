@@ -162,16 +162,18 @@ def price_unknown(model: str) -> Verdict:
 
 
 def hold(balances: tuple[Balance, ...], cost: int) -> None:
-    for balance in balances:
+    for balance in balances if cost else ():
         balance.held += cost
 
 
 def settle(balances: tuple[Balance, ...], held: int, cost: int) -> None:
     """The hold becomes what it cost, in the periods the hold was made in."""
     for balance in balances:
-        balance.held -= held
-        balance.spent += cost
         balance.requests += 1
+    if held or cost:
+        for balance in balances:
+            balance.held -= held
+            balance.spent += cost
 
 
 def release(balances: tuple[Balance, ...], held: int) -> None:

@@ -25,6 +25,8 @@ MAX_VALUES = 200_000
 #: A body up to this size is parsed before its values are counted: 30 MB of objects at worst,
 #: and half a millisecond less for every honest one.
 _SMALL_BYTES = 1 << 20
+#: Writing so short a body anew is quicker than going through it.
+_SHORT_BYTES = 8192
 #: What a request holds of the memory for bodies.
 CLAIM = web.RequestKey("body_claim", Claim)
 #: Bytes between two keys from which on it is worth while to look for each.
@@ -119,12 +121,21 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         raise InvalidRequest(f"The body is not valid JSON: {error}.") from error
     if not isinstance(value, dict):
         raise InvalidRequest("The body must be a JSON object.")
+    if len(raw) <= _SHORT_BYTES and _reads_back(raw, value):
+        return value
     keys, commas, containers = _measure(value)
     if commas + containers > MAX_VALUES:
         raise _too_many()
     if _more_colons(raw, keys) and _has_duplicates(raw, value, keys, commas):
         raise InvalidRequest("The body names the same key twice in one object.")
     return value
+
+
+def _reads_back(raw: bytes, value: dict[str, Any]) -> bool:
+    """True of a short body in which nothing can be wrong: of too few brackets to be deep, and
+    of its own size when written again, so that no key was lost."""
+    shallow = raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH
+    return shallow and len(orjson.dumps(value)) == len(raw)
 
 
 def _too_large(max_bytes: int) -> BodyTooLarge:

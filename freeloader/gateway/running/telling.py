@@ -141,7 +141,7 @@ class Telling:
             return None
         sent = self._so_far.watch.attempt.profile
         asked = self._so_far.plan.profile
-        same = sent is asked or sent.upper == asked.upper
+        same = sent is asked or sent.upper is asked.upper or sent.upper == asked.upper
         return None if same else sent.upper.output // sent.choices
 
     def savings(self) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ exactly that and adds model, credentials and stream itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from freeloader.core.model import Caller, Profile
@@ -20,7 +20,7 @@ from freeloader.gateway.surfaces.tools import read_tools
 from freeloader.money import Meters
 
 DEFAULT_MODEL = "auto"
-_CREDENTIALS = ("authorization", "proxy-authorization", "x-api-key", "cookie")
+_CREDENTIALS = frozenset({"authorization", "proxy-authorization", "x-api-key", "cookie"})
 _HEADER_MAX = 1_000
 
 
@@ -93,9 +93,12 @@ def build_profile(
 
 def seen_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """What rules may look at: no header that carries a key, and not more than is sensible."""
-    seen = {name.lower(): value[:_HEADER_MAX] for name, value in headers.items()}
-    for name in _CREDENTIALS:
-        seen.pop(name, None)
+    values: Collection[str] = headers.values()
+    if max(map(len, values), default=0) > _HEADER_MAX:
+        values = [value[:_HEADER_MAX] for value in values]
+    seen = dict(zip(map(str.lower, headers), values, strict=True))
+    for name in _CREDENTIALS & seen.keys():
+        del seen[name]
     return seen
 
 

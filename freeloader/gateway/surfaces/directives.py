@@ -103,9 +103,9 @@ def _merge(top: Mapping[str, Any], nested: Any) -> dict[str, Any]:
 
 
 def _from_headers(headers: Mapping[str, str]) -> dict[str, Any]:
-    ours = [name for name in headers if name[:1] in "xX" and name.lower().startswith(_PREFIX)]
-    if not ours:
+    if _PREFIX not in "\n".join(headers).lower():
         return {}
+    ours = [name for name in headers if name.lower().startswith(_PREFIX)]
     for name in ours:
         if name.lower() not in _KNOWN:
             close = nearest(name, _HEADERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from operator import attrgetter
 from typing import Any
 
 from freeloader.money import METERS, Meters
@@ -19,8 +20,7 @@ def hold_from(row: sqlite3.Row) -> HoldRow:
 
 def usage_from(row: sqlite3.Row) -> UsageRow:
     """A usage row as the table has it."""
-    names = ("cost_pico", "premium_pico", "basis", "latency_ms", "first_ms", "outcome")
-    values = {name: row[name] for name in names}
+    values = {name: row[name] for name in _USAGE}
     values |= {name: bool(row[name]) for name in ("estimated", "unpriced")}
     return UsageRow(**_common_from(row), **values)
 
@@ -29,13 +29,16 @@ _COMMON = (
     *("request_id", "attempt_id", "at", "provider", "account", "model", "family"),
     *("key_id", "task"),
 )
+_USAGE = ("cost_pico", "premium_pico", "basis", "latency_ms", "first_ms", "outcome")
+#: Read all at once: in the writer's thread each step holds up the event loop's.
+_COMMON_OF, _USAGE_OF = attrgetter(*_COMMON), attrgetter(*_USAGE)
 
 
 def _common_params(row: HoldRow | UsageRow) -> dict[str, Any]:
     check_meters(row.meters)
-    values = {name: getattr(row, name) for name in _COMMON}
+    values = dict(zip(_COMMON, _COMMON_OF(row), strict=True))
     values["project"] = row.project or ""
-    values.update({name: getattr(row.meters, name) for name in METERS})
+    values.update(zip(METERS, row.meters.values(), strict=True))
     return values
 
 
@@ -58,7 +61,7 @@ def hold_params(row: HoldRow, epoch: int) -> dict[str, Any]:
 def usage_params(row: UsageRow) -> dict[str, Any]:
     """The columns of a usage row. Raises ValueError for what no row may hold."""
     check_pico("cost_pico", row.cost_pico)
-    names = ("cost_pico", "premium_pico", "basis", "latency_ms", "first_ms", "outcome")
-    values = {name: getattr(row, name) for name in names}
-    marks = {"estimated": int(row.estimated), "unpriced": int(row.unpriced)}
-    return _common_params(row) | values | marks
+    values = _common_params(row)
+    values.update(zip(_USAGE, _USAGE_OF(row), strict=True))
+    values["estimated"], values["unpriced"] = int(row.estimated), int(row.unpriced)
+    return values

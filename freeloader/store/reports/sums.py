@@ -15,7 +15,7 @@ from typing import Any
 from freeloader.store.reports import sql
 
 _STEP = log(1.1)
-_GROUP = itemgetter(*sql.GROUP)
+_GROUP, _ADDED = itemgetter(*sql.GROUP), itemgetter(*sql.ADDED)
 #: Where the sums themselves stop (see ``sql``).
 _MOST, _MOST_PICO = 4611686018427387904, 8000000000000000000
 #: Sums of hours stay for so long (seconds): the longest period that is cut by hours, twice.
@@ -44,7 +44,8 @@ def add(conn: sqlite3.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _together(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Attempts of one hour and one group as one addition; no number beyond what a row may hold."""
-    added = {name: min(sum(row[name] for row in rows), _MOST) for name in sql.ADDED}
+    columns = zip(*map(_ADDED, rows), strict=True)
+    added = {name: min(sum(column), _MOST) for name, column in zip(sql.ADDED, columns, strict=True)}
     unpriced = [row["cost_pico"] for row in rows if row["unpriced"]]
     return {
         **rows[0],
