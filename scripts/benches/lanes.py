@@ -191,6 +191,7 @@ def _ratios(ways: dict[str, Way]) -> list[dict[str, Any]]:
         }
         if stock is not None and through is not None:
             one["directTimesStock"] = row.rate / stock.rows[key].rate
+            one["relayTimesStock"] = relay.rows[key].rate / stock.rows[key].rate
             one["litellmTimesStock"] = through.rows[key].rate / stock.rows[key].rate
         out.append(one)
     return out
@@ -226,7 +227,8 @@ def _table(report: dict[str, Any]) -> str:
         if "directTimesStock" in one:
             told += (
                 f"; {one['directTimesStock']:.1f} × stock LiteLLM "
-                f"(litellm lane {one['litellmTimesStock']:.2f} ×)"
+                f"(the relay itself {one['relayTimesStock']:.1f} ×, "
+                f"litellm lane {one['litellmTimesStock']:.2f} ×)"
             )
         lines.append(told)
     return "\n".join(lines)
