@@ -67,7 +67,7 @@ def flag_query(request: web.Request, name: str) -> bool | None:
     if value is None:
         return None
     lowered = value.lower()
-    if lowered in ("true", "1", "yes", ""):
+    if lowered in ("true", "1", "yes"):
         return True
     if lowered in ("false", "0", "no"):
         return False

@@ -58,6 +58,8 @@ _SAMPLING: Schema = {
     "reasoning_effort": TEXT,
     **_DIRECTIVES,
 }
+_ROLE: Schema = {"enum": ["system", "developer", "user", "assistant", "tool", "function"]}
+_CONTENT: Schema = {"type": ["string", "array", "null"]}
 _USAGE = fields(
     ("prompt_tokens", "completion_tokens", "total_tokens"),
     prompt_tokens=WHOLE,
@@ -107,7 +109,7 @@ INFERENCE: Mapping[str, Schema] = {
     ),
     "ChatRequest": fields(
         ("messages",),
-        messages={**listed(fields(("role",), role=TEXT)), "minItems": 1},
+        messages={**listed(fields(("role",), role=_ROLE, content=_CONTENT)), "minItems": 1},
         tools=listed(ANY),
         tool_choice={"type": ["string", "object"]},
         parallel_tool_calls=FLAG,
