@@ -34,7 +34,7 @@ _KEEP, _SPEND = 0.5, 0.3
 _UNLIKE, _UNLIKE_MOST, _LASTING = 1.5, 4.0, (0.9, 0.7, 0.4, 0.2)
 #: Serving a request is worth so many times what it costs at least in the long run, and for
 #: so much need once more.
-_WORTH, _NEED = 2.0, 2.0
+_WORTH, _NEED = 2.0, 3.0
 
 
 def programme(
