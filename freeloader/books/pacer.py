@@ -85,6 +85,8 @@ class Pacer:
         read = expected.input + expected.cache_read + expected.cache_write
         self.demand.note(need, label, read, expected.output, now)
         self._changed = True
+        if (kind := self._kind_of(need, expected)) is not None:
+            self._shares.asked(kind)
 
     def taken(self, need: float, expected: Meters, deployment: Deployment) -> tuple[float, int]:
         """The deployment is to serve a request that was noted: what is due to whom changes.
@@ -109,9 +111,10 @@ class Pacer:
     ) -> plan.Strain:
         """What a request that likely comes to ``expected``, and there to ``meters``, puts on a
         deployment's windows."""
-        who, ahead = self._alike.get(deployment.id), None
+        who, ahead, left = self._alike.get(deployment.id), None, None
         if who is not None and (kind := self._kind_of(need, expected)) is not None:
             ahead = self._shares.strain(kind, who)
+            left = None if ahead is None else self._shares.leaves(kind)
         elif who is None and self._plans:
             # It takes its turn: nobody knows what is lost there by waiting, or there are more
             # quotas than are planned, and so no lack of them.
@@ -119,10 +122,10 @@ class Pacer:
         most = deployment.model.intelligence
         whole = partial(plan.strain, windows, meters, most, need, self.demand, now, ahead)
         if ahead is not None and self._was(deployment.id, now):
-            return plan.Strain(ahead, 0.0, None, plan.NOBODY, whole=whole)
+            return plan.Strain(ahead, 0.0, None, plan.NOBODY, whole=whole, left=left)
         found = whole()
         self._tight[deployment.id] = (now, found.planned)
-        return found
+        return found if left is None or not found.planned else found._replace(left=left)
 
     def _kind_of(self, need: float, expected: Meters) -> Kind | None:
         """All candidates of a decision ask for the same one."""

@@ -262,6 +262,22 @@ def test_strict_keeps_it_even_where_that_refuses() -> None:
     assert winner(house, pacing="strict") is None
 
 
+@pytest.mark.parametrize(
+    ("value", "left", "strict"),
+    [
+        pytest.param(0.0, True, None, id="due, and the plan leaves this one to nobody"),
+        pytest.param(plan.FIRM + 0.1, False, "strong", id="behind others, and it is to be served"),
+    ],
+)
+def test_strict_goes_by_the_plan_where_there_is_one(
+    value: float, left: bool, strict: str | None
+) -> None:
+    planned = KEPT._replace(value=value, kept=0.0, plain=value, left=left)
+    house = PlainSnapshot.of([STRONG], strains={STRONG.id: planned})
+    assert winner(house) == "strong"
+    assert winner(house, pacing="strict") == strict
+
+
 def test_of_several_that_are_kept_the_least_strained_serves() -> None:
     other = deployment("other", intelligence=9.4)
     strains = {STRONG.id: KEPT, other.id: KEPT._replace(value=0.5)}

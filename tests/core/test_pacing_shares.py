@@ -209,6 +209,40 @@ def test_few_kinds_and_the_most_asked(sorts: list[Sort], strengths: list[float])
     assert sum(one.share for one in asked) <= sum(sort.share for sort in sorts) + 1e-9
 
 
+# ── what the plan leaves to nobody ───────────────────────────────────────────
+
+
+def portions(share: float) -> dict[str, dict[str, Portion]]:
+    return {"k": {"a": Portion(share / 2, 0.0), "b": Portion(share / 2, 0.0)}}
+
+
+@given(st.floats(0.05, 0.97), st.integers(50, 400), st.integers(1, 120))
+@settings(max_examples=60, deadline=None)
+def test_kept_to_strictly_as_much_is_served_as_the_plan_serves(
+    share: float, count: int, plans: int
+) -> None:
+    shares, served = Shares(), 0
+    for n in range(count):
+        if n % plans == 0:
+            shares.put(portions(share))
+        shares.asked("k")
+        if not shares.leaves("k"):
+            shares.taken("k", "a")
+            served += 1
+    assert share * count - 1 <= served <= share * count + 8 + 1
+
+
+@given(st.lists(st.sampled_from(["asked", "taken", "taken"]), max_size=60))
+def test_what_the_plan_serves_in_full_is_left_to_nobody_at_no_time(events: list[str]) -> None:
+    """Nor what it does not know, however many are served without having been asked for."""
+    shares = Shares()
+    shares.put(portions(0.99))
+    for event in events:
+        shares.asked("k") if event == "asked" else shares.taken("k", "a")
+        assert not shares.leaves("k")
+        assert not shares.leaves("unknown")
+
+
 # ── what it does to strain ───────────────────────────────────────────────────
 
 

@@ -76,7 +76,8 @@ class Strain(NamedTuple):
     """``kept``: how much of it is for those who need more; ``window``: the one that decides;
     ``planned``: False where every window is far more than anybody asks for; ``plain``: what
     it were without shares, None: there are none yet. ``whole`` works all of it out where only
-    ``value`` is told: of the many that a decision asks about most are asked nothing else."""
+    ``value`` is told: of the many that a decision asks about most are asked nothing else.
+    ``left``: whether the plan leaves such a request to nobody; None: no plan says so."""
 
     value: float
     kept: float
@@ -85,6 +86,7 @@ class Strain(NamedTuple):
     planned: bool = True
     plain: float | None = None
     whole: Callable[[], Strain] | None = None
+    left: bool | None = None
 
     @property
     def spares(self) -> bool:
@@ -93,8 +95,14 @@ class Strain(NamedTuple):
         return self.value > (0.0 if shared else ON_PLAN) or self.kept > HARDLY
 
     @property
+    def refused(self) -> bool:
+        """Whether ``strict`` refuses: a request that the plan leaves to nobody; where there is
+        no plan, ``firm``."""
+        return self.firm if self.left is None else self.left
+
+    @property
     def firm(self) -> bool:
-        """So far ahead of its plan that ``strict`` refuses. Having had its share is no reason."""
+        """So far ahead of its plan that a session moves on. Having had its share is no reason."""
         full = self.full()
         return (full.value if full.plain is None else full.plain) >= FIRM
 

@@ -3,7 +3,9 @@
 Of every request served, each gets due its share and whoever serves has one less. So the
 shares hold over a few requests, whatever the order in which they come, and what somebody
 could not serve is not owed for ever. Where a plan leaves some requests to nobody, what is
-served is still shared out in full. What the shares are is ``core.pacing.fluid``'s.
+served is still shared out in full; that it is more than the plan serves is told apart
+(``leaves``), for whoever keeps to the plan strictly. What the shares are is
+``core.pacing.fluid``'s.
 """
 
 from __future__ import annotations
@@ -14,6 +16,9 @@ from freeloader.core.pacing.fluid import Portion
 
 #: Requests that are due or served ahead, at most: more is forgotten.
 _MOST_DUE = 4.0
+#: Requests of a kind that are served in a row though the plan leaves some to nobody, and that
+#: are made up for afterwards, at most; so little that is left out is none.
+_IN_A_ROW, _HARDLY = 8.0, 0.02
 #: Strain of whoever is just not due, what one request ahead adds, and of who has no share.
 _AHEAD, _EACH, NO_SHARE = 0.1, 0.1, 1.0
 
@@ -21,15 +26,20 @@ _AHEAD, _EACH, NO_SHARE = 0.1, 0.1, 1.0
 class Shares:
     """Empty until a plan was made."""
 
-    __slots__ = ("_due", "_plan")
+    __slots__ = ("_due", "_plan", "_room", "_served")
 
     def __init__(self) -> None:
         self._plan: Mapping[Hashable, Mapping[str, Portion]] = {}
         self._due: dict[tuple[Hashable, str], float] = {}
+        #: By kind: what part of it the plan serves, and how many requests may be served now.
+        self._served: dict[Hashable, float] = {}
+        self._room: dict[Hashable, float] = {}
 
     def put(self, plan: Mapping[Hashable, Mapping[str, Portion]]) -> None:
         """A new plan. What is due to those who still have a share stays due."""
         self._plan = {kind: _in_full(portions) for kind, portions in plan.items()}
+        self._served = {kind: _whole(portions) for kind, portions in plan.items()}
+        self._room = {kind: self._room.get(kind, _IN_A_ROW) for kind in plan}
         self._due = {
             (kind, who): self._due.get((kind, who), 0.0)
             for kind, portions in self._plan.items()
@@ -37,8 +47,20 @@ class Shares:
             if portion.share
         }
 
+    def asked(self, kind: Hashable) -> None:
+        """A request of this kind came, whether it is served or not."""
+        if kind in self._room:
+            self._room[kind] = min(_IN_A_ROW, self._room[kind] + self._served[kind])
+
+    def leaves(self, kind: Hashable) -> bool:
+        """Whether the plan leaves the next request of this kind to nobody: of those that came
+        so many were served as it serves."""
+        return self._served.get(kind, 1.0) < 1.0 - _HARDLY and self._room[kind] < 1.0
+
     def taken(self, kind: Hashable, who: str) -> None:
         """A request of this kind is served by ``who``, whether it was due to it or not."""
+        if kind in self._room:
+            self._room[kind] = max(-_IN_A_ROW, self._room[kind] - 1.0)
         for name, portion in self._plan.get(kind, {}).items():
             if portion.share:
                 due = self._due[kind, name] + portion.share - (name == who)
@@ -57,7 +79,11 @@ class Shares:
 
 def _in_full(portions: Mapping[str, Portion]) -> Mapping[str, Portion]:
     """The same shares, of those that are served."""
-    whole = sum(portion.share for portion in portions.values())
+    whole = _whole(portions)
     if not whole:
         return portions
     return {who: portion._replace(share=portion.share / whole) for who, portion in portions.items()}
+
+
+def _whole(portions: Mapping[str, Portion]) -> float:
+    return sum(portion.share for portion in portions.values())

@@ -74,12 +74,13 @@ def _paced(profile: Profile, policy: Policy, snapshot: Snapshot, now: float) -> 
     """A free quota that is ahead of its plan, or is needed by others: those on plan go first."""
     need, _ = plan.need_of(policy, profile)
     expected, strain = profile.expected, snapshot.strain
+    strict = policy.pacing == "strict"
 
     def ask(deployment: Deployment) -> Soft | None:
         found = strain(deployment, expected, need, now)
-        if found is None or not found.spares:
+        if found is None or not (found.spares or (strict and found.left)):
             return None
         why = partial(kept.said, found, now)
-        return Soft(_KEPT, True, found.value, why, lambda: found.firm)
+        return Soft(_KEPT, True, found.value, why, lambda: found.refused if strict else found.firm)
 
     return ask
