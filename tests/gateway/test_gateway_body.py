@@ -32,6 +32,9 @@ JSON_BODIES = [
     (b'{"model": "\\ud800"}', "not valid JSON"),
     (b'{"model": "a", "model": "b"}', "twice"),
     (b'{"model":"a","model":"b"}', "twice"),
+    # Written again it is as long as it was: the number grows by what the lost key was.
+    (b'{"a":1,"a":2,"b":1e6}', "twice"),
+    (b'{"max_tokens":90000,"max_tokens":1,"t":1e5,"u":1e5,"v":1e4,"w":1e3,"x":1e1}', "twice"),
     (b'{"a": [{"b": 1, "b": 2}], "c": "x: y"}', "twice"),
     (b'{"a\\u0062": 1, "ab": 2}', "twice"),
     (b'{"a":' * 101 + b"1" + b"}" * 101, "nested deeper"),
@@ -67,12 +70,18 @@ def test_what_was_written_is_read_back(value: dict[str, Any]) -> None:
     assert parse_object(orjson.dumps(value, option=orjson.OPT_INDENT_2)) == value
 
 
-@given(st.text(max_size=8), st.text(max_size=20))
-def test_h2_a_repeated_key_is_always_found(key: str, value: str) -> None:
+@given(
+    st.text(max_size=8),
+    st.text(max_size=20),
+    st.lists(st.sampled_from([b"1e1", b"1e6", b"1e15", b"2.50", b"1E-9", b'"\\u0041"', b"7"])),
+)
+def test_h2_a_repeated_key_is_always_found(key: str, value: str, beside: list[bytes]) -> None:
+    """Whatever is beside it, which may be longer or shorter when it is written again."""
     pair = orjson.dumps({key: value})[1:-1]
+    others = b'"other":[' + b",".join(beside) + b"]"
     for gap in (b",", b" , "):
         with pytest.raises(InvalidRequest, match="twice"):
-            parse_object(b"{" + pair + gap + pair + b"}")
+            parse_object(b"{" + pair + gap + others + gap + pair + b"}")
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/config", "/v1/jobs/retention/run",

@@ -58,9 +58,10 @@ _RESET_AT = re.compile(
     re.IGNORECASE,
 )
 #: The span of a limit that is named by a number: ``30 requests per 5h``, ``in the last 10
-#: minutes``, ``3-hour window``. A wait ("again in 5 minutes") and a price ("per 1M") are none.
+#: minutes``, ``3-hour window``. A wait ("again in 5 minutes"), a price ("per 1M"), a path are none.
 _SPAN = re.compile(
-    r"(?:\b(?:per|every|each)|/|\bin (?:the |any )?(?:last|past))\s{0,2}(?P<a>[1-9]\d{0,4})[ -]?"
+    r"(?:\b(?:per|every|each)|(?:\d|\b(?:req|request|token|message|call|image|prompt)s?|\bqueries)"
+    r"\s?/|\bin (?:the |any )?(?:last|past))\s{0,2}(?P<a>[1-9]\d{0,4})[ -]?"
     r"(?P<au>(?-i:s|m|h|d)|sec(?:ond)?s?|min(?:ute)?s?|h(?:ou)?rs?|days?)\b"
     r"|\b(?P<b>[1-9]\d{0,2})[- ]?(?P<bu>(?-i:h|d)|min(?:ute)?|hour|day)s?[- ]"
     r"(?:(?:rolling|sliding|usage|rate|request|token|message)s?[- ])?"
