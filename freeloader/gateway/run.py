@@ -69,7 +69,7 @@ class Run:
         self._plan, self._tools = plan, tools
         self._so_far = SoFar(plan, request_id, decision_id, tools.clock.now())
         self._seeker = Seeker(self._so_far, tools)
-        self._again = Again(plan, tools)
+        self._again = Again(self._so_far, self._seeker, tools)
         self._telling = Telling(self._so_far, tools)
         self._queue = Channel(_QUEUE)
         self._error: FreeloaderError | None = None

@@ -108,8 +108,10 @@ def flag(value: Any) -> bool:
 
 
 def text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str):
         raise Wrong(f"must be text, not {kind(value)}")
+    if not value.strip():
+        raise Wrong("must not be empty")
     return value
 
 

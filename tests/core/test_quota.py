@@ -11,6 +11,7 @@ from quota_shapes import NOW, deployment, fill, window
 
 from freeloader.core import quota
 from freeloader.core.model import Limit
+from freeloader.core.model.limits import OWN
 from freeloader.money import Meters
 
 # ── keys and needs ───────────────────────────────────────────────────────────
@@ -65,6 +66,14 @@ def test_amount_zero_is_not_on_the_plan_and_no_wait() -> None:
     verdict = quota.verdict(window(0), Meters(requests=1), NOW)
     assert verdict is not None
     assert (verdict.gate, verdict.until) == ("tier", None)
+
+
+def test_an_own_limit_of_zero_is_the_owners_and_not_the_plans() -> None:
+    own = quota.window_for(Limit("requests", 0, "1d", "calendar", source=OWN), "k", NOW)
+    verdict = quota.verdict(own, Meters(requests=1), NOW)
+    assert verdict is not None
+    assert (verdict.gate, verdict.until) == ("ownLimit", None)
+    assert "switched off by its own limit" in verdict.reason
 
 
 def test_a_ceiling_refuses_what_can_never_pass() -> None:

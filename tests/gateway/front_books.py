@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from freeloader.clock import Instant
@@ -40,6 +40,7 @@ class FakeBooks:
     quotas: dict[str, Any] = field(default_factory=dict)
     asked: list[str | None] = field(default_factory=list)
     resets: list[tuple[str | None, int | None]] = field(default_factory=list)
+    covered: set[str] = field(default_factory=set)
     stopped: bool = True
     spent_known: bool = True
     no_money: str | None = None
@@ -53,7 +54,7 @@ class FakeBooks:
         return 3
 
     def health(self, deployment: str) -> Any:
-        return UNMEASURED
+        return replace(UNMEASURED, covered=deployment in self.covered)
 
     def paused(self, deployment: Deployment, now: float) -> Any:
         return self.pauses.get(deployment.id)

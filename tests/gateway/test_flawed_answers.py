@@ -12,9 +12,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from houses import deployment
 from pipeline_world import GOOD, World, chunk, collect, fault, whole, world
 
+from freeloader.clock import SystemClock
 from freeloader.core.events import Delta, End, Usage
 from freeloader.core.model import FallbackPlan, Level, Resolution
 from freeloader.errors import UpstreamFailed
+from freeloader.gateway.retries import RetryBudget
 from freeloader.money import Meters
 
 WEAK = deployment("a", "weak", intelligence=4.0, speed=9.0)
@@ -119,3 +121,37 @@ async def test_retries_that_are_answered_are_no_storm() -> None:
     for _ in range(8):
         assert await said(one.begin(level=Level("request", strategy="speed-first"))) == "good"
     assert len(one.lane.sent) == 8 + 8
+
+
+class Room(RetryBudget):
+    """Counts how often somebody asks for room."""
+
+    asked = 0
+
+    def allow(self, now: float) -> bool:
+        self.asked += 1
+        return super().allow(now)
+
+
+@pytest.mark.parametrize(("wait_ms", "looks"), [(0, 1), (60, 3), (60_000, 21)])
+async def test_room_for_a_retry_is_waited_for_no_longer_than_for_anything(
+    wait_ms: int, looks: int
+) -> None:
+    """Every 50 ms somebody looks, and a second is the most that anybody waits."""
+    one = world({d.id: [[fault(500)]] * 9 for d in (WEAK, TWIN, STRONG)}, WEAK, TWIN, STRONG)
+    one.retries = Room()
+    plan = Level("request", max_wait_ms=wait_ms, fallback=FallbackPlan(retry_delay_ms=0))
+    while one.retries.allow(SystemClock().now().mono):
+        """Until there is no room."""
+    one.retries.asked = 0
+    with pytest.raises(UpstreamFailed):
+        await one.begin(level=plan).first(5)
+    assert (one.retries.asked, len(one.lane.sent)) == (looks, 1)
+
+
+async def test_where_nobody_is_left_no_room_is_asked_for() -> None:
+    one = world({WEAK.id: [[fault(500)]] * 9}, WEAK)
+    one.retries = Room()
+    with pytest.raises(UpstreamFailed):
+        await one.begin().first(5)
+    assert (one.retries.asked, len(one.lane.sent)) == (0, 1)

@@ -379,6 +379,27 @@ async def test_wrong_questions_are_refused(path: str, house: House) -> None:
     assert (status, well_formed(body)["code"]) == (400, "invalid_request")
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("/v1/usage?group=", "day, hour, provider"), ("/v1/audit?kind=", "all, changes, requests"),
+     ("/v1/export?format=", "jsonl, csv"), ("/v1/discovery/proposals?state=", "pending, applied")],
+)  # fmt: skip
+async def test_an_empty_word_is_none_of_those_that_are_named(
+    path: str, words: str, house: House
+) -> None:
+    status, body, _ = await house.get(path, ADMIN)
+    error = well_formed(body)
+    assert (status, error["code"]) == (400, "invalid_request")
+    assert f"it is one of: {words}" in error["message"]
+
+
+async def test_a_free_allowance_is_free_while_it_lasts(house: House) -> None:
+    for lasts, names in ((True, ["org/big", "small", "tiny"]), (False, ["small", "tiny"])):
+        house.books.covered = {"groq@0/org/big"} if lasts else set()
+        _, body, _ = await house.get("/v1/models?free=true")
+        assert sorted(row["name"] for row in body["models"]) == names
+
+
 async def test_decisions_are_filtered(house: House) -> None:
     query = "outcome=answered&provider=groq&model=m&key=k&task=code&strategy=balanced"
     assert (await house.get(f"/v1/decisions?{query}&from=2026-11-20&limit=7"))[0] == 200

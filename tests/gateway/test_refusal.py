@@ -150,6 +150,13 @@ def test_what_only_the_owner_can_put_right_is_not_worth_a_retry(kind: str) -> No
     assert error_headers(resting) == {"Retry-After": "30"}
 
 
+def test_an_own_limit_of_zero_is_mended_by_nothing_but_that_limit() -> None:
+    own = Verdict("ownLimit", "no_model_passes_gates", "is switched off by its own limit")
+    said = str(refused(own))
+    assert "raise the account's own limit (xswarm account set" in said
+    assert "add a" not in said
+
+
 def test_a_reason_ends_as_its_sentence_does() -> None:
     for said, shown in (("Sorry!", "): Sorry! See"), ("Oh. ", "): Oh. See"), ("no", "): no. See")):
         failure = Failed(deployment("p", "m"), Outcome("their_fault", said), False)

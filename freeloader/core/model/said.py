@@ -16,8 +16,8 @@ class Verdict(NamedTuple):
     """Why a candidate may not serve, with numbers: a refusal is a value, not an exception.
 
     ``gate`` is the contract's name of the gate, or ``quota``, ``budget``,
-    ``breaker``, ``tier``, ``price``, ``tried``, ``state``; ``code`` the error
-    code it would become; ``until`` (wall seconds) when it may pass again;
+    ``breaker``, ``tier``, ``ownLimit``, ``price``, ``tried``, ``state``; ``code`` the
+    error code it would become; ``until`` (wall seconds) when it may pass again;
     ``relax`` the value of the gate that would let it through; ``facts`` the numbers
     behind a refusal of money, JSON-ready. (A tuple: thousands are made while one
     decision is explained, in a third of a dataclass's time.)

@@ -85,14 +85,20 @@ def _after_holds(window: Window, amount: int, used: float, now: float) -> float:
     return now + RECHECK
 
 
+def _none_at_all(window: Window) -> Verdict:
+    """Nothing but raising it helps where the owner said so; else another plan does."""
+    allows = f"{name_of(window)} allows 0"
+    own = window.limit.source == OWN
+    gate = "ownLimit" if own else "tier"
+    whose = "is switched off by its own limit" if own else "is not on this plan"
+    return Verdict(gate, "no_model_passes_gates", f"{whose}: {allows}")
+
+
 def verdict(window: Window, meters: Meters, now: float, ahead: int = 0) -> Verdict | None:
     """``fits_behind`` as a refusal in words, or None."""
     limit = window.limit
     if window.amount <= 0:
-        own = limit.source == OWN
-        whose = "is switched off by its own limit" if own else "is not on this plan"
-        reason = f"{whose}: {name_of(window)} allows 0"
-        return Verdict("tier", "no_model_passes_gates", reason)
+        return _none_at_all(window)
     if limit.per_request_ceiling and too_large(limit, meters, window.amount):
         reason = f"request too large: {name_of(window)} allows {window.amount:,} in all"
         return Verdict("quota", "no_model_passes_gates", reason, relax=window.amount)

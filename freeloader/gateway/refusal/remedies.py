@@ -19,6 +19,8 @@ _OWNER = {
 #: What to change where no change of gates helps.
 _REMEDY = {
     "tier": "add a paid account, or name a model of the free tier",
+    "ownLimit": "raise the account's own limit (xswarm account set PROVIDER@IDX --limit …), or "
+    "take it away (--no-limits): it allows nothing",
     "quota": "shorten the prompt or lower max_tokens, or name a model with a larger limit",
     "requiredCapabilities": "drop the capability, or add an account whose models have it",
     "localOnly": "leave out localOnly, or add a local server",

@@ -14,6 +14,7 @@ from freeloader.gateway.routes.table import (
     known_query,
     number_query,
     text_query,
+    word_query,
 )
 from freeloader.gateway.services import Services
 
@@ -23,26 +24,28 @@ _PERIOD = (
     Query("period", _TEXT, "24h, 7d, 30d, 12w, today, day, week, month, year, all; default 30d"),
     _PROJECT,
 )
+_GROUP = Query(
+    "group",
+    {
+        "enum": ["day", "hour", "provider", "account", "model", "project", "key", "task",
+                 "outcome", "none"]
+    },
+    "By what; default day",
+)  # fmt: skip
 _USAGE = (
     Query("from", _TEXT, "From this date or time on; default 30 days before `to`"),
     Query("to", _TEXT, "Before this time, or to the end of this date; default now"),
-    Query(
-        "group",
-        {
-            "enum": ["day", "hour", "provider", "account", "model", "project", "key", "task",
-                     "outcome", "none"]
-        },
-        "By what; default day",
-    ),
+    _GROUP,
     _PROJECT,
-)  # fmt: skip
+)
+_KINDS = ("all", "changes", "requests")
+_KIND = Query("kind", {"enum": list(_KINDS)}, "What; default all")
 _AUDIT = (
     Query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "How many; default 100"),
     Query("before", _TEXT, "Only older than this moment (`before` of a page)"),
-    Query("kind", {"enum": ["all", "changes", "requests"]}, "What; default all"),
+    _KIND,
     Query("what", _TEXT, "Only acts whose name begins so: config, account.add, key, request …"),
 )
-_KINDS = ("all", "changes", "requests")
 
 
 def routes(services: Services) -> list[Route]:
@@ -70,13 +73,14 @@ class Analytics:
     async def usage(self, request: web.Request) -> web.Response:
         known_query(request, _USAGE)
         project = own_project(request[CALLER], text_query(request, "project"))
-        since, until, group = (text_query(request, name) for name in ("from", "to", "group"))
+        since, until = text_query(request, "from"), text_query(request, "to")
+        group = word_query(request, _GROUP)
         return json_response(await self._services.desk.usage(since, until, group, project))
 
     async def audit(self, request: web.Request) -> web.Response:
         known_query(request, _AUDIT)
         limit = int(number_query(request, "limit", 1, 1000) or 100)
-        kind = text_query(request, "kind") or "all"
+        kind = word_query(request, _KIND) or "all"
         if kind not in _KINDS:
             raise InvalidRequest(f"kind must be one of: {', '.join(_KINDS)}.", param="kind")
         before, what = text_query(request, "before"), text_query(request, "what")

@@ -15,7 +15,7 @@ from freeloader.gateway.routes.table import (
     json_response,
     known_query,
     number_query,
-    text_query,
+    word_query,
 )
 from freeloader.gateway.services import ProposalsView, Services
 
@@ -52,7 +52,7 @@ class Proposals:
 
     async def all(self, request: web.Request) -> web.Response:
         known_query(request, (_STATE, _LIMIT))
-        state = text_query(request, "state") or "pending"
+        state = word_query(request, _STATE) or "pending"
         limit = int(number_query(request, "limit", 1, 1000) or 200)
         rows = await self._proposals.listing(None if state == "all" else state, limit)
         return json_response({"proposals": rows})

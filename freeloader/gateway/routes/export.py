@@ -6,15 +6,23 @@ from aiohttp import web
 
 from freeloader.errors import InvalidRequest
 from freeloader.gateway.keys import INFO, own_project
-from freeloader.gateway.routes.table import CALLER, Query, Route, known_query, text_query
+from freeloader.gateway.routes.table import (
+    CALLER,
+    Query,
+    Route,
+    known_query,
+    text_query,
+    word_query,
+)
 from freeloader.gateway.services import Services
 from freeloader.manage.reports import rows
 
 _TEXT = {"type": "string"}
+_FORMAT = Query("format", {"enum": ["jsonl", "csv"]}, "Default jsonl")
 _QUERY = (
     Query("from", _TEXT, "From this date or time on; default the beginning"),
     Query("to", _TEXT, "Before this time, or to the end of this date; default now"),
-    Query("format", {"enum": ["jsonl", "csv"]}, "Default jsonl"),
+    _FORMAT,
     Query("project", _TEXT, "Only this project's"),
 )
 _KINDS = {"jsonl": "application/x-ndjson", "csv": "text/csv"}
@@ -39,7 +47,7 @@ class Export:
         caller = request[CALLER]
         project = own_project(caller, text_query(request, "project"))
         since, until = text_query(request, "from"), text_query(request, "to")
-        shape = (text_query(request, "format") or "jsonl").lower()
+        shape = (word_query(request, _FORMAT) or "jsonl").lower()
         if shape not in _KINDS:
             raise InvalidRequest("format must be jsonl or csv.", param="format")
         found = await self._services.desk.export(since, until, project)

@@ -36,7 +36,7 @@ _FILTERS = (
     Query("minIntelligence", {"type": "number"}, "At least this intelligence (1-10)"),
     Query("capability", {"type": "string"}, "Having all of these, separated by commas"),
     Query("provider", {"type": "string"}, "Of these providers, separated by commas"),
-    Query("free", {"type": "boolean"}, "Covered by a free tier or local (or not)"),
+    Query("free", {"type": "boolean"}, "Local, or covered by what is free for now (or not)"),
     Query("local", {"type": "boolean"}, "On this machine (or not)"),
 )
 
@@ -130,7 +130,7 @@ def model_row(
         "available": verdict is None,
         "unavailableReason": None if verdict is None else verdict.reason,
         "estimatedLatency": min(latencies, default=None),
-        "free": any(not one.billable for one in deployments),
+        "free": any(not one.billable or books.health(one.id).covered for one in deployments),
         "local": first.local,
         "accounts": [one.account.idx for one in deployments],
     }  # fmt: skip

@@ -96,6 +96,19 @@ def text_query(request: web.Request, name: str, longest: int = 256) -> str | Non
     return value or None
 
 
+def word_query(request: web.Request, query: Query) -> str | None:
+    """A word of those that the query's schema lists; None where absent. Raises InvalidRequest.
+
+    Only that there is a word is seen to here: whoever reads it knows its other spellings, and
+    the nearest of an unknown one.
+    """
+    value = text_query(request, query.name)
+    if value is None and _single(request, query.name) is not None:
+        words = ", ".join(query.schema["enum"])
+        raise InvalidRequest(f"{query.name} is empty; it is one of: {words}.", param=query.name)
+    return value
+
+
 def known_query(request: web.Request, known: tuple[Query, ...]) -> None:
     """Raises InvalidRequest for a query parameter that the route does not have."""
     names = {snake(one.name): one.name for one in known}

@@ -47,13 +47,26 @@ class Seeker:
     def turn(self, now: Instant) -> Turn:
         """A place among those who wait, as long as the policy has patience; to be ended."""
         plan, room = self._so_far.plan, self._tools.room
-        # All of a request's waits together: what it waited before an attempt is gone.
-        patience = room.patience_s(plan.policy.max_wait_ms / 1000) - self._so_far.waited_s
-        until = now.mono + max(0.0, patience)
+        until = now.mono + self.patience_s()
         profile, policy = plan.profile, plan.policy
         kind = (plan.resolution, policy.gates, profile.needs, profile.bounded, plan.tried)
         money = (plan.project, plan.caller.key_id, policy.max_cost, plan.spent_pico)
         return Turn(room, plan.project, (*kind, *money), profile.upper, until)
+
+    def patience_s(self) -> float:
+        """How long the request may still wait. All of its waits together: what it waited
+        before an attempt is gone."""
+        asked_s = self._so_far.plan.policy.max_wait_ms / 1000
+        return max(0.0, self._tools.room.patience_s(asked_s) - self._so_far.waited_s)
+
+    def anyone_left(self, step: fallback.Retry) -> bool:
+        """False: after this step all who could serve were asked, and waiting brings nobody."""
+        tried = step.tried - fallback.momentary(self._so_far.plan.failures)
+        ask = replace(self.ask(self._tools.clock.now()), policy=step.policy, tried=tried)
+        if deciding.decide(ask, self._tools.books).winner is not None:
+            return True
+        every = deciding.refusals(ask, self._tools.books)
+        return any(c.verdict is not None and c.verdict.gate != "tried" for c in every)
 
     async def _reserve_in(self, turn: Turn, now: Instant) -> tuple[deciding.Candidate, Hold]:
         """``now`` is the moment itself: nothing was awaited since."""
