@@ -101,6 +101,7 @@ class World:
         """Reads the accounts anew and tells everybody; safe to call at any time."""
         self._fields.clear()
         async with self._busy:
+            starting = self._names is None
             accounts: Sequence[Account] = await self._ledger.accounts()
             real = [account for account in accounts if account.enabled]
             if real:
@@ -115,9 +116,11 @@ class World:
             if real and self.simulation.url is not None:
                 self.simulation.retire()
                 _log.info("an account was added: the built-in simulator is off")
-            # Registry and deployments live long: no collection need walk them again.
-            gc.unfreeze()
-            gc.collect()
+            # Registry and deployments live long: no collection need walk them again. A start
+            # leaves next to nothing to collect, and somebody may wait for it.
+            if not starting:
+                gc.unfreeze()
+                gc.collect()
             gc.freeze()
 
     def entries(self) -> tuple[Entry, ...]:

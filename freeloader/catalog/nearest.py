@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable
 
-from rapidfuzz import fuzz
-
 #: Less alike than this (of 100) is not near.
 ALIKE = 60.0
 #: What is not at hand itself has to be so much more alike.
@@ -53,6 +51,8 @@ class _Spelt:
 
     def likeness(self, other: str) -> float:
         """0–100: half of it goes by the letters in their order, half by the words in any."""
+        from rapidfuzz import fuzz  # 3 MB that only a name nobody knows needs
+
         letters = other.casefold()[:_LONGEST]
         words = _words(letters)
         in_words = max(

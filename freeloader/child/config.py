@@ -17,8 +17,6 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-import yaml
-
 from freeloader.child.dialect import api_base_of
 from freeloader.core.model import EMPTY, Deployment
 from freeloader.errors import ConfigError
@@ -107,6 +105,8 @@ def render(entries: Iterable[Entry], template: Path | None = None) -> str:
     Raises ConfigError for a template that cannot be used or a parameter that
     would put a secret into the file.
     """
+    import yaml  # where a child is started
+
     path = template or templates_dir() / "proxy.yaml"
     try:
         source = yaml.safe_load(path.read_text(encoding="utf-8"))

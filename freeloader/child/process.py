@@ -14,9 +14,12 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp
-import psutil
+
+if TYPE_CHECKING:
+    import psutil
 
 _READ_BYTES = 65536
 _PUMP_SECONDS = 1.0
@@ -111,6 +114,8 @@ class Worker:
         """Resident bytes, and percent of one core since the last call; None if it is gone."""
         if self.pid is None or self.exited is not None:
             return None
+        import psutil
+
         try:
             if self._psutil is None:
                 self._psutil = psutil.Process(self.pid)

@@ -10,10 +10,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import psutil
+from typing import TYPE_CHECKING
 
 from freeloader.child.config import write_private
+
+if TYPE_CHECKING:
+    import psutil
 
 _SAME_MOMENT = 0.5
 _WAIT_SECONDS = 3.0
@@ -30,6 +32,8 @@ class Record:
 
 def record_of(pid: int, socket: Path) -> Record | None:
     """The record of a running process, or None if it is gone already."""
+    import psutil  # where there is a child
+
     try:
         return Record(pid, psutil.Process(pid).create_time(), str(socket))
     except psutil.Error:
@@ -53,12 +57,17 @@ def sweep(path: Path) -> tuple[int, ...]:
             process.kill()
             ended.append(process)
         Path(record.socket).unlink(missing_ok=True)
-    psutil.wait_procs(ended, timeout=_WAIT_SECONDS)
+    if ended:
+        import psutil
+
+        psutil.wait_procs(ended, timeout=_WAIT_SECONDS)
     path.unlink(missing_ok=True)
     return tuple(process.pid for process in ended)
 
 
 def _same_process(record: Record) -> psutil.Process | None:
+    import psutil
+
     try:
         process = psutil.Process(record.pid)
         if abs(process.create_time() - record.created) > _SAME_MOMENT:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from freeloader import __version__
 from freeloader.banner import Banner
-from freeloader.cli import lifecycle
+from freeloader.cli import importing, lifecycle
 from freeloader.cli.client import Client
 from freeloader.cli.lifecycle import Lock, RunFiles
 from freeloader.cli.shell import Failure, duration, note, tell
@@ -33,7 +33,8 @@ TICK_SECONDS = 0.2
 
 def settings_of(home: Path) -> Settings:
     """The settings of a home, environment included. Raises ConfigError."""
-    from freeloader.settings import Home, load
+    with importing.plainly():
+        from freeloader.settings import Home, load
 
     return load(Home(home), os.environ)
 
@@ -80,8 +81,9 @@ def serve(home: Path, tell_owner: Callable[[Banner], None]) -> int:
 
     Returns its exit code; the run files are removed on the way out.
     """
-    from freeloader import app
-    from freeloader.settings import Home
+    with importing.plainly():
+        from freeloader import app
+        from freeloader.settings import Home
 
     files = RunFiles(home)
     records = [files.claim(__version__)]

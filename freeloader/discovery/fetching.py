@@ -18,6 +18,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from freeloader import trust
 from freeloader.errors import UpstreamFailed
 
 #: A registry of all providers is some 300 KB; awesome lists and pricing pages are below 2 MB.
@@ -76,7 +77,11 @@ class Web:
 
     async def _follow(self, url: str, headers: Mapping[str, str], private_host: str | None) -> Page:
         resolver = _Guard(private_host)
-        connector = aiohttp.TCPConnector(resolver=resolver, limit=2, use_dns_cache=False)
+        # Always with certificates: whoever is asked may send us on to an address that needs them.
+        believed = await asyncio.to_thread(trust.system)
+        connector = aiohttp.TCPConnector(
+            resolver=resolver, limit=2, use_dns_cache=False, ssl=believed
+        )
         async with aiohttp.ClientSession(connector=connector, trust_env=False) as web:
             for _ in range(REDIRECTS_MAX + 1):
                 self._check(url, private_host)

@@ -22,6 +22,8 @@ from freeloader.records import replace
 
 #: Messages remembered, by digest: some hundred conversations.
 REMEMBERED_MAX = 8_192
+#: More characters than this are scanned off the event loop.
+LARGE = 8_192
 #: Turns whose task is remembered.
 TURNS_MAX = 1_024
 _NOTHING = Found()
@@ -45,7 +47,7 @@ class Reader:
             return self.read_now(profile, project)
         texts = self._texts(profile, watching)
         unread = {key: text for key, text in texts.items() if key not in self._known}
-        if sum(map(len, unread.values())) > privacy.LARGE:
+        if sum(map(len, unread.values())) > LARGE:
             fresh = await asyncio.to_thread(_scan_all, unread, watching.own)
         else:
             fresh = _scan_all(unread, watching.own)
@@ -121,7 +123,7 @@ class Reader:
                 counts = self._known.pop(key, None)
             if counts is None:
                 # Forgotten meanwhile (another request came between): read again, never skipped.
-                counts = privacy.scan(text, watching.own)
+                counts = _scan_all({key: text}, watching.own)[key]
             self._known[key] = counts
             for kind, count in counts.items():
                 total[kind] = total.get(kind, 0) + count
@@ -131,7 +133,9 @@ class Reader:
 
 
 def _scan_all(texts: Mapping[bytes, str], own: Own | None) -> dict[bytes, Mapping[str, int]]:
-    return {key: privacy.scan(text, own) for key, text in texts.items()}
+    from freeloader.core.privacy.scan import scan  # its patterns take a while to compile
+
+    return {key: scan(text, own) for key, text in texts.items()}
 
 
 def _digest(text: str) -> bytes:

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import aiohttp
 
+from freeloader import trust
 from freeloader.core.model import Account, Provider
 from freeloader.manage.models import NotAList, model_ids
 from freeloader.manage.ports import Listing
@@ -38,9 +39,9 @@ async def fetch_models(
         return Listing(False, reason="this provider has no model list to ask")
     limit = aiohttp.ClientTimeout(total=seconds, connect=min(seconds, 5.0))
     headers = auth_headers(provider, url, credentials)
-    async with aiohttp.ClientSession(timeout=limit, trust_env=False, auto_decompress=True) as web:
+    check = quota_url(provider, account)
+    async with await _client(limit, url, check) as web:
         listing = await _ask(web, url, headers)
-        check = quota_url(provider, account)
         if not listing.ok or check is None or not credentials:
             return listing
         status, _, _ = await _get(web, check, auth_headers(provider, check, credentials))
@@ -61,7 +62,7 @@ async def fetch_quota(
     if url is None:
         return None
     limit = aiohttp.ClientTimeout(total=seconds, connect=min(seconds, 5.0))
-    async with aiohttp.ClientSession(timeout=limit, trust_env=False, auto_decompress=True) as web:
+    async with await _client(limit, url) as web:
         status, body, wrong = await _get(web, url, auth_headers(provider, url, credentials))
     if status != 200 or wrong:
         return None
@@ -69,6 +70,14 @@ async def fetch_quota(
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
+
+
+async def _client(limit: aiohttp.ClientTimeout, *urls: str | None) -> aiohttp.ClientSession:
+    """For calls to these addresses."""
+    connector = aiohttp.TCPConnector(ssl=await trust.for_calls(*urls))
+    return aiohttp.ClientSession(
+        connector=connector, timeout=limit, trust_env=False, auto_decompress=True
+    )
 
 
 def models_url(provider: Provider, account: Account) -> str | None:

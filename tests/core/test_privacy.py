@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeloader.core.privacy import KINDS, WISHES, Own, combined, scan, texts
-from freeloader.core.privacy.scan import TEXT_MAX
+from freeloader.core.privacy import WISHES, Own, combined, texts
+from freeloader.core.privacy.scan import KINDS, TEXT_MAX, scan
 from freeloader.errors import ConfigError
 
 CORPUS = Path(__file__).parent / "pii_corpus.tsv"

@@ -16,8 +16,6 @@ from freeloader.core.privacy.readings import decoded, plain
 from freeloader.core.privacy.secrets import secrets
 from freeloader.core.privacy.shapes import Span, cards, emails, ibans
 
-#: Texts above this many characters are scanned off the event loop.
-LARGE = 8_192
 #: Two megabytes are half a million tokens: more than a model reads.
 TEXT_MAX = 2_000_000
 #: A text is read in pieces, each with a little of its neighbours: no search meets more at once.

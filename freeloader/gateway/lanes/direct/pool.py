@@ -21,6 +21,7 @@ from freeloader.core.model import EMPTY
 from freeloader.gateway.lanes.direct.limits import LINE_BYTES, LINES_MAX, READ_BYTES
 from freeloader.gateway.lanes.direct.wire import BadHead, Response, Wire
 from freeloader.gateway.limits import within
+from freeloader.trust import Trust
 
 #: Calls at one provider at a time; more wait for the connect limit, then they are refused.
 CALLS_MAX = 256
@@ -41,7 +42,7 @@ class Pools:
         self._proxies = {name.lower(): value for name, value in proxies.items()}
         self._calls_max = calls_max
         self._pools: dict[tuple[str, str, str], Pool] = {}
-        self._trust = _Trust()
+        self._trust = Trust()
 
     def of(self, provider: str, url: str) -> Pool:
         """The pool for calls of ``provider`` at the address of ``url``."""
@@ -84,7 +85,7 @@ class Pools:
 class Pool:
     """The connections to one provider at one address."""
 
-    def __init__(self, trust: _Trust | None, proxy: str | None, calls_max: int) -> None:
+    def __init__(self, trust: Trust | None, proxy: str | None, calls_max: int) -> None:
         self._trust = trust
         self._proxy = proxy
         self._calls_max = calls_max
@@ -217,32 +218,6 @@ class Kept:
             response.close()
             raise BadHead("no status")
         return response
-
-
-class _Trust:
-    """Which certificates are believed: the system's (or ``SSL_CERT_FILE``), read once."""
-
-    def __init__(self) -> None:
-        self._reading: asyncio.Task[ssl.SSLContext] | None = None
-        self._read: ssl.SSLContext | None = None
-
-    async def context(self) -> ssl.SSLContext:
-        if self._read is not None:
-            return self._read
-        if self._reading is None:
-            self._reading = asyncio.create_task(asyncio.to_thread(_system_trust))
-        self._read = await asyncio.shield(self._reading)
-        return self._read
-
-
-def _system_trust() -> ssl.SSLContext:
-    """Off the loop: reading 150 certificates takes 20 ms and more."""
-    places = ssl.get_default_verify_paths()
-    if not (places.cafile or places.capath):
-        import certifi  # some Pythons on macOS bring no certificates of their own
-
-        return ssl.create_default_context(cafile=certifi.where())
-    return ssl.create_default_context()
 
 
 def proxy_for(url: str, proxies: Mapping[str, str]) -> str | None:
