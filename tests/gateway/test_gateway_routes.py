@@ -305,6 +305,22 @@ async def test_the_document_describes_exactly_what_is_there(house: House) -> Non
     assert open_paths == {"/health", "/ready"}
 
 
+@pytest.mark.parametrize(
+    ("path", "shape", "needs"),
+    [("/v1/chat/completions", "ChatRequest", {"messages": [{"role": "user", "content": "hi"}]}),
+     ("/v1/completions", "CompletionRequest", {"prompt": "hi"})],
+)  # fmt: skip
+async def test_null_says_the_same_as_nothing_and_is_described_so(
+    path: str, shape: str, needs: dict[str, Any], house: House
+) -> None:
+    _, document, _ = await house.get("/openapi.json", CLIENT)
+    described = document["components"]["schemas"][shape]
+    assert described["required"] == [*needs]
+    optional = {name: one for name, one in described["properties"].items() if name not in needs}
+    assert all(None in one.get("enum", ()) or "null" in one["type"] for one in optional.values())
+    assert (await house.ask({**dict.fromkeys(optional), **needs}, path))[0] == 200
+
+
 def _references(value: Any) -> set[str]:
     if isinstance(value, dict):
         own = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()

@@ -15,6 +15,7 @@ from freeloader.gateway.routes.schemas.shapes import (
     fields,
     listed,
     maybe,
+    or_null,
     ref,
 )
 
@@ -58,6 +59,14 @@ _SAMPLING: Schema = {
     "reasoning_effort": TEXT,
     **_DIRECTIVES,
 }
+
+
+def _asked(required: str, schema: Schema, **optional: Schema) -> Schema:
+    """A request's body: one field it needs; of the others null says the same as nothing."""
+    others = {name: or_null(one) for name, one in {**optional, **_SAMPLING}.items()}
+    return fields((required,), **{required: schema, **others})
+
+
 _ROLE: Schema = {"enum": ["system", "developer", "user", "assistant", "tool", "function"]}
 _CONTENT: Schema = {"type": ["string", "array", "null"]}
 _USAGE = fields(
@@ -107,23 +116,21 @@ INFERENCE: Mapping[str, Schema] = {
             details=maybe("object"),
         ),
     ),
-    "ChatRequest": fields(
-        ("messages",),
-        messages={**listed(fields(("role",), role=_ROLE, content=_CONTENT)), "minItems": 1},
+    "ChatRequest": _asked(
+        "messages",
+        {**listed(fields(("role",), role=_ROLE, content=_CONTENT)), "minItems": 1},
         tools=listed(ANY),
         tool_choice={"type": ["string", "object"]},
         parallel_tool_calls=FLAG,
         logprobs=FLAG,
         top_logprobs={"type": "integer", "minimum": 0, "maximum": 20},
-        **_SAMPLING,
     ),
-    "CompletionRequest": fields(
-        ("prompt",),
-        prompt={"type": ["string", "array"]},
+    "CompletionRequest": _asked(
+        "prompt",
+        {"type": ["string", "array"]},
         echo=FLAG,
         best_of={"type": "integer", "minimum": 1},
         logprobs={"type": ["integer", "boolean"]},
-        **_SAMPLING,
     ),
     "AnyRequest": {"anyOf": [ref("ChatRequest"), ref("CompletionRequest")]},
     "Usage": _USAGE,

@@ -24,7 +24,7 @@ MANAGEMENT: Mapping[str, Schema] = {
     "Feedback": fields(
         ("decisionId", "score"),
         closed=True,
-        decisionId=TEXT,
+        decisionId={**TEXT, "minLength": 1},
         score={"type": "number", "minimum": 0, "maximum": 1},
         comment=maybe("string"),
     ),

@@ -20,6 +20,14 @@ def maybe(kind: str) -> Schema:
     return {"type": [kind, "null"]}
 
 
+def or_null(schema: Schema) -> Schema:
+    """The same, or null: what a request may leave out, it may also name without a value."""
+    if "enum" in schema:
+        return {**schema, "enum": [*schema["enum"], None]}
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    return {**schema, "type": [*kinds, "null"]}
+
+
 def listed(item: Schema) -> Schema:
     return {"type": "array", "items": item}
 
