@@ -54,6 +54,9 @@ class Watch:
         self.finished = False
         self.sending = False
         self.relayed_bytes = 0
+        self.events = 0
+        #: More may have come than was read: the client was behind, or there was no end of it.
+        self.unheard = False
         self.thinking_seen = False
 
     async def relay(self, lane: LanePort, give: Callable[[Event], Awaitable[None]]) -> None:
@@ -82,7 +85,9 @@ class Watch:
                     for earlier in held:
                         await give(earlier)
                     held.clear()
+                self.unheard = True  # only if it is cut off while the client is waited for
                 await give(event)
+                self.unheard = False
         if self.flaw is not None and self.fault is None:
             self.kept = held
         self.ended_at = self._clock.now()
@@ -90,7 +95,8 @@ class Watch:
     def used(self) -> tuple[Meters, str]:
         """What to settle with, and its basis: ``reported``, ``counted`` or ``hold``.
 
-        Counted is never below what was relayed. A model that reasons without
+        Counted is never below what was relayed. Where money is in play, a stream of which
+        nobody knows how much lay unread is not counted, but the hold. A model that reasons without
         showing it may have produced all that it was allowed to before its first
         word: then that is counted (the books cap it by the hold, and mark it).
         """
@@ -103,7 +109,8 @@ class Watch:
             if not meters.requests or images != meters.images:
                 meters = replace(meters, requests=meters.requests or 1, images=images)
             return meters, "reported"
-        if self.first_at is None or not self.attempt.profile.stream:
+        unknown = self.unheard and self.attempt.deployment.billable
+        if self.first_at is None or not self.attempt.profile.stream or unknown:
             return self.upper(), "hold"
         guessed = usage.meters.output if usage is not None else 0
         upper = self.upper()
@@ -120,6 +127,12 @@ class Watch:
         """True while a whole answer is on its way that is paid for however it ends."""
         whole = self.sending and self.ended_at is None and not self.attempt.profile.stream
         return whole and self.attempt.deployment.billable
+
+    @property
+    def worth_hearing_out(self) -> bool:
+        """True while a stream runs of which more than was read may be billed or counted."""
+        running = self.sending and self.ended_at is None and self.attempt.profile.stream
+        return running and not self.attempt.deployment.local
 
     def upper(self) -> Meters:
         """What was held for this attempt."""
@@ -161,6 +174,7 @@ class Watch:
         return isinstance(event, End)
 
     def _note(self, event: Event) -> None:
+        self.events += 1
         if isinstance(event, Headers):
             self.status, self.headers = event.status, event.headers
             self.left_out = event.left_out

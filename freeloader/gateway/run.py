@@ -34,6 +34,7 @@ from freeloader.gateway.plan import Plan
 from freeloader.gateway.ports import Hold
 from freeloader.gateway.running.again import Again
 from freeloader.gateway.running.channel import Channel
+from freeloader.gateway.running.last_words import LastWords
 from freeloader.gateway.running.seeking import Seeker
 from freeloader.gateway.running.so_far import SoFar
 from freeloader.gateway.running.telling import Telling
@@ -74,6 +75,7 @@ class Run:
         self._queue = Channel(_QUEUE)
         self._error: FreeloaderError | None = None
         self._left = False
+        self._last_words: LastWords | None = None
         self._flawed: Flawed | None = None
         self._texts = Texts(tools.rules.keeping())
         self._task = tools.tasks.start(self._drive(), f"run {request_id}")
@@ -117,15 +119,19 @@ class Run:
         """The client went away. What was used is still settled.
 
         A whole answer that is paid for is waited for, for a while: only its end says what
-        it used. Any other call to a provider ends now.
+        it used. A stream is read as far as it has come. Any other call ends now.
         """
-        if self._task.done():
+        if self._task.done() or self._last_words is not None:
             return
         watch = self._so_far.watch
-        if watch is None or not watch.worth_waiting_for:
-            self._task.cancel()
-        else:
+        if watch is not None and watch.worth_waiting_for:
             self._wait_a_while()
+        elif watch is not None and watch.worth_hearing_out:
+            self._left = True
+            self._queue.leave()
+            self._last_words = LastWords(watch, self._task)
+        else:
+            self._task.cancel()
 
     def _wait_a_while(self) -> None:
         """Nobody is there any more; what is under way may end by itself, but not for ever."""

@@ -14,18 +14,21 @@ from typing import Any
 class Channel:
     """``most`` items at a time; several may put, one gets."""
 
-    __slots__ = ("_items", "_most", "_reader", "_writers")
+    __slots__ = ("_items", "_left", "_most", "_reader", "_writers")
 
     def __init__(self, most: int) -> None:
         self._items: deque[Any] = deque()
         self._most = most
+        self._left = False
         self._reader: asyncio.Future[None] | None = None
         self._writers: deque[asyncio.Future[None]] = deque()
 
     async def put(self, item: Any) -> None:
-        """Waits while it is full."""
+        """Waits while it is full; forgets it where nobody reads any more."""
         while len(self._items) >= self._most:
             await self._turn()
+        if self._left:
+            return
         self._items.append(item)
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
@@ -38,6 +41,13 @@ class Channel:
         if self._writers:
             self._next_writer()
         return item
+
+    def leave(self) -> None:
+        """Nobody reads any more: whoever waits to put goes on, and what is put is forgotten."""
+        self._left = True
+        self._items.clear()
+        while self._writers:
+            self._next_writer()
 
     async def filled(self) -> None:
         """Until there is one to get. It is the reader's to call."""

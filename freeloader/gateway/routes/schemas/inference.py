@@ -64,7 +64,7 @@ _SAMPLING: Schema = {
 def _asked(required: str, schema: Schema, **optional: Schema) -> Schema:
     """A request's body: one field it needs; of the others null says the same as nothing."""
     others = {name: or_null(one) for name, one in {**optional, **_SAMPLING}.items()}
-    return fields((required,), **{required: schema, **others})
+    return {**fields((required,)), "properties": {required: schema, **others}}
 
 
 _ROLE: Schema = {"enum": ["system", "developer", "user", "assistant", "tool", "function"]}
