@@ -16,7 +16,7 @@ from freeloader.app.supply import Supply
 from freeloader.app.traces import Traces
 from freeloader.books.books import Books
 from freeloader.gateway.asking import Asking
-from freeloader.gateway.classifying import Classifier, Wish
+from freeloader.gateway.classifying import Classifier
 from freeloader.gateway.counting import Counted, Counts
 from freeloader.gateway.load import LoadMonitor
 from freeloader.gateway.once.repeats import Repeats
@@ -72,9 +72,5 @@ class Front:
         )
         self.pipeline = Pipeline(self.tools)
         self.asking = Asking(self.pipeline, lambda: self.ids.new("req"), clock)
-
-        def wish() -> Wish:
-            wanted = settings().classifier
-            return Wish(wanted.mode == "model", wanted.model, wanted.seconds)
-
-        self.pipeline.classify_by(Classifier(self.asking.words, wish, rules.curve, clock))
+        asked = Classifier(self.asking.words, rules.wish, rules.curve, clock)
+        self.pipeline.classify_by(asked)

@@ -5,10 +5,11 @@ What settings mean to decisions is worked out once per change of them, not per r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from freeloader.app.given import InForce
 from freeloader.app.world import World
 from freeloader.catalog.names import Names
 from freeloader.catalog.premium import Premium
@@ -17,6 +18,7 @@ from freeloader.core.model import Level, Timeouts
 from freeloader.core.policy.rules import Rule
 from freeloader.core.privacy import Watching
 from freeloader.core.ranking.need import Curve
+from freeloader.gateway.classifying import Wish
 from freeloader.gateway.ports import Keep
 from freeloader.settings import Settings
 
@@ -32,13 +34,14 @@ class _Ready:
     own: privacy.Own | None
     curve: Curve
     keeping: Keep
+    wish: Wish
     #: What is watched of a project that has no wish of its own.
     watching: Watching
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         own = privacy.Own(settings.privacy.patterns, settings.privacy.words) or None
-        kept = settings.logging
+        kept, asked = settings.logging, settings.classifier
         return cls(
             settings,
             (settings.level(),),
@@ -47,19 +50,20 @@ class _Ready:
             own,
             settings.routing.curve(),
             Keep(kept.save_prompts, kept.save_responses),
+            Wish(asked.mode == "model", asked.model, asked.seconds),
             Watching(privacy.combined((settings.privacy.pii, None)), own),
         )
 
 
 class Ruling:
-    """``settings`` gives those in force; a change is noticed by the object being another."""
+    """Goes by the settings in force; a change is noticed by the object being another."""
 
-    def __init__(self, world: World, settings: Callable[[], Settings]) -> None:
-        self._world, self._settings = world, settings
-        self._made = _Ready.of(settings())
+    def __init__(self, world: World, in_force: InForce) -> None:
+        self._world, self._in_force = world, in_force
+        self._made = _Ready.of(in_force.settings)
 
     def _ready(self) -> _Ready:
-        settings = self._settings()
+        settings = self._in_force.settings
         if settings is not self._made.settings:
             self._made = _Ready.of(settings)
         return self._made
@@ -85,7 +89,10 @@ class Ruling:
         return self._ready().curve
 
     def timeouts(self, provider: str | None = None) -> Timeouts:
-        return self._settings().upstream.timeouts(provider)
+        return self._in_force.settings.upstream.timeouts(provider)
+
+    def wish(self) -> Wish:
+        return self._ready().wish
 
     def keeping(self) -> Keep:
         return self._ready().keeping

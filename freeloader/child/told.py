@@ -12,6 +12,8 @@ from typing import Any
 
 #: Times that a count may stay the same while text comes: some servers count in batches.
 _STILL_MAX = 2
+#: What JSON's numbers are read as (its true and false are no counts).
+_COUNTS = frozenset({int, float})
 
 
 class Told:
@@ -50,10 +52,13 @@ def _sizes_of(usage: Mapping[str, Any]) -> tuple[int, int] | None:
     """Tokens in and out; None where it says nothing of them, or nonsense."""
     prompt, output = usage.get("prompt_tokens"), usage.get("completion_tokens")
     total = usage.get("total_tokens")
-    counts = [0 if one is None else one for one in (prompt, output, total)]
-    if any(not isinstance(one, (int, float)) or isinstance(one, bool) for one in counts):
-        return None
-    if not all(0 <= one < 10**9 for one in counts) or not any(counts):
-        return None
-    into = int(counts[0])
-    return into, max(int(counts[1]), int(counts[2]) - into)
+    counts: list[int] = []
+    for one in (prompt, output, total):
+        if one is None:
+            counts.append(0)
+        elif type(one) not in _COUNTS or not 0 <= one < 10**9:
+            return None
+        else:
+            counts.append(int(one))
+    into, out, whole = counts
+    return (into, max(out, whole - into)) if any(counts) else None

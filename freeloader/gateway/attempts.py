@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
@@ -68,7 +67,8 @@ class Watch:
         """
         held: list[Event] = []
         self.sending = True
-        async with aclosing(lane.send(self.attempt)) as events:
+        events = lane.send(self.attempt)
+        try:
             async for event in events:
                 self._note(event)
                 if isinstance(event, Headers):
@@ -88,6 +88,8 @@ class Watch:
                 self.unheard = True  # only if it is cut off while the client is waited for
                 await give(event)
                 self.unheard = False
+        finally:
+            await events.aclose()
         if self.flaw is not None and self.fault is None:
             self.kept = held
         self.ended_at = self._clock.now()

@@ -90,9 +90,9 @@ class Front:
     async def boundary(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer one request, whatever happens."""
         started = self._clock.now().mono
-        request[REQUEST_ID] = self._request_id(request)
+        request[REQUEST_ID] = ident = self._request_id(request)
         try:
-            with bind(request_id=request[REQUEST_ID]):  # also for the tasks begun in there
+            with bind(request_id=ident):  # also for the tasks begun in there
                 response = await self._admitted(request, handler)
         except FreeloaderError as error:
             self._turned.note(error.code, self._clock.now(), _called(request, error.code))
@@ -115,14 +115,15 @@ class Front:
     async def decorate(self, request: web.Request, response: web.StreamResponse) -> None:
         """Headers of every answer; runs as the head is about to go out."""
         request[STARTED] = response
-        response.headers["X-Request-Id"] = request.get(REQUEST_ID, "")
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers.setdefault("Cache-Control", "no-store")
+        headers = response.headers
+        headers["X-Request-Id"] = request.get(REQUEST_ID, "")
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers.setdefault("Cache-Control", "no-store")
         origin = request.get(ORIGIN)
-        response.headers.add("Vary", "Origin")
+        headers.add("Vary", "Origin")
         if origin is not None:
-            response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+            headers["Access-Control-Allow-Origin"] = origin
+            headers["Access-Control-Expose-Headers"] = _EXPOSED
 
     async def _admitted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if not request.raw_path.startswith("/") or request.raw_path.startswith("//"):

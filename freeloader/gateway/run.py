@@ -29,7 +29,6 @@ from freeloader.gateway import refusal
 from freeloader.gateway.attempts import Watch
 from freeloader.gateway.keeping import Texts
 from freeloader.gateway.limits import within
-from freeloader.gateway.lowering import for_attempt
 from freeloader.gateway.plan import Plan
 from freeloader.gateway.ports import Hold
 from freeloader.gateway.running.again import Again
@@ -78,9 +77,8 @@ class Run:
         self._last_words: LastWords | None = None
         self._flawed: Flawed | None = None
         self._texts = Texts(tools.rules.keeping())
-        self._task = tools.tasks.start(self._drive(), f"run {request_id}")
         tools.load.begin()
-        self._task.add_done_callback(lambda _: tools.load.end())
+        self._task = tools.tasks.start(self._drive(), f"run {request_id}", tools.load.end)
 
     # ── what a surface uses ──────────────────────────────────────────────────
 
@@ -103,17 +101,9 @@ class Run:
         return True
 
     def events(self) -> AsyncIterator[Delta | Usage | End | Fault]:
-        """Deltas (``model`` rewritten), then Usage, then End or Fault."""
+        """Deltas (``model`` rewritten), then Usage, then End or Fault. Raises the
+        FreeloaderError that it ended in."""
         return _Events(self)
-
-    async def next(self) -> Delta | Usage | End | Fault | None:
-        """The next of these; None after the last. Raises the FreeloaderError it ended in."""
-        item = await self._queue.get()
-        if item is not _CLOSED:
-            return item  # type: ignore[no-any-return]
-        if self._error is not None:
-            raise self._error
-        return None
 
     def abandon(self) -> None:
         """The client went away. What was used is still settled.
@@ -233,16 +223,16 @@ class Run:
         """Sends once, after ``pause`` s. None: answered (or broken after the first delta, which
         is final too)."""
         plan, tools, so_far = self._plan, self._tools, self._so_far
-        deployment = candidate.deployment
+        deployment, sent = candidate.deployment, so_far.sent
+        assert sent is not None  # with the hold
         attempt = Attempt(
             id=f"{self.decision_id}.{len(so_far.attempts) + 1}",
             request_id=so_far.request_id,
             number=len(so_far.attempts) + 1,
             deployment=deployment,
-            profile=for_attempt(plan.profile, deployment, candidate.output),
+            profile=sent,
             timeouts=tools.rules.timeouts(deployment.provider.id),
         )
-        sent = attempt.profile
         bound = sent.upper.output // sent.choices if sent.bounded else None
         asked = Asked.of(plan.profile.payload, bound)
         watch = so_far.watch = Watch(attempt, tools.clock, asked)
@@ -333,7 +323,9 @@ class _Events:
         return self
 
     async def __anext__(self) -> Delta | Usage | End | Fault:
-        event = await self._run.next()
-        if event is None:
-            raise StopAsyncIteration
-        return event
+        event = await self._run._queue.get()
+        if event is not _CLOSED:
+            return event  # type: ignore[no-any-return]
+        if self._run._error is not None:
+            raise self._run._error
+        raise StopAsyncIteration

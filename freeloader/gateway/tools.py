@@ -8,6 +8,7 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from freeloader.clock import Clock, SystemClock
@@ -34,10 +35,13 @@ class Tasks:
     def __len__(self) -> int:
         return len(self._live)
 
-    def start(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+    def start(
+        self, work: Coroutine[Any, Any, T], name: str, then: Callable[[], None] | None = None
+    ) -> asyncio.Task[T]:
+        """``then`` is called when it is over, however it ended."""
         task = asyncio.create_task(work, name=name)
         self._live.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._done if then is None else partial(self._done, then=then))
         return task
 
     async def drain(self, timeout: float) -> int:
@@ -51,8 +55,10 @@ class Tasks:
             await asyncio.wait(left, timeout=timeout)
         return len(left)
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
+    def _done(self, task: asyncio.Task[Any], then: Callable[[], None] | None = None) -> None:
         self._live.discard(task)
+        if then is not None:
+            then()
         if task.cancelled():
             let_go(task)
         elif (problem := task.exception()) is not None:

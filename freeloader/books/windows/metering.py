@@ -18,9 +18,9 @@ def metered(
 
     ``ceiling``: the most it can be, for a hold; else what it was.
     """
-    model = deployment.model
-    if not any(window.derived for window in windows):
+    if not [window for window in windows if window.derived]:
         return meters
+    model = deployment.model
     usd, units = meters.usd, meters.units
     if not usd and model.price is not None:
         usd = model.price.ceiling(meters) if ceiling else model.price.cost(meters)

@@ -137,14 +137,15 @@ class Quotas:
         """Holds in all windows; ``check`` was asked before, in the same breath."""
         windows = self.bound(deployment, now)
         meters = metered(deployment, upper, windows, ceiling=True)
-        self._dirty.update(window.key for window in windows)
-        return tuple(quota.reserve(window, quota.claim(window, meters), now) for window in windows)
+        self._dirty.update([window.key for window in windows])
+        held = [quota.reserve(window, quota.claim(window, meters), now) for window in windows]
+        return tuple(held)
 
     def settle(
         self, holds: Iterable[Reservation], deployment: Deployment, used: Meters, now: float
     ) -> None:
         found = [(held, self._windows[held.key]) for held in holds]
-        meters = metered(deployment, used, (window for _, window in found), ceiling=False)
+        meters = metered(deployment, used, [window for _, window in found], ceiling=False)
         for held, window in found:
             amount = quota.need(window.limit, meters)
             if deployment.gives(window.limit) and window.kind != "rolling":

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 
-class _Empty(Mapping[str, Any]):
-    """Nothing, for good. Hashable, because Python 3.11 takes no other default for a field."""
+class _Empty(dict[str, Any]):
+    """Nothing, for good. Hashable, because Python 3.11 takes no other default for a field.
+
+    (A dict, because each request asks some ten times whether there is anything, and of no
+    other Mapping is that answered without a call.)
+    """
 
     __slots__ = ()
 
-    def __getitem__(self, key: str) -> Any:
-        raise KeyError(key)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """(Mapping's own asks for the item, and catches what that raises.)"""
-        return default
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
+    def __hash__(self) -> int:  # type: ignore[override]
         return 0
 
-    def __hash__(self) -> int:
-        return 0
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("nothing is put into EMPTY: it is everybody's")
 
-    def __repr__(self) -> str:
-        return "{}"
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    setdefault = update = pop = popitem = clear = _refuse
 
 
 EMPTY: Mapping[str, Any] = _Empty()

@@ -34,6 +34,8 @@ def reasons(profile: Profile, policy: Policy, snapshot: Snapshot, now: float) ->
         found.append(_paced(profile, policy, snapshot, now))
     if not found:
         return None
+    if len(found) == 1:
+        return found[0]
 
     def first(deployment: Deployment) -> Soft | None:
         return next((said for ask in found if (said := ask(deployment)) is not None), None)

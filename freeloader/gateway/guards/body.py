@@ -57,7 +57,7 @@ async def read_json(request: web.Request, max_bytes: int, limits: BodyLimits) ->
 def check_content(request: web.Request) -> None:
     """Refuses encoded bodies and any content type but JSON."""
     encodings = request.headers.getall("Content-Encoding", [])
-    if any(encoding.strip().lower() != "identity" for encoding in encodings):
+    if [one for one in encodings if one.strip().lower() != "identity"]:
         raise InvalidRequest(
             "Encoded request bodies are not accepted: send the JSON as it is, "
             "without Content-Encoding.",

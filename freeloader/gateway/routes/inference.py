@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from freeloader.core.events import Usage
-from freeloader.core.model import Profile
+from freeloader.core.model import Caller, Profile
 from freeloader.errors import FreeloaderError, Unavailable
 from freeloader.gateway.guards.body import read_json
 from freeloader.gateway.keys import INFERENCE
@@ -65,17 +65,19 @@ class Inference:
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         body = await self._body(request)
-        profile = parse_chat(body, request.headers, request[CALLER])
+        caller = request[CALLER]
+        profile = parse_chat(body, request.headers, caller)
         stream = _CHAT_STREAMS[profile.include_usage]
 
         async def work() -> web.StreamResponse:
-            return await self._answer(request, profile, _chat_body, stream)
+            return await self._answer(request, caller, profile, _chat_body, stream)
 
-        return await self._services.once(request, request[CALLER], body, work)
+        return await self._services.once(request, caller, body, work)
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         body = await self._body(request)
-        asked = parse_completion(body, request.headers, request[CALLER])
+        caller = request[CALLER]
+        asked = parse_completion(body, request.headers, caller)
 
         def whole(done: Whole, run: Run) -> Mapping[str, Any]:
             usage = shapes.usage_object(done.usage, run.accounting())
@@ -87,9 +89,9 @@ class Inference:
         stream = StreamShape(chunk, _usage_of("text_completion"), asked.profile.include_usage)
 
         async def work() -> web.StreamResponse:
-            return await self._answer(request, asked.profile, whole, stream)
+            return await self._answer(request, caller, asked.profile, whole, stream)
 
-        return await self._services.once(request, request[CALLER], body, work)
+        return await self._services.once(request, caller, body, work)
 
     async def debug(self, request: web.Request) -> web.StreamResponse:
         body = await self._body(request)
@@ -109,12 +111,17 @@ class Inference:
         return await read_json(request, self._services.settings().body_bytes_max, limits)
 
     async def _answer(
-        self, request: web.Request, profile: Profile, whole: Shape, stream: StreamShape
+        self,
+        request: web.Request,
+        caller: Caller,
+        profile: Profile,
+        whole: Shape,
+        stream: StreamShape,
     ) -> web.StreamResponse:
         self._refuse_unless_ready()
         services = self._services
-        profile = await services.pipeline.prepare(profile, request[CALLER])
-        run = services.pipeline.begin(profile, request[CALLER], request[REQUEST_ID])
+        profile = await services.pipeline.prepare(profile, caller)
+        run = services.pipeline.begin(profile, caller, request[REQUEST_ID])
         request[DECISION_ID] = run.decision_id
         longest = services.settings().request_seconds_max
         try:

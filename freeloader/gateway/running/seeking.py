@@ -99,6 +99,7 @@ class Seeker:
                 raced, now = raced + 1, tools.clock.now()
                 continue
             tools.books.taken(held, plan.profile, ask.policy)
+            self._so_far.sent = sent
             return self._choose(decision, ask), held
         ask = self.ask(now)
         raise self._refused(ask, deciding.refusals(ask, tools.books), now)

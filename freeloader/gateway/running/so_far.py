@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from freeloader.clock import Instant
+from freeloader.core.model import Profile
 from freeloader.core.routing import Candidate
 from freeloader.gateway.attempts import Watch
 from freeloader.gateway.limits import Limit
@@ -29,6 +30,8 @@ class SoFar:
     #: Refusals by gate, as far as the last decision looked (all, where nobody may serve).
     refusals: dict[str, int] = field(default_factory=dict)
     attempts: list[dict[str, Any]] = field(default_factory=list)
+    #: The profile as it is sent to whom was chosen: what was held is for this.
+    sent: Profile | None = None
     watch: Watch | None = None
     settled: Settled | None = None
     waited_s: float = 0.0
