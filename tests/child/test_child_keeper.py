@@ -103,6 +103,20 @@ async def test_a_crash_loop_ends_in_fatal_and_a_new_config_is_a_new_chance(make:
         await asyncio.sleep(0.01)
 
 
+async def test_s2_in_a_crash_loop_nobody_waits_for_a_child(make: Make) -> None:
+    """Once it is given up for a while, the refusal comes in the same turn of the loop, and says
+    when to come again. (How many milliseconds that is over HTTP: `scripts/bench faults`.)"""
+    keeper = await make("import sys; sys.exit(1)")
+    with pytest.raises(Unavailable):
+        await keeper.wait_ready(30)
+    assert keeper.status()["state"] == "fatal"
+    for ask in (lambda: keeper.wait_ready(30).send(None), keeper.lease):
+        with pytest.raises(Unavailable) as refused:
+            ask()
+        assert refused.value.retry_after is not None
+        assert 0 < refused.value.retry_after < float("inf")
+
+
 async def test_a_command_that_is_not_there_does_not_hang_it(tmp_path: Path) -> None:
     keeper = Keeper(
         tmp_path / "r", tmp_path / "l", SystemClock(), rules=RULES, command=("/nonexistent",)
