@@ -38,6 +38,7 @@ from faults_kit import (
     table,
     timed,
 )
+from faults_stalls import stalls
 from faults_upgrade import upgrading
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "acceptance"))
@@ -312,6 +313,6 @@ PARTS: dict[str, Callable[..., list[Row]]] = {
     "killed": killed, "stopped": stopped, "looping": looping, "orphans": orphans,
     "taken": taken, "draining": draining, "descriptors": limits.descriptors,
     "memory": limits.memory, "group": group,
-    "upgrading": upgrading,
+    "upgrading": upgrading, "stalls": stalls,
     "overload": limits.overload, "goodput": goodput, "twice": limits.twice, "broken": broken,
 }  # fmt: skip
