@@ -17,6 +17,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in Path(item.path).parents:
             item.add_marker(pytest.mark.acceptance)
+    # What all daemons of a run left behind is looked through when nobody adds to it any more.
+    items.sort(key=lambda item: Path(item.path).name.startswith("test_zz_"))
 
 
 @pytest.fixture(scope="session")

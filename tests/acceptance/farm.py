@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import planted
+
 CANARY = "sk-canary-7f3e9a1b5d2c8e4f6a0b"
 START_S = 90.0
 #: Dollars per million tokens of the paid pretend model.
@@ -139,18 +141,20 @@ class House:
         }
         self.daemon: subprocess.Popen[bytes] | None = None
         self.output = home.parent / f"{home.name}.out"
+        planted.homes.append(home)
 
     def xswarm(self, *args: str, stdin: str = "", ok: bool = True) -> str:
         """Runs the command line; its standard output. Fails on an exit code but 0."""
         done = subprocess.run(
             [sys.executable, "-m", "freeloader", *args],
             env=self.env,
-            input=stdin,
+            input=planted.plant_all(stdin),
             capture_output=True,
             text=True,
             timeout=120,
             check=False,
         )
+        planted.heard(f"xswarm {' '.join(args)}", done.stdout + done.stderr)
         if ok:
             assert done.returncode == 0, f"{args}: {done.stdout}\n{done.stderr}"
         return done.stdout + ("" if ok else done.stderr)
@@ -190,6 +194,7 @@ class House:
     def stop(self, seconds: float = 40) -> int:
         assert self.daemon is not None
         if self.daemon.poll() is None:
+            planted.processes(self.daemon.pid)
             self.daemon.send_signal(signal.SIGTERM)
         return self.daemon.wait(seconds)
 
@@ -215,7 +220,9 @@ class House:
         timeout: float = 60.0,
     ) -> tuple[int, dict[str, str], Any]:
         auth = {"Authorization": f"Bearer {self.key(role)}", **(headers or {})}
-        return call(method, self.url + path, body, auth, timeout)
+        answer = call(method, self.url + path, body, auth, timeout)
+        planted.heard(f"{method} {path}", repr(answer[1:]))
+        return answer
 
     def chat(self, text: str = "hello", **fields: Any) -> tuple[int, dict[str, str], Any]:
         body = {"model": "auto", "messages": [{"role": "user", "content": text}], **fields}

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from farm import House, Simulator, until
+from planted import plant
 
 PAID = {"model": "gold/ingot", "max_tokens": 40}
-KEY = "key-gold"
+KEY = plant("key-gold")
 
 
 def _settled(house: House, simulator: Simulator) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from farm import House, Simulator, call, model, provider, running, until
+from planted import plant
 
 DAY = {"metric": "requests", "amount": 8, "window": "1d", "reset": "calendar", "scope": "model"}
 MANY = {**DAY, "amount": 500}
@@ -179,7 +180,7 @@ def test_a_provider_tells_what_is_left_and_who_else_used_the_key(
     assert house.chat(model="router/any:free")[0] == 200
     assert until(lambda: told()["used"] == 1, 20, "its own report is read")
     calls = len(seen(simulator, "any:free"))
-    elsewhere = {"Authorization": "Bearer key-router"}
+    elsewhere = {"Authorization": f"Bearer {plant('key-router')}"}
     body = {"model": "any:free", "messages": [{"role": "user", "content": "hi"}]}
     for _ in range(5):
         url = f"{simulator.url}/router/v1/chat/completions"
