@@ -278,6 +278,7 @@ def test_a_taken_port_names_its_holder(xswarm, home):
     assert ports.trouble("127.0.0.1", port) is None
 
 
+@pytest.mark.usefixtures("no_names")
 def test_a_host_that_is_none_is_named():
     problem = ports.trouble("no.such.host.invalid", 3000)
     assert problem is not None

@@ -286,6 +286,7 @@ async def test_u1_bytes_that_are_no_http(head: bytes) -> None:
     assert answer.phase in ("head", "stream"), "something was sent"
 
 
+@pytest.mark.usefixtures("no_names")
 async def test_u1_nobody_there_no_such_name_and_no_tls() -> None:
     limits = Timeouts(connect=0.5, first_byte=5, idle=5, total=10)
     async with raw_provider(b"not tls at all") as url, asyncio.timeout(15):

@@ -23,6 +23,7 @@ def install(app: Any) -> None:
     """Leave all of it out. Call after LiteLLM is imported, before it serves."""
     _no_books_of_successes()
     _no_prices()
+    _no_questions()
     _registered_once()
     _admitted_once(app)
 
@@ -57,6 +58,18 @@ def _no_prices() -> None:
     for name in ("response_cost_calculator", "_response_cost_calculator"):
         if hasattr(Logging, name):
             setattr(Logging, name, unpriced)
+
+
+def _no_questions() -> None:
+    """How much a model of Hugging Face's takes was asked of its web site, for each of them and at
+    each start, whether anybody has an account there or not. The registry knows it."""
+    from litellm import utils
+
+    def unknown(model_name: str) -> None:
+        return None
+
+    if hasattr(utils, "_get_max_position_embeddings"):
+        utils._get_max_position_embeddings = unknown
 
 
 def _registered_once() -> None:
