@@ -7,6 +7,7 @@ was is judged before: a client's own, or a used-up quota, is no sign of load.
 from __future__ import annotations
 
 import logging
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -30,7 +31,10 @@ class LoadMonitor:
     def __init__(self, clock: Clock, rules: Callable[[], LoadRules] = LoadRules) -> None:
         self._clock, self._rules = clock, rules
         self._flying = 0
-        self._attempts: deque[tuple[float, float | None, bool]] = deque(maxlen=KEPT)
+        self._attempts: deque[tuple[float, float | None, bool]] = deque()
+        #: Of these, in order: a busy minute is not sorted anew for each measurement.
+        self._spans: list[float] = []
+        self._failed = 0
         self._state = State("normal", clock.now().mono)
         self._found = Measured()
         self._looked = float("-inf")
@@ -45,8 +49,15 @@ class LoadMonitor:
 
     def attempt(self, kind: str, first_ms: float | None) -> None:
         """An attempt ended: what kind its outcome was (``ok`` …), and when its first word came."""
-        if kind == "ok" or kind in _TROUBLE:
-            self._attempts.append((self._clock.now().mono, first_ms, kind in _TROUBLE))
+        bad = kind in _TROUBLE
+        if kind != "ok" and not bad:
+            return
+        self._attempts.append((self._clock.now().mono, first_ms, bad))
+        self._failed += bad
+        if first_ms is not None:
+            insort(self._spans, first_ms)
+        if len(self._attempts) > KEPT:
+            self._forget()
 
     @property
     def in_flight(self) -> int:
@@ -90,14 +101,19 @@ class LoadMonitor:
 
     def _measure(self, now: float) -> Measured:
         while self._attempts and self._attempts[0][0] < now - WINDOW_S:
-            self._attempts.popleft()
-        count = len(self._attempts)
+            self._forget()
+        count, spans = len(self._attempts), self._spans
         if not count:
             return Measured(self._flying)
-        spans = sorted([ms for _, ms, _ in self._attempts if ms is not None])
         p95 = spans[max(0, -(-len(spans) * 95 // 100) - 1)] if spans else None
-        failed = sum([bad for _, _, bad in self._attempts])
-        return Measured(self._flying, count, p95, failed / count)
+        return Measured(self._flying, count, p95, self._failed / count)
+
+    def _forget(self) -> None:
+        """The oldest attempt."""
+        _, first_ms, bad = self._attempts.popleft()
+        self._failed -= bad
+        if first_ms is not None:
+            del self._spans[bisect_left(self._spans, first_ms)]
 
 
 def _note(before: str, state: State) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, field
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from freeloader.clock import Instant
 from freeloader.core.policy.load import LoadRules
+from freeloader.gateway import load
 from freeloader.gateway.load import WINDOW_S, LoadMonitor
 
 
@@ -73,3 +78,38 @@ def test_each_change_of_level_is_one_event(caplog: pytest.LogCaptureFixture) -> 
     assert [row["state"] for row in told] == ["warning", "critical", "normal"]
     assert {row["event"] for row in told} == {"load.level"}
     assert "in flight" in told[0]["reason"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0, 40),
+            st.none() | st.floats(0, 60_000),
+            st.sampled_from(["ok", "their_fault", "overloaded", "spent"]),
+        ),
+        max_size=60,
+    )
+)
+def test_what_is_kept_in_order_is_what_looking_at_all_would_find(
+    told: list[tuple[float, float | None, str]],
+) -> None:
+    """Against a plain reckoning over the last minute's attempts, eight at most."""
+    clock = Watch()
+    monitor = LoadMonitor(clock)
+    every: list[tuple[float, float | None, bool]] = []
+    with patch.object(load, "KEPT", 8):
+        for pause, first_ms, kind in told:
+            clock.pass_(pause)
+            monitor.attempt(kind, first_ms)
+            if kind != "spent":
+                every.append((clock.now().mono, first_ms, kind != "ok"))
+            clock.pass_(0.5)
+            kept = [one for one in every[-8:] if one[0] >= clock.now().mono - load.WINDOW_S]
+            spans = sorted(ms for _, ms, _ in kept if ms is not None)
+            shown = monitor.shown()
+            assert shown["samples"] == len(kept)
+            if kept:
+                assert shown["errorRate"] == round(sum(bad for *_, bad in kept) / len(kept), 4)
+            wanted = spans[math.ceil(len(spans) * 0.95) - 1] if spans else None
+            assert shown["p95Ms"] == (None if wanted is None else round(wanted, 1))
