@@ -171,7 +171,7 @@ class Pacer:
             self._fluid.round()
         yield
         self._kinds, self._asked = kinds, None
-        self._shares.put(self._fluid.portions())
+        self._shares.put(self._fluid.portions(), {one.kind: one.share for one in kinds.asked})
 
     # ── over a restart ───────────────────────────────────────────────────────
 

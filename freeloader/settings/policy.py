@@ -164,8 +164,10 @@ class Routing(Section):
     strategy: Strategy = "balanced"
     max_wait_seconds: Annotated[Number, Field(ge=0, le=86_400)] = 5
     prefer_local: Switch | None = None
-    # Scarce free quotas are planned over their window: on, off, or strict (kept, even where
-    # that leaves a request unanswered that could do with less).
+    # Scarce free quotas are planned over their window. Where more is asked than all of them
+    # give, on leaves some requests out, so that those who need more, and more of those who
+    # take less, are served; but no money is spent for that, and of few requests a day only
+    # what harder ones need is kept. strict does it in any case, off at no time.
     pacing: Pacing = "on"
     cost_tolerance: Annotated[Number, Field(ge=1, le=1000)] | None = None
     # How multi-cast asks, wherever it is chosen; None: as its preset says.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 from math import cos, pi
+from typing import Any
 
 import pytest
 from houses import PlainSnapshot, deployment, profile
@@ -17,7 +18,7 @@ from freeloader.core.pacing import plan
 from freeloader.core.pacing.demand import PRIOR_PER_DAY, Demand
 from freeloader.core.policy import combine
 from freeloader.core.routing import kept
-from freeloader.money import Meters
+from freeloader.money import Meters, Price
 
 DAY, HOUR = 86400.0, 3600.0
 MIDNIGHT = 1_795_132_800.0  # 2026-11-20T00:00Z
@@ -262,20 +263,94 @@ def test_strict_keeps_it_even_where_that_refuses() -> None:
     assert winner(house, pacing="strict") is None
 
 
+DUE, BEHIND = 0.0, plan.FIRM + 0.1
+
+
 @pytest.mark.parametrize(
-    ("value", "left", "strict"),
+    ("value", "left", "facts", "on", "strict"),
     [
-        pytest.param(0.0, True, None, id="due, and the plan leaves this one to nobody"),
-        pytest.param(plan.FIRM + 0.1, False, "strong", id="behind others, and it is to be served"),
+        pytest.param(DUE, True, {"needed": 0.4}, None, None, id="harder ones need it"),
+        pytest.param(DUE, True, {"many": True}, None, None, id="of many, others make more of it"),
+        pytest.param(DUE, True, {}, "strong", None, id="of few, nobody needs more than this one"),
+        pytest.param(DUE, True, {"needed": 0.4, "lapses": True}, "strong", "strong",
+                     id="what is free would be lost"),
+        pytest.param(BEHIND, False, {"needed": 0.4, "many": True}, "strong", "strong",
+                     id="behind others, and it is to be served"),
+    ],
+)  # fmt: skip
+def test_what_the_plan_leaves_to_nobody_is_refused_for_others(
+    value: float, left: bool, facts: dict[str, Any], on: str | None, strict: str | None
+) -> None:
+    planned = KEPT._replace(value=value, kept=0.0, plain=value, left=left, **facts)
+    house = PlainSnapshot.of([STRONG], strains={STRONG.id: planned})
+    assert winner(house) == on
+    assert winner(house, pacing="strict") == strict
+    assert winner(house, pacing="off") == "strong"
+    assert winner(house, strategy="quality-first", gates=Gates()) == "strong"
+
+
+LEFT = KEPT._replace(value=DUE, kept=0.0, plain=DUE, left=True, needed=0.4, many=True)
+
+
+def test_who_is_asked_for_by_name_serves_though_others_need_it() -> None:
+    house = PlainSnapshot.of([STRONG], strains={STRONG.id: LEFT})
+    ask = routing.Ask(
+        profile(), combine([]), Resolution("named", "strong", frozenset({STRONG.id})), NOON
+    )
+    assert routing.decide(ask, house).winner is not None
+
+
+def test_what_is_kept_is_no_reason_to_spend_money() -> None:
+    """Where somebody who is paid could serve, the free quota does, however much it is needed;
+    ``strict`` is told to keep it."""
+    paid = deployment("paid", intelligence=9.5, tier="paid", price=Price(1, 1), free=False)
+    house = PlainSnapshot.of([STRONG, paid], strains={STRONG.id: LEFT})
+    assert winner(house) == "strong"
+    assert winner(house, pacing="strict") == "paid"
+    weak = PlainSnapshot.of([STRONG, WEAK, paid], strains={STRONG.id: LEFT})
+    assert winner(weak) == "weak"
+
+
+def test_of_what_is_left_out_the_words_tell_for_whom() -> None:
+    harder = kept.said(LEFT, NOON)
+    assert harder.reason == "kept: 6 of 20 left, needed for quality-first until 00:00 UTC"
+    more = kept.said(LEFT._replace(needed=0.0), NOON)
+    assert more.reason == (
+        "kept: 6 of 20 left until 00:00 UTC; more is asked than all free quotas give, "
+        "and others take less of it"
+    )
+    assert more.until == MIDNIGHT + DAY
+    whole = LEFT._replace(window=None, left=True, whole=lambda: LEFT._replace(left=None))
+    assert kept.said(whole, NOON) == harder
+    assert whole.refuses
+
+
+@pytest.mark.parametrize(
+    ("limit", "used", "lapses"),
+    [
+        (Limit("requests", 20, "1h", "rolling", "model"), 10, True),
+        (Limit("requests", 20, "1h", "rolling", "model"), 19, False),
+        (Limit("requests", 20, "1h", "refill", "model"), 10, True),
+        (Limit("requests", 20, "5h", "calendar", "model"), 10, True),
+        (BEST, 10, False),
+        (Limit("requests", 20, "1d", "rolling", "model"), 10, False),
+        (Limit("requests", 20, "7d", "refill", "model"), 0, False),
     ],
 )
-def test_strict_goes_by_the_plan_where_there_is_one(
-    value: float, left: bool, strict: str | None
-) -> None:
-    planned = KEPT._replace(value=value, kept=0.0, plain=value, left=left)
-    house = PlainSnapshot.of([STRONG], strains={STRONG.id: planned})
-    assert winner(house) == "strong"
-    assert winner(house, pacing="strict") == strict
+def test_what_comes_back_within_hours_lapses(limit: Limit, used: float, lapses: bool) -> None:
+    here = [window(limit, used)]
+    assert plan.strain(here, ONE, 9.0, 0.0, busy(900), NOON, 0.0).lapses is lapses
+    long = [*here, window(BEST, 0)]
+    assert not plan.strain(long, ONE, 9.0, 0.0, busy(900), NOON, 0.0).lapses
+
+
+def test_few_requests_a_day_are_not_left_out_for_each_other() -> None:
+    few, many = (
+        plan.strain([window(BEST, 0)], ONE, 9.0, 9.0, busy(count), NOON, 0.0)._replace(left=True)
+        for count in (300, 900)
+    )
+    assert (few.refuses, many.refuses) == (False, True)
+    assert few.refuses_strictly
 
 
 def test_of_several_that_are_kept_the_least_strained_serves() -> None:
@@ -284,10 +359,24 @@ def test_of_several_that_are_kept_the_least_strained_serves() -> None:
     assert winner(PlainSnapshot.of([STRONG, other], strains=strains)) == "other"
 
 
-@given(st.lists(st.floats(0, 2), min_size=1, max_size=90), st.sampled_from(["on", "strict"]))
-@settings(max_examples=40, deadline=None)
-def test_decide_and_explain_name_the_same(values: list[float], pacing: str) -> None:
-    every = [deployment(f"p{i}", intelligence=5 + i % 5) for i in range(len(values))]
-    strains = {d.id: KEPT._replace(value=v) for d, v in zip(every, values, strict=True)}
-    found = winner(PlainSnapshot.of(every, strains=strains), pacing=pacing)
-    assert found is not None or pacing == "strict"
+@given(
+    st.lists(st.tuples(st.floats(0, 2), st.booleans(), st.booleans()), min_size=1, max_size=90),
+    st.sampled_from(["on", "strict", "off"]),
+    st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_decide_and_explain_name_the_same(
+    found: list[tuple[float, bool, bool]], pacing: str, paid: bool
+) -> None:
+    """``winner`` compares; and nobody is refused where ``off``, or for a sum of money."""
+    every = [deployment(f"p{i}", intelligence=5 + i % 5) for i in range(len(found))]
+    strains = {
+        d.id: KEPT._replace(value=value, left=left, many=many)
+        for d, (value, left, many) in zip(every, found, strict=True)
+    }
+    some = [deployment("paid", tier="paid", price=Price(1, 1), free=False)] if paid else []
+    served = winner(PlainSnapshot.of([*every, *some], strains=strains), pacing=pacing)
+    assert served is not None or (pacing != "off" and not paid)
+    assert served != "paid" or pacing == "strict"
+    if pacing == "on" and not any(left and many for _, left, many in found):
+        assert served is not None

@@ -71,6 +71,16 @@ def test_the_wait_is_the_earliest_of_all_that_say_when() -> None:
     assert refused(late, soon, QUOTA).retry_after == pytest.approx(7)
 
 
+def test_what_is_kept_for_others_is_told_first_and_how_to_have_it() -> None:
+    full = Verdict("quota", "rate_limited", "10 of 10 a minute used", until=NOW + 7)
+    kept = Verdict("pacing", "quota_exhausted", "kept: 6 of 20 left, needed for quality-first")
+    error = refused(QUOTA, QUOTA, kept)
+    assert error.code == "quota_exhausted"
+    assert "p@1/m2: kept: 6 of 20 left, needed for quality-first (and 2 more)." in str(error)
+    assert "pacing: off" in str(error)
+    assert "pacing" not in str(refused(full, QUOTA))
+
+
 def test_the_next_step_is_the_smallest_change_and_who_makes_it() -> None:
     row = {"gate": "minSpeed", "refused": 1, "example": "p@1/m0: slow", "from": "settings"}
     every = [Candidate(deployment("p", "m0"), Verdict("minSpeed", GATE[1], "slow"))]

@@ -46,6 +46,12 @@ _SHORT, _LONG, _HOURS = 4, 43_200.0, (1, 3, 6, 9, 12, 18, 24)
 #: itself, a window that is three quarters full would seem spent, and a quarter of it
 #: would never be used: nothing is saved there by waiting.
 _SLIDING = 8
+#: What is free of a window up to this length lapses, if that is so much of it: it comes back
+#: whoever takes it, and would be as good as full without those that are left out.
+_LAPSING, _ROOM = 21_600.0, 0.1
+#: Requests of an average day from which on leaving some to nobody serves others: of few it is
+#: not known who comes, and each is somebody's only one.
+_ENOUGH = 500.0
 #: Strain that those who need ten points more put on a small window.
 _NEEDED = 0.45
 #: This share of all requests is many.
@@ -77,7 +83,10 @@ class Strain(NamedTuple):
     ``planned``: False where every window is far more than anybody asks for; ``plain``: what
     it were without shares, None: there are none yet. ``whole`` works all of it out where only
     ``value`` is told: of the many that a decision asks about most are asked nothing else.
-    ``left``: whether the plan leaves such a request to nobody; None: no plan says so."""
+    ``left``: whether the plan leaves such a request to nobody; None: no plan says so.
+    ``needed``: as ``kept``, though such a request may be due here. ``lapses``: what is free
+    here is lost within hours unless it is used. ``many``: so many are asked in a day that
+    leaving some to nobody serves others."""
 
     value: float
     kept: float
@@ -87,6 +96,9 @@ class Strain(NamedTuple):
     plain: float | None = None
     whole: Callable[[], Strain] | None = None
     left: bool | None = None
+    needed: float = 0.0
+    lapses: bool = False
+    many: bool = False
 
     @property
     def spares(self) -> bool:
@@ -95,10 +107,20 @@ class Strain(NamedTuple):
         return self.value > (0.0 if shared else ON_PLAN) or self.kept > HARDLY
 
     @property
-    def refused(self) -> bool:
-        """Whether ``strict`` refuses: a request that the plan leaves to nobody; where there is
-        no plan, ``firm``."""
-        return self.firm if self.left is None else self.left
+    def refuses(self) -> bool:
+        """Whether a request is refused here that the plan leaves to nobody: where others need
+        more or are many, and what is free does not lapse."""
+        if not self.left:
+            return False
+        full = self.full()
+        return (full.many or full.needed > HARDLY) and not full.lapses
+
+    @property
+    def refuses_strictly(self) -> bool:
+        """The same for whoever wants it ``strict``: also of few; without a plan, ``firm``."""
+        if self.left is None:
+            return self.firm
+        return self.left and not self.full().lapses
 
     @property
     def firm(self) -> bool:
@@ -107,7 +129,7 @@ class Strain(NamedTuple):
         return (full.value if full.plain is None else full.plain) >= FIRM
 
     def full(self) -> Strain:
-        return self if self.whole is None else self.whole()
+        return self if self.whole is None else self.whole()._replace(left=self.left)
 
 
 def strain(
@@ -124,7 +146,7 @@ def strain(
     ``ahead``: its strain by the shares of all (0: it is due), None: none are planned.
     """
     worst: Window | None = None
-    plain, scarce, left = 0.0, 0.0, 1.0
+    plain, scarce, left, lapses = 0.0, 0.0, 1.0, True
     for window in windows:
         amount = window.amount
         if window.kind == "concurrency" or amount <= 0:
@@ -142,6 +164,7 @@ def strain(
         if lag > plain or (plain == 0.0 and tight > scarce):
             plain, worst = lag, window
         left, scarce = min(left, coming), max(scarce, tight)
+        lapses = lapses and length <= _LAPSING and _free(window, now) >= _ROOM
     if worst is None:
         return Strain(UNKNOWN if ahead is None else ahead, 0.0, None, NOBODY, plain=ahead)
     if not scarce:
@@ -153,13 +176,22 @@ def strain(
         kept = gap * min(1.0, others.share / _MANY)
     if ahead is None:
         return Strain(plain + kept, kept, worst, others)
-    return Strain(ahead, kept if ahead else 0.0, worst, others, plain=plain + kept)
+    due = kept if ahead else 0.0
+    many = demand.rate * _DAY >= _ENOUGH
+    return Strain(
+        *(ahead, due, worst, others, True, plain + kept), needed=kept, lapses=lapses, many=many
+    )
+
+
+def _free(window: Window, now: float) -> float:
+    """The part of it that is neither used nor held, 0–1."""
+    return max(0.0, 1.0 - (window.counter.used(now) + window.held) / window.amount)
 
 
 def _lag(window: Window, demand: Demand, now: float) -> tuple[float, float]:
     """Lag, and the share of its period's demand that is still to come (1: no period)."""
     counter = window.counter
-    free = max(0.0, 1.0 - (counter.used(now) + window.held) / window.amount)
+    free = _free(window, now)
     if window.kind == "calendar":
         assert isinstance(counter, Calendared)
         span = counter.period(now)

@@ -17,8 +17,10 @@ from freeloader.core.pacing.fluid import Portion
 #: Requests that are due or served ahead, at most: more is forgotten.
 _MOST_DUE = 4.0
 #: Requests of a kind that are served in a row though the plan leaves some to nobody, and that
-#: are made up for afterwards, at most; so little that is left out is none.
-_IN_A_ROW, _HARDLY = 8.0, 0.02
+#: are made up for afterwards, at most; so little of a kind that is left out is none. And so much
+#: of all requests has to be left out, or none is: a plan is a guess, and where it just about
+#: suffices nobody is refused for it.
+_IN_A_ROW, _HARDLY, _SHORT = 8.0, 0.02, 0.05
 #: Strain of whoever is just not due, what one request ahead adds, and of who has no share.
 _AHEAD, _EACH, NO_SHARE = 0.1, 0.1, 1.0
 
@@ -26,7 +28,7 @@ _AHEAD, _EACH, NO_SHARE = 0.1, 0.1, 1.0
 class Shares:
     """Empty until a plan was made."""
 
-    __slots__ = ("_due", "_plan", "_room", "_served")
+    __slots__ = ("_due", "_plan", "_room", "_served", "_short")
 
     def __init__(self) -> None:
         self._plan: Mapping[Hashable, Mapping[str, Portion]] = {}
@@ -34,12 +36,18 @@ class Shares:
         #: By kind: what part of it the plan serves, and how many requests may be served now.
         self._served: dict[Hashable, float] = {}
         self._room: dict[Hashable, float] = {}
+        self._short = False
 
-    def put(self, plan: Mapping[Hashable, Mapping[str, Portion]]) -> None:
-        """A new plan. What is due to those who still have a share stays due."""
+    def put(
+        self, plan: Mapping[Hashable, Mapping[str, Portion]], asked: Mapping[Hashable, float]
+    ) -> None:
+        """A new plan, and how much of each kind is ``asked``. What is due to those who still
+        have a share stays due."""
         self._plan = {kind: _in_full(portions) for kind, portions in plan.items()}
         self._served = {kind: _whole(portions) for kind, portions in plan.items()}
         self._room = {kind: self._room.get(kind, _IN_A_ROW) for kind in plan}
+        out = sum(asked[kind] * (1.0 - part) for kind, part in self._served.items())
+        self._short = out >= _SHORT * sum(asked[kind] for kind in plan)
         self._due = {
             (kind, who): self._due.get((kind, who), 0.0)
             for kind, portions in self._plan.items()
@@ -55,7 +63,8 @@ class Shares:
     def leaves(self, kind: Hashable) -> bool:
         """Whether the plan leaves the next request of this kind to nobody: of those that came
         so many were served as it serves."""
-        return self._served.get(kind, 1.0) < 1.0 - _HARDLY and self._room[kind] < 1.0
+        part = self._served.get(kind, 1.0)
+        return self._short and part < 1.0 - _HARDLY and self._room[kind] < 1.0
 
     def taken(self, kind: Hashable, who: str) -> None:
         """A request of this kind is served by ``who``, whether it was due to it or not."""

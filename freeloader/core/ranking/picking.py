@@ -27,7 +27,8 @@ class Soft(NamedTuple):
     a free quota must not spend money); so it serves before anybody who can be billed,
     and of several the one of least ``strain``, the first in the order of those alike.
     ``why`` makes the verdict's words where they are shown: most never are. ``hard`` says, where
-    it is asked, if who wants ``strict`` pacing is refused rather than served by it.
+    it is asked, if a conversation leaves for it; ``refuses``, if it is to refuse rather than
+    put back, where that is allowed.
     """
 
     verdict: Verdict
@@ -35,10 +36,11 @@ class Soft(NamedTuple):
     strain: float = 0.0
     why: Callable[[], Verdict] | None = None
     hard: Callable[[], bool] | None = None
+    refuses: bool = False
 
     @property
     def firm(self) -> bool:
-        return self.hard is not None and self.hard()
+        return self.refuses or (self.hard is not None and self.hard())
 
     def told(self) -> Soft:
         """With its verdict in words."""

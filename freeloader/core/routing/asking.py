@@ -69,6 +69,11 @@ class Candidate(NamedTuple):
     #: It can be billed, and its account's free allowance covered it when it was chosen.
     covered: bool = False
 
+    @property
+    def free(self) -> bool:
+        """It costs nothing, as far as is known."""
+        return self.covered or not self.deployment.billable
+
 
 #: Makes one of all its parts: ``explain`` makes ten thousand, in half of the time.
 candidate_of = partial(tuple.__new__, Candidate)

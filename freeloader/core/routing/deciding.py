@@ -61,13 +61,22 @@ def passing_of(candidate: Candidate, snapshot: Snapshot) -> Passing:
 
 def decide(ask: Ask, snapshot: Snapshot) -> Decision:
     """The best candidate that may serve, found without looking at more than needed."""
+    found = _decided(ask, snapshot, reserve=True)
+    counts, winner = found.counts, found.winner
+    spends = winner is not None and not winner.free
+    if not (spends and counts and "pacing" in counts) or ask.policy.pacing == "strict":
+        return found
+    return _decided(ask, snapshot, reserve=False)  # what is kept is no reason to spend money
+
+
+def _decided(ask: Ask, snapshot: Snapshot, *, reserve: bool) -> Decision:
     pick = Pick(ask.policy, ask.profile)
     passing: list[Candidate] = []
     refused: list[Candidate] = []
     counts: dict[str, int] = {}
     outputs: dict[str, int | None] = {}
     looked = 0
-    for candidate in judged(ask, snapshot, pick):
+    for candidate in judged(ask, snapshot, pick, reserve=reserve):
         verdict = candidate.verdict
         if verdict is None:
             pick.offer(passing_of(candidate, snapshot))
@@ -100,10 +109,19 @@ def explain(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
 
     Who would be put back is asked until the winner is certain, as in deciding.
     """
+    found = _explained(ask, snapshot, reserve=True)
+    first = found[0] if found else None
+    if first is None or first.verdict is not None or first.free:
+        return found
+    kept = any(c.verdict is not None and c.verdict.gate == "pacing" for c in found)
+    return _explained(ask, snapshot, reserve=False) if kept else found
+
+
+def _explained(ask: Ask, snapshot: Snapshot, *, reserve: bool) -> tuple[Candidate, ...]:
     serving: list[Candidate] = []
     refused: list[Candidate] = []
     pick = Pick(ask.policy, ask.profile)
-    for candidate in judged(ask, snapshot, pick):
+    for candidate in judged(ask, snapshot, pick, reserve=reserve):
         if candidate.verdict is None:
             serving.append(candidate)
             if not pick.certain:
@@ -114,6 +132,7 @@ def explain(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
     if taken is None:
         return tuple(refused)
     first = next(c for c in serving if c.deployment is taken.deployment)
+    first = first._replace(covered=taken.covered)
     if ask.stay is not None:
         first = _staying(ask, snapshot, first)
     return (first, *(c for c in serving if c.deployment is not first.deployment), *refused)
@@ -121,7 +140,8 @@ def explain(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
 
 def refusals(ask: Ask, snapshot: Snapshot) -> tuple[Candidate, ...]:
     """Every refused candidate: what an error needs to say, computed only then."""
-    return tuple(c for c in judged(ask, snapshot) if c.verdict is not None)
+    every = judged(ask, snapshot, reserve=True)
+    return tuple(c for c in every if c.verdict is not None)
 
 
 def scored(candidate: Candidate, ask: Ask, snapshot: Snapshot, *, terms: bool = True) -> Candidate:

@@ -65,13 +65,16 @@ def judge(ask: Ask, snapshot: Snapshot) -> Callable[[Deployment], Verdict | None
     return refusal
 
 
-def judged(ask: Ask, snapshot: Snapshot, pick: Pick | None = None) -> Iterator[Candidate]:
+def judged(
+    ask: Ask, snapshot: Snapshot, pick: Pick | None = None, *, reserve: bool = False
+) -> Iterator[Candidate]:
     """Every candidate in the strategy's order, with its verdict: what deciding walks along.
 
-    Once the ``pick`` is certain nobody asks any more who is put back.
+    Once the ``pick`` is certain nobody asks any more who is put back. ``reserve``: what is
+    kept for those who need more refuses, where any model may serve.
     """
     limits = steps.forbidden(ask.policy, ask.profile, snapshot.health)
-    return map(judging(ask, snapshot, limits, pick), in_order(ask, snapshot))
+    return map(judging(ask, snapshot, limits, pick, reserve=reserve), in_order(ask, snapshot))
 
 
 def judging(
@@ -79,11 +82,14 @@ def judging(
     snapshot: Snapshot,
     limits: Sequence[steps.Step],
     pick: Pick | None = None,
+    *,
+    reserve: bool = False,
 ) -> Callable[[Deployment], Candidate]:
     """What makes a candidate of a deployment: verdict, lowered bound, and who is put back."""
     refusal, avoid = judge(ask, snapshot), ask.avoid or {}
     put_back = soft.reasons(ask.profile, ask.policy, snapshot, ask.now)
-    firm = ask.policy.pacing == "strict"  # then a reason of pacing can refuse
+    strict = ask.policy.pacing == "strict"
+    refusing = strict or (reserve and ask.resolution.kind == "auto")
 
     def judged_one(deployment: Deployment) -> Candidate:
         verdict, output = refusal(deployment), None
@@ -92,9 +98,13 @@ def judging(
         for limit in limits:
             verdict = limit(deployment, verdict)
         spared = None
-        if verdict is None and put_back is not None and (firm or pick is None or not pick.certain):
+        if (
+            verdict is None
+            and put_back is not None
+            and (strict or pick is None or not pick.certain)
+        ):
             spared = put_back(deployment)
-        if firm and spared is not None and spared.firm:
+        if refusing and spared is not None and spared.refuses:
             verdict, spared = spared.told().verdict, None
         return candidate_of(
             (deployment, verdict, (), 0.0, None, spared, output, False, "", "", False)

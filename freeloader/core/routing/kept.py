@@ -31,13 +31,15 @@ def said(found: Strain, now: float) -> Verdict:
     end = "" if until is None else f" until {_clock(until, now)}"
     have = f"kept: {left:,.0f} of {window.amount:,} {_unit(window)}left"
     reason = f"{have}, needed for {_whom(found)}{end}"
-    if found.kept <= HARDLY and not (found.kept and found.wanted.label):
+    if found.left and not found.needed > HARDLY:
+        reason = f"{have}{end}; more is asked than all free quotas give, and others take less of it"
+    elif not found.left and found.kept <= HARDLY and not (found.kept and found.wanted.label):
         reason = f"{have}{end}, and others have more to spare"
     return Verdict("pacing", "quota_exhausted", reason, until)
 
 
 def _whom(found: Strain) -> str:
-    label = found.wanted.label if found.kept else ""
+    label = found.wanted.label if found.kept or found.needed else ""
     if not label:
         return "harder requests"
     if label in _STRATEGIES:

@@ -80,9 +80,12 @@ def _paced(profile: Profile, policy: Policy, snapshot: Snapshot, now: float) -> 
 
     def ask(deployment: Deployment) -> Soft | None:
         found = strain(deployment, expected, need, now)
-        if found is None or not (found.spares or (strict and found.left)):
+        if found is None or not (found.spares or found.left):
+            return None
+        refuses = found.refuses_strictly if strict else found.refuses
+        if not (found.spares or refuses):
             return None
         why = partial(kept.said, found, now)
-        return Soft(_KEPT, True, found.value, why, lambda: found.refused if strict else found.firm)
+        return Soft(_KEPT, True, found.value, why, lambda: found.firm, refuses)
 
     return ask

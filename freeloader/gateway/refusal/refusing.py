@@ -107,11 +107,22 @@ def _starting(some: Sequence[Candidate], now: float, details: dict[str, Any]) ->
 
 def _quota(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> FreeloaderError:
     wait = earliest(some, now)
+    some = sorted(some, key=lambda c: not _paced(c))  # what is kept is the most telling
+    message = f"No quota is free right now: {why(some)} See `xswarm free` for every window."
+    if _paced(some[0]):
+        message += (
+            " `pacing: off`, in the request or as routing.pacing in the settings, serves "
+            "whoever comes first instead."
+        )
     return QuotaExhausted(
-        f"No quota is free right now: {why(some)} See `xswarm free` for every window.",
+        message,
         retry_after=60.0 if wait is None else max(1.0, wait),
         details=details,
     )
+
+
+def _paced(candidate: Candidate) -> bool:
+    return candidate.verdict is not None and candidate.verdict.gate == "pacing"
 
 
 def _ledger(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> FreeloaderError:
