@@ -14,7 +14,7 @@ import logging
 import socket
 from contextlib import suppress
 
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
@@ -196,7 +196,10 @@ class Runner(web.AppRunner):
             # aiohttp itself answers others before any door, and repeats what they said.
             if request.headers.get("Expect", _CONTINUE).lower() != _CONTINUE:
                 return error_response(_UNEXPECTED)
-            return await answer(request)
+            try:
+                return await answer(request)
+            except ClientConnectionResetError:
+                return error_response(_UNEXPECTED)  # to nobody: it left before it was asked on
 
         made = Server(
             expecting,

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import httpx
+import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from freeloader.child.inside import tap
+from freeloader.child.inside.door import meta
 from freeloader.child.inside.tap import Wire, attach
 
 
@@ -47,3 +51,40 @@ def test_the_same_where_an_adapter_blocks() -> None:
         assert (wire.calls, wire.status) == (0, None)
         client.post("http://provider.example/v1", json={})
         assert (wire.calls, wire.status) == (1, 200)
+
+
+WORD = {"choices": [{"index": 0, "delta": {"content": 'hi "usage": {'}}]}
+USED = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
+BOTH = {"usage": {"prompt_tokens": 3, "completion_tokens": 2}, **WORD}
+BOTH_BACKWARDS = {**WORD, "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
+EMPTY = {"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "stop"}]}
+
+
+@pytest.mark.parametrize(
+    ("chunks", "believed"),
+    [
+        ([WORD, WORD, USED], True), ([WORD, USED, EMPTY], True), ([WORD, BOTH], True),
+        ([BOTH_BACKWARDS, BOTH_BACKWARDS], True), ([BOTH, BOTH, EMPTY], True),
+        ([USED, WORD], False), ([WORD, USED, WORD], False), ([USED, WORD, EMPTY], False),
+        ([USED, WORD, USED], True), ([WORD, EMPTY], False),
+    ],
+)  # fmt: skip
+@given(cut=st.integers(1, 400))
+@settings(max_examples=40)
+def test_r6_usage_that_was_told_before_the_end_is_not_the_whole(
+    chunks: list[dict[str, object]], believed: bool, cut: int
+) -> None:
+    """However the bytes come."""
+    wire = Wire()
+    wire.begin(200, {"content-type": "text/event-stream"})
+    raw = b"".join(b"data: " + orjson.dumps(chunk) + b"\n\n" for chunk in chunks)
+    for at in range(0, len(raw), cut):
+        wire.feed(raw[at : at + cut])
+    assert meta(wire)["usage"] is believed
+
+
+def test_r6_a_whole_answer_may_tell_its_usage_first() -> None:
+    wire = Wire()
+    wire.begin(200, {"content-type": "application/json"})
+    wire.feed(orjson.dumps({**USED, "choices": [{"message": {"content": "hi"}}]}))
+    assert meta(wire)["usage"] is True

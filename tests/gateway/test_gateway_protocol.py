@@ -60,6 +60,20 @@ async def test_h3_an_expectation_that_nobody_knows_is_not_repeated(house: House)
     assert b" 200 " in await house.raw(polite)
 
 
+async def test_h3_who_leaves_before_it_is_asked_to_go_on_is_no_error(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert house.running is not None
+    for _ in range(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+        writer.write(GOOD + b"Expect: 100-continue\r\nContent-Length: 9\r\n\r\n")
+        await writer.drain()
+        writer.transport.abort()
+        del reader
+    assert (await house.get("/v1/models", CLIENT))[0] == 200
+    assert "failed inside" not in caplog.text
+
+
 @pytest.fixture
 async def hasty(house: House):
     """The front with a fifth of a second for a head, and little more for who reads nothing."""

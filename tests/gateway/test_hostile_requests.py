@@ -238,6 +238,21 @@ async def test_h8_a_header_forges_no_line_of_the_log(
     assert "broken" not in caplog.text
 
 
+@pytest.mark.parametrize("name", ["Via", "Cookie", "X-Forwarded-For", "X-Freeloader-Session",
+                                  "X-Request-Id", "Accept", "traceparent"])  # fmt: skip
+async def test_h3_a_header_that_comes_twice_breaks_nothing(house: House, name: str) -> None:
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    head += b"Authorization: Bearer " + CLIENT.encode() + b"\r\nContent-Type: application/json\r\n"
+    for pair in ((name, name), (name, name.upper())):
+        twice = "".join(f"{one}: {number}\r\n" for number, one in enumerate(pair)).encode()
+        found, _ = await statuses(
+            house, head + twice + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+        )
+        assert found == [200]
+        assert house.pipeline.profiles[-1].headers.get(name.lower(), "1") == "1"
+        assert "authorization" not in house.pipeline.profiles[-1].headers
+
+
 # ── H9: too much of it ───────────────────────────────────────────────────────────
 
 

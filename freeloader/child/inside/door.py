@@ -164,7 +164,8 @@ def meta(wire: Wire, unexplained: bool = False) -> dict[str, Any]:
     if wire.transport is not None:
         found |= {"transport": wire.transport, "connected": wire.connected}
     told = wire.told() if wire.usage else None
-    believed = wire.usage and not (told is not None and told.contrary)
+    # What it told before it had said everything is not the whole of it.
+    believed = wire.usage and not wire.spoke and not (told is not None and told.contrary)
     found |= {"usage": believed, "finish": wire.finished, "done": wire.done}
     if told is not None:
         found["rawUsage"] = told.best

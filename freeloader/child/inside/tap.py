@@ -38,6 +38,10 @@ _FINISH = re.compile(
     rb'(?<!\\)"(?:finish_reason|finishReason|stop_reason|stopReason|done_reason)"\s*:\s*"'
     rb'|(?<!\\)"done"\s*:\s*true|"message[-_](?:end|stop)"'
 )
+#: A word of the answer, in the way of most providers.
+_SPOKEN = re.compile(
+    rb'(?<!\\)"(?:content|reasoning_content|reasoning|refusal|text|arguments)"\s*:\s*"[^"]'
+)
 _ERROR = re.compile(rb'(?<!\\)"error"\s*:\s*[{"]')
 #: Kinds of answer in which the marks below can be seen; binary event streams hide them.
 _READABLE = ("json", "text/")
@@ -53,8 +57,9 @@ class Wire:
     """What is known of one request's way to its provider and back. All of it is bounded."""
 
     __slots__ = (
-        "body", "calls", "code", "connect_seconds", "connected", "done", "error_class", "failed",
-        "finish", "headers", "message", "opaque", "status", "tail", "transport", "usage",
+        "body", "calls", "code", "connect_seconds", "connected", "done", "ended", "error_class",
+        "failed", "finish", "headers", "message", "opaque", "spoke", "status", "streams", "tail",
+        "transport", "usage",
     )  # fmt: skip
 
     def __init__(self, connect_seconds: float | None = None) -> None:
@@ -66,6 +71,10 @@ class Wire:
         self.body = b""
         self.tail = b""
         self.usage = False
+        #: It said something after it had told its usage: that was not all, then.
+        self.spoke = False
+        self.ended = False  # the event in which the usage was told
+        self.streams = False
         self.finish = False
         self.done = False
         self.failed = False
@@ -80,8 +89,9 @@ class Wire:
         self.connected, self.transport = True, None
         self.status, self.headers = status, bounded_headers(headers)
         self.body = self.tail = b""
-        self.usage = self.finish = self.done = False
+        self.usage = self.finish = self.done = self.spoke = self.ended = False
         kind = self.headers.get("content-type", "")
+        self.streams = "event-stream" in kind
         self.opaque = not any(word in kind for word in _READABLE)
 
     @property
@@ -92,12 +102,30 @@ class Wire:
     def feed(self, chunk: bytes) -> None:
         """A piece of the answer's decoded body."""
         seam = self.tail[-_OVERLAP:] + chunk
-        self.usage = self.usage or _USAGE.search(seam) is not None
+        self._look_for_usage(seam, chunk)
         self.finish = self.finish or _FINISH.search(seam) is not None
         self.done = self.done or b"[DONE]" in seam
         if len(self.body) < BODY_BYTES:
             self.body += chunk[: BODY_BYTES - len(self.body)]
         self.tail = (self.tail + chunk)[-_TAIL_BYTES:]
+
+    def _look_for_usage(self, seam: bytes, chunk: bytes) -> None:
+        """Whether it came, and in a later event a word of the answer."""
+        ends = [match.end() for match in _USAGE.finditer(seam)]
+        if not self.streams or ends:
+            self.usage = self.usage or bool(ends)
+            after = seam.find(b"\n", ends[-1]) if ends and self.streams else -1
+            self.spoke = False
+        elif not self.usage or self.spoke or self.done:
+            return
+        elif self.ended:  # of what was there before, only the event that goes on
+            after = seam.rfind(b"\n", 0, len(seam) - len(chunk)) + 1
+        else:
+            after = seam.find(b"\n", len(seam) - len(chunk))
+        self.ended = after >= 0
+        if self.ended:  # what comes behind the end is nothing
+            end = seam.find(b"[DONE]", after)
+            self.spoke = _SPOKEN.search(seam, after, end if end >= 0 else len(seam)) is not None
 
     def broke(self, error: BaseException) -> None:
         """The call failed below HTTP."""

@@ -96,7 +96,10 @@ def seen_headers(headers: Mapping[str, str]) -> dict[str, str]:
     values: Collection[str] = headers.values()
     if max(map(len, values), default=0) > _HEADER_MAX:
         values = [value[:_HEADER_MAX] for value in values]
-    seen = dict(zip(map(str.lower, headers), values, strict=True))
+    names: Collection[str] = headers.keys()
+    if len(names) < len(values):  # several of one name, of which the last one counts
+        names = [name for name, _ in headers.items()]
+    seen = dict(zip(map(str.lower, names), values, strict=True))
     for name in _CREDENTIALS & seen.keys():
         del seen[name]
     return seen
