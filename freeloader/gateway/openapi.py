@@ -87,7 +87,9 @@ def _responses(route: Route) -> dict[str, Any]:
     content = {kind: {"schema": {"type": "string"}} for kind in route.media}
     content = content or _json(route.answer or "#Object")
     if route.tag == "inference" and route.path != "/v1/router/debug":
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        # No type: some readers mean each event by it, others all of them as one text.
+        said = "Server-sent events: each is a chunk as JSON, the last one [DONE]."
+        content["text/event-stream"] = {"schema": {"description": said}}
     out: dict[str, Any] = {good: {"description": "Done", "content": content}}
     errors = dict(_ERRORS)
     if route.access == PUBLIC:
