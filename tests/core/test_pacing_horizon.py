@@ -127,6 +127,28 @@ def test_what_is_lost_within_hours_costs_nothing_and_what_lasts_what_it_is_worth
     assert programme.cells[0].worth > 1.5 * max(daily, bucket)  # it is served, at that price
 
 
+@given(st.integers(1, 200), st.sampled_from([0.0, 5.0, 8.5]))
+@settings(max_examples=30, deadline=None)
+def test_a_large_request_is_worth_as_much_and_costs_no_more_than_it_is_worth(
+    times: int, need: float
+) -> None:
+    """It takes more of what is short: that is what its claims say."""
+    limit = Limit("tokens", 50_000, "1d", "refill", "model")
+    windows = [quota.window_for(limit, f"w{i}", NOON) for i in range(2)]
+    sizes = [Meters(requests=1, input=600, output=200),
+             Meters(requests=1, input=600 * times, output=200 * times)]  # fmt: skip
+    question = [
+        (Asked((0, i), 0.5, need, size.input, size.output),
+         [Taker(w.key, [(w, quota.need(limit, size))]) for w in windows])
+        for i, size in enumerate(sizes)
+    ]  # fmt: skip
+    programme = laid(question, Demand(), NOON)
+    small, large = programme.cells[:2]
+    assert small.worth == large.worth
+    assert all(offer.cost < large.worth for offer in (*small.offers, *large.offers))
+    assert large.offers[0].claims[0][1] == pytest.approx(times * small.offers[0].claims[0][1])
+
+
 def asked(programme: Programme, block: int) -> float:
     return [one.asked for one in programme.cells][block]
 

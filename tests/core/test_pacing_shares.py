@@ -64,6 +64,15 @@ def test_however_many_share_a_kind_each_has_its_share() -> None:
     assert all(one.share == pytest.approx(0.005) for one in found.portions()["k"].values())
 
 
+def test_of_many_who_get_next_to_nothing_none_has_a_share_and_as_much_is_served() -> None:
+    """Sixty times a three-hundredth of the greatest is a sixth of it."""
+    few = [Offer(f"w{i}", 0.096, []) for i in range(60)]
+    fluid = solved(Programme((), [], [Cell("k", 10.0, 1.0, [Offer("a", 0.0, []), *few], True)]))
+    found = fluid.portions()["k"]
+    assert {who for who, one in found.items() if one.share} == {"a"}
+    assert found["a"].share == pytest.approx(1.0)
+
+
 def test_of_what_is_short_the_worthier_are_served() -> None:
     cheap = cell("cheap", 100, 1.0, one=(0, 1.0))
     dear = cell("dear", 100, 3.0, one=(0, 1.0))

@@ -28,7 +28,7 @@ _STEP, _STRIDE = 0.8 / SHARPNESS, 2.0
 #: Above this no price goes, and here it begins. Worth is 3 and more, mostly less than 6.
 _MOST, _FIRST, _DEAREST = 10.0, 0.1, 50.0
 #: Less of a share than this part of the greatest is none.
-_NONE = 0.03
+_NONE = 0.005
 #: Requests that are as good as none.
 _TINY = 1e-4
 
@@ -114,9 +114,11 @@ class Fluid:
                 continue
             weights, whole = _weights(cell, self._prices)
             least = _NONE * max(weights, default=0.0)
+            kept = sum(weight for weight in weights if weight >= least)
+            part = sum(weights) / whole / kept if kept else 0.0  # as much is served without them
             out[cell.kind] = {
                 offer.who: Portion(
-                    weight / whole if weight >= least else 0.0,
+                    weight * part if weight >= least else 0.0,
                     _cost(offer, self._prices) / cell.worth,
                 )
                 for weight, offer in zip(weights, cell.offers, strict=True)

@@ -32,9 +32,10 @@ _KEEP, _SPEND = 0.5, 0.3
 #: From so many times what was to come on, either way, it is quite unlike; at most so many
 #: times; and by how much the blocks are taken to be so too.
 _UNLIKE, _UNLIKE_MOST, _LASTING = 1.5, 4.0, (0.9, 0.7, 0.4, 0.2)
-#: Serving a request is worth so many times what it costs at least in the long run, and for
-#: so much need once more.
-_WORTH, _NEED = 2.0, 3.0
+#: What serving a request is worth, small or large, where what the mean one costs in the long
+#: run is 1; and for so much need once more. Less for need, and more are served of all, but
+#: strong quota goes to many that could do without.
+_WORTH, _NEED = 2.0, 2.0
 
 
 def programme(
@@ -94,10 +95,12 @@ def _edges(now: float) -> list[float]:
 
 
 def _priced(need: float, takers: Sequence[Taker], worth: Worth) -> tuple[float, list[float]]:
-    """What serving such a request is worth, and what it costs each to use what lasts."""
-    least = min((worth.cost(taker) for taker in takers), default=0.0)
-    costs = [worth.cost(taker, _lasts) for taker in takers]
-    return (_WORTH + need / _NEED) * max(1.0, least), costs
+    """What serving such a request is worth, and what it costs each to use what lasts: of a
+    large request as many times the least, so that none costs more than it is worth only for
+    its size. That it takes more of what is short is the programme's."""
+    least = max(1.0, min((worth.cost(taker) for taker in takers), default=0.0))
+    costs = [worth.cost(taker, _lasts) / least for taker in takers]
+    return _WORTH + need / _NEED, costs
 
 
 def _lasts(window: Window) -> bool:
