@@ -84,7 +84,10 @@ def check_load(patient: Patient) -> Iterator[Finding]:
     load = health.get("load") if health is not None else None
     if isinstance(load, Mapping) and load.get("state", "normal") != "normal":
         found = f"{load['state']} since {load.get('since')}: {load.get('reason')}"
-        remedy = "fewer requests at once; xswarm config get load_monitoring"
+        fewer = "xswarm decisions shows what failed, and why"
+        if "failed" not in str(load.get("reason")):
+            fewer = "fewer requests at once"
+        remedy = f"{fewer}; xswarm config get load_monitoring"
         yield Finding("load", WARN, found, remedy)
 
 

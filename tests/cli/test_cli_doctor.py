@@ -278,8 +278,14 @@ def test_load(home, daemon):
     assert states(home, running_checks.check_load) == []
     load = {"state": "high", "since": "2026-11-20T00:00:00Z", "reason": "60 requests in flight"}
     daemon.on("GET", "/v1/health", {"load": load})
-    [(state, what, _)] = found(home, running_checks.check_load)
+    [(state, what, remedy)] = found(home, running_checks.check_load)
     assert (state, "60 requests" in what) == ("warn", True)
+    assert "fewer requests at once" in remedy
+    failing = {**load, "reason": "22% of attempts failed"}
+    daemon.on("GET", "/v1/health", {"load": failing})
+    [(_, _, remedy)] = found(home, running_checks.check_load)
+    assert "xswarm decisions" in remedy
+    assert "fewer" not in remedy
 
 
 def test_limits_of_the_daemons_process(home, daemon):

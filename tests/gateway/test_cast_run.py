@@ -144,6 +144,20 @@ async def test_a_member_that_failed_gets_a_successor_elsewhere() -> None:
     assert states(run) == {"a": "won", "b": "failed", "c": "answered", "d": "answered"}
 
 
+async def test_the_quota_used_is_that_of_the_members_which_have_one() -> None:
+    """Whoever wins: the paid one without limits (``P``), or one of the free."""
+    for free, won in ((A, "p"), (D, "d")):
+        intelligence = 9.0 if won == "p" else 1.0
+        paid = deployment("p", "m", tier="paid", price=PAID, intelligence=intelligence)
+        one = house({free.id: says("a"), paid.id: says("p")}, free, paid)
+        run = one.begin(level=asked("all", targets=2))
+        await finished(run)
+        assert states(run)[won] == "won"
+        told = run.accounting()
+        assert (told["tokensIn"], told["tokensOut"]) == (20, 10)
+        assert told["quotaUsed"] == {"requests": 1, "input": 10, "output": 5}
+
+
 # ── fewer than asked for, and nobody ─────────────────────────────────────────
 
 

@@ -99,6 +99,10 @@ def test_the_next_step_is_the_smallest_change_and_who_makes_it() -> None:
     assert "noTraining is set by the settings (xswarm config set" in by_two
     assert "NAME VALUE) and the key, and a request cannot loosen it" in by_two
     assert "choose another one" in message({"minSpeed": 3.5}, minSpeed="preset")
+    # Nobody is told to leave out what they did not ask for.
+    private = message({"localOnly": False}, localOnly="privacy")
+    assert "Next: ask a local model, or add a local server; localOnly is set by" in private
+    assert "leave out localOnly" in message({"localOnly": False})
     stuck = refusal.refused(every, "auto", NOW)
     assert stuck.details["gates"][0]["refused"] == 1
     assert "add an account" in stuck.message

@@ -14,8 +14,9 @@ from freeloader.gateway.cast import answering
 from freeloader.gateway.cast.member import Member
 from freeloader.gateway.cast.standing import Standing
 from freeloader.gateway.running.so_far import SoFar
-from freeloader.gateway.running.telling import Telling
+from freeloader.gateway.running.telling import Telling, counts_in_a_quota
 from freeloader.gateway.tools import Tools
+from freeloader.money import Meters
 from freeloader.store.rows import DecisionRow
 
 
@@ -59,6 +60,14 @@ class CastTelling(Telling):
 
     def free(self) -> bool:
         return not any(member.candidate.deployment.billable for member in self._standing.members)
+
+    def quota_used(self, used: Meters) -> Meters:
+        """Each member by itself, and the judge: some of them may be billed, and others free."""
+        if self._so_far.settled is None:
+            return Meters()
+        sent = self._standing.assembly.sent(self._standing.members)
+        counted = [one for one in sent if counts_in_a_quota(one.candidate.deployment)]
+        return sum((one.settled.used for one in counted if one.settled is not None), Meters())
 
     def row(self, status: str, error: FreeloaderError | None) -> DecisionRow:
         """The journal keeps who said it, never what was said."""

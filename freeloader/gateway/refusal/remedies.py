@@ -32,6 +32,9 @@ _REMEDY = {
     "noTraining": "leave out noTraining, or add an account that does not train on data",
 }
 
+#: What a request can do about a gate that it cannot leave out, because somebody else set it.
+_FIRM = {"localOnly": "ask a local model, or add a local server"}
+
 
 def remedy(report: Report) -> str:
     """What to do next: the smallest change of gates, and who has to make it."""
@@ -39,7 +42,10 @@ def remedy(report: Report) -> str:
     if best is None:
         gate = report.rows[0]["gate"]
         return _REMEDY.get(gate, f"relax {gate}, or add an account that passes it")
-    steps = " and ".join(_step(gate, value) for gate, value in best.changes.items())
+    steps = " and ".join(
+        _FIRM.get(gate, _step(gate, value)) if gate in best.set_by else _step(gate, value)
+        for gate, value in best.changes.items()
+    )
     if not best.set_by:
         return steps
     by: dict[str, list[str]] = {}

@@ -9,6 +9,7 @@ from operator import is_not
 from typing import Any
 
 from freeloader.core import explain
+from freeloader.core.model import Deployment
 from freeloader.errors import FreeloaderError
 from freeloader.gateway import guarding
 from freeloader.gateway.running.so_far import SoFar
@@ -107,7 +108,7 @@ class Telling:
             "tokensOut": used.output,
             "costUsd": known_usd(self._so_far.plan.spent_pico, self._so_far.plan.unpriced),
             "latencyMs": round(elapsed * 1000),
-            "quotaUsed": used.as_dict() if self.counts_in_a_quota() else {},
+            "quotaUsed": self.quota_used(used).as_dict(),
             "estimated": settled is None or settled.basis != "reported",
             "savings": self.savings(),
         }
@@ -161,10 +162,11 @@ class Telling:
         """True where nothing that was asked can be billed."""
         return self._so_far.chosen is not None and not self._so_far.chosen.deployment.billable
 
-    def counts_in_a_quota(self) -> bool:
-        """What is free has one, known or not; what is billed where a limit or a gift is known."""
+    def quota_used(self, used: Meters) -> Meters:
+        """What of ``used``, which is all of it, counts in a quota."""
         chosen = self._so_far.chosen
-        return chosen is not None and (self.free() or bool(chosen.deployment.limits))
+        counts = chosen is not None and counts_in_a_quota(chosen.deployment)
+        return used if counts else Meters()
 
     def row(self, status: str, error: FreeloaderError | None) -> DecisionRow:
         """The decision as the journal keeps it."""
@@ -202,6 +204,11 @@ class Telling:
                 "catalog": self._tools.rules.catalog_version(),
             },
         )
+
+
+def counts_in_a_quota(deployment: Deployment) -> bool:
+    """What is free has one, known or not; what is billed where a limit or a gift is known."""
+    return not deployment.billable or bool(deployment.limits)
 
 
 def _header_safe(text: str) -> str:
