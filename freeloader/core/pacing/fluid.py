@@ -25,7 +25,7 @@ SHARPNESS = 60.0
 #: How far a round goes: this part of what would set one supply right were it alone and the
 #: worth one, for others move too; and at most, in logarithms of what is asked to what is there.
 _STEP, _STRIDE = 0.8 / SHARPNESS, 2.0
-#: Above this no price goes, and here it begins. Worth is 3 and more, mostly less than 6.
+#: Above this no price goes, and here it begins. Worth is 2 and more, less than 9.
 _MOST, _FIRST, _DEAREST = 10.0, 0.1, 50.0
 #: Less of a share than this part of the greatest is none.
 _NONE = 0.005

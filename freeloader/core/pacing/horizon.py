@@ -35,7 +35,7 @@ _UNLIKE, _UNLIKE_MOST, _LASTING = 1.5, 4.0, (0.9, 0.7, 0.4, 0.2)
 #: What serving a request is worth, small or large, where what the mean one costs in the long
 #: run is 1; and for so much need once more. Less for need, and more are served of all, but
 #: strong quota goes to many that could do without.
-_WORTH, _NEED = 2.0, 2.0
+_WORTH, _NEED = 2.0, 1.5
 
 
 def programme(

@@ -20,7 +20,7 @@ _MOST_DUE = 4.0
 #: are made up for afterwards, at most; so little of a kind that is left out is none. And so much
 #: of all requests has to be left out, or none is: a plan is a guess, and where it just about
 #: suffices nobody is refused for it.
-_IN_A_ROW, _HARDLY, _SHORT = 8.0, 0.02, 0.05
+_IN_A_ROW, _HARDLY, _SHORT = 8.0, 0.02, 0.08
 #: Strain of whoever is just not due, what one request ahead adds, and of who has no share.
 _AHEAD, _EACH, NO_SHARE = 0.1, 0.1, 1.0
 
