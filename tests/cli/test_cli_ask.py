@@ -144,6 +144,16 @@ def test_explain_lists_candidates_and_refusals(xswarm, daemon):
     assert {call["path"] for call in daemon.asked} == {"/v1/router/debug"}
 
 
+def test_explain_ends_with_why_nobody_would_answer(daemon, xswarm):
+    refused = {"deployment": "x@0/y", "passes": False, "refusedBy": "quota", "reason": "spent"}
+    error = {"code": "quota_exhausted", "message": "No quota is free right now: spent."}
+    answer = {"candidates": [refused], "winner": None, "error": error}
+    daemon.on("POST", "/v1/router/debug", answer)
+    shown = xswarm("explain", "hi")
+    assert "x@0/y" in shown.out
+    assert shown.err.endswith("→ nobody: No quota is free right now: spent.\n")
+
+
 CAST = {
     "model": "a/one",
     "reason": "multi-cast to 3 (diverse): 2 answered",

@@ -138,6 +138,8 @@ def _show_decision(answer: Mapping[str, Any], everything: bool, as_json: bool) -
     _show_policy(answer)
     if isinstance(answer.get("winner"), Mapping):
         _show_routing({**answer["winner"], "reason": answer.get("reason")})
+    elif isinstance(answer.get("error"), Mapping):
+        note(f"→ nobody: {answer['error'].get('message')}")
     casting.show_plan(answer.get("multiCast"))
 
 

@@ -108,8 +108,10 @@ def _starting(some: Sequence[Candidate], now: float, details: dict[str, Any]) ->
 def _quota(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> FreeloaderError:
     wait = earliest(some, now)
     some = sorted(some, key=lambda c: not _paced(c))  # what is kept is the most telling
-    message = f"No quota is free right now: {why(some)} See `xswarm free` for every window."
-    if _paced(some[0]):
+    kept = _paced(some[0])
+    whom = "for this request" if kept else "right now"  # there is some left, for others
+    message = f"No quota is free {whom}: {why(some)} See `xswarm free` for every window."
+    if kept:
         message += (
             " `pacing: off`, in the request or as routing.pacing in the settings, serves "
             "whoever comes first instead."
