@@ -128,6 +128,16 @@ def money(value: Any) -> str:
     return f"${amount:.2f}" if amount >= 1 else f"${amount:.6f}".rstrip("0").rstrip(".")
 
 
+def private(answer: Any) -> str:
+    """What an answer's or a decision's ``privacy`` says: ``1 email (warn)``; empty for nothing."""
+    told = answer.get("privacy") if isinstance(answer, Mapping) else None
+    found = told.get("found") if isinstance(told, Mapping) else None
+    if not isinstance(told, Mapping) or not isinstance(found, Mapping) or not found:
+        return ""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(found.items()))
+    return f"{kinds} ({told.get('action')})"
+
+
 def duration(seconds: float) -> str:
     """Seconds as ``3 d 4 h``, ``5 min 2 s`` or ``8 s``: the two largest units."""
     rest = max(0, int(seconds))

@@ -82,6 +82,7 @@ def test_whole_answers(xswarm, daemon):
     plain = xswarm("ask", "--no-stream", "hi")
     assert (plain.code, plain.out) == (0, "Hello\n")
     assert "counted here" in plain.err
+    assert "private" not in plain.err
     assert "stream" not in daemon.asked[0]["body"]
     assert xswarm("ask", "--json", "hi").json == answer
 
@@ -142,6 +143,18 @@ def test_explain_lists_candidates_and_refusals(xswarm, daemon):
     assert "minIntelligence: 2 is below 7" in xswarm("explain", "--all", "hi").out
     assert xswarm("explain", "--json", "hi").json == answer
     assert {call["path"] for call in daemon.asked} == {"/v1/router/debug"}
+
+
+def test_a_warning_of_private_data_is_told(daemon, xswarm):
+    privacy = {"action": "warn", "found": {"iban": 1, "email": 2}}
+    routing = {**ROUTING, "privacy": privacy}
+    said = {"routing": routing, "choices": [{"message": {"content": "Hello"}}]}
+    daemon.on("POST", "/v1/chat/completions", said)
+    assert "private data: 2 email, 1 iban (warn)" in xswarm("ask", "--no-stream", "hi").err
+    daemon.on("POST", "/v1/router/debug", {"candidates": [], "privacy": privacy, "winner": None})
+    assert "private data: 2 email, 1 iban (warn)" in xswarm("explain", "hi").err
+    daemon.on("GET", "/v1/decisions/dec_1", {"id": "dec_1", "routing": routing})
+    assert "private      2 email, 1 iban (warn)" in xswarm("decisions", "dec_1").out
 
 
 def test_explain_ends_with_why_nobody_would_answer(daemon, xswarm):

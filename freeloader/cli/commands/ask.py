@@ -10,7 +10,7 @@ import click
 
 from freeloader.cli import casting
 from freeloader.cli.backend import online
-from freeloader.cli.shell import Failure, emit, json_option, money, note, rows_of
+from freeloader.cli.shell import Failure, emit, json_option, money, note, private, rows_of
 from freeloader.cli.tables import table
 
 STRATEGIES = "balanced, cost-first, speed-first, quality-first, multi-cast …"
@@ -153,6 +153,8 @@ def _show_policy(answer: Mapping[str, Any]) -> None:
     if origins:
         told = ", ".join(f"{part} by {level}" for part, level in sorted(origins.items()))
         note(f"policy: {policy.get('strategy')} ({told})")
+    if found := private(answer):
+        note(f"private data: {found}")
     if answer.get("rule"):
         note(f"rule: {answer['rule']}")
     if policy.get("load", "normal") != "normal":
@@ -195,6 +197,8 @@ def _show_routing(routing: Any) -> None:
         name, reason = str(routing["model"]), str(routing.get("reason") or "")
         reason = reason.removeprefix(f"{name}: ").removeprefix(name).strip()
         note(click.style(f"→ {name}" + (f": {reason}" if reason else ""), dim=True))
+        if found := private(routing):
+            note(f"  private data: {found}")
 
 
 def _show_usage(usage: Any) -> None:

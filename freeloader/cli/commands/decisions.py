@@ -10,7 +10,7 @@ import click
 
 from freeloader.cli import casting
 from freeloader.cli.backend import online
-from freeloader.cli.shell import emit, json_option, money, rows_of
+from freeloader.cli.shell import emit, json_option, money, private, rows_of
 from freeloader.cli.tables import table
 
 
@@ -99,6 +99,8 @@ def _show_why(one: Mapping[str, Any]) -> None:
     if refusals:
         told = ", ".join(f"{count} by {gate}" for gate, count in sorted(refusals.items()))
         click.echo(f"{'refused':<12} {told}")
+    if found := private(one.get("routing")):
+        click.echo(f"{'private':<12} {found}")
     policy = one.get("policy") or {}
     origins = policy.get("origins") or {}
     if origins:
