@@ -79,6 +79,9 @@ def test_what_is_kept_for_others_is_told_first_and_how_to_have_it() -> None:
     assert "p@1/m2: kept: 6 of 20 left, needed for quality-first (and 2 more)." in str(error)
     assert "pacing: off" in str(error)
     assert str(error).startswith("No quota is free for this request: ")
+    every = [Candidate(deployment("p", "m0"), kept)]
+    told = refusal.refused(every, "auto", NOW, Report((), None)).details
+    assert [(row["gate"], row["refused"]) for row in told["gates"]] == [("pacing", 1)]
     assert "pacing" not in str(refused(full, QUOTA))
 
 

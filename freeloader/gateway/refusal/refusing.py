@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from freeloader.core.routing import Candidate, relax
@@ -38,9 +39,7 @@ def refused(
             "Add one with `xswarm account add PROVIDER`.",
             details={"requested": requested, "gates": []},
         )
-    found = report or relax.of_verdicts(
-        (c.deployment.id, c.verdict) for c in candidates if c.verdict is not None
-    )
+    found = _whole(report, candidates)
     by_code: dict[str, list[Candidate]] = {}
     for candidate in candidates:
         if candidate.verdict is not None:
@@ -58,6 +57,18 @@ def refused(
         if code in by_code:
             return build(by_code[code], now, _details(found))
     return _gates(found)
+
+
+def _whole(report: Report | None, candidates: Sequence[Candidate]) -> Report:
+    """The report, with what is no gate of a request's and refused all the same: pacing."""
+    seen = relax.of_verdicts(
+        (c.deployment.id, c.verdict) for c in candidates if c.verdict is not None
+    )
+    if report is None:
+        return seen
+    known = {row["gate"] for row in report.rows}
+    more = tuple(row for row in seen.rows if row["gate"] not in known)
+    return replace(report, rows=(*report.rows, *more)) if more else report
 
 
 def not_served_yet(requested: str) -> FreeloaderError:
