@@ -261,6 +261,8 @@ def test_strict_keeps_it_even_where_that_refuses() -> None:
     house = PlainSnapshot.of([STRONG], strains={STRONG.id: spent})
     assert winner(house) == "strong"
     assert winner(house, pacing="strict") is None
+    rush = PlainSnapshot.of([STRONG], strains={STRONG.id: spent._replace(kept=0.0)})
+    assert winner(rush, pacing="strict") == "strong"  # nobody needs more: for whom were it kept?
 
 
 DUE, BEHIND = 0.0, plan.FIRM + 0.1

@@ -225,6 +225,23 @@ def test_no_place_in_a_payload_hides_it(place: dict[str, object]) -> None:
     assert any(scan(text) for text in texts(place))
 
 
+@pytest.mark.parametrize(
+    ("parts", "kind"),
+    [
+        (["pay with 4111 1111", " 1111 1111 please"], "card"),
+        (["4111", "1111", "1111", "1111"], "card"),
+        (["write to jane.doe@", "example.com"], "email"),
+        (["x" * 500 + " jane.doe@exa", "mple.com" + " y" * 500], "email"),
+    ],
+)
+def test_what_a_cut_goes_through_is_found(parts: list[str], kind: str) -> None:
+    content = [{"type": "text", "text": part} for part in parts]
+    payload = {"messages": [{"role": "user", "content": content}]}
+    assert any(kind in scan(text) for text in texts(payload))
+    apart = [{"role": "user", "content": part} for part in parts]
+    assert not any(kind in scan(text) for text in texts({"messages": apart}))
+
+
 def test_every_text_of_a_payload_is_walked() -> None:
     payload = {
         "messages": [

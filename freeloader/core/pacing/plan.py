@@ -117,9 +117,10 @@ class Strain(NamedTuple):
 
     @property
     def refuses_strictly(self) -> bool:
-        """The same for whoever wants it ``strict``: also of few; without a plan, ``firm``."""
+        """The same for whoever wants it ``strict``: also of few; without a plan, what is far
+        ahead of its own and needed by others."""
         if self.left is None:
-            return self.firm
+            return self.firm and self.full().kept > HARDLY
         return self.left and not self.full().lapses
 
     @property

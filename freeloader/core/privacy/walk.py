@@ -17,6 +17,10 @@ _TELLING_KEY, _LONG_KEY = 5, 16
 _FILE = re.compile(
     r"data:(?!text/|application/(?:json|xml|x-yaml))[\w.+-]+/[\w.+-]+[^,]{0,100};base64,"
 )
+#: So much of a text part, and of the next one, is also read as one text: models read on, and
+#: whoever cuts a text into parts may cut through a number. (What is found there may have been
+#: found in its part, too, and is counted twice then.)
+_SEAM = 64
 #: Numbers from so many digits on can be somebody's.
 _TELLING_NUMBER = 10**6
 
@@ -36,5 +40,13 @@ def texts(payload: Any, depth: int = 0) -> Iterator[str]:
                 yield key
             yield from texts(value, depth + 1)
     elif isinstance(payload, (list, tuple)) and depth < _DEPTH_MAX:
+        before = ""
         for part in payload:
             yield from texts(part, depth + 1)
+            text = part.get("text") if isinstance(part, Mapping) else None
+            if not isinstance(text, str) or _FILE.match(text):
+                before = ""
+                continue
+            if before and text:
+                yield before + text[:_SEAM]
+            before = (before + text)[-_SEAM:]
