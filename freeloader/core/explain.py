@@ -206,10 +206,7 @@ def _although(soft: Soft) -> str:
 def _strongest(terms: Sequence[Term]) -> str:
     if not terms:
         return ""
-    best = terms[0]
-    for term in terms:
-        if term.value * term.weight > best.value * best.weight:
-            best = term
+    best = max(terms, key=lambda t: t.value * t.weight)
     return f"{best.name} counts most ({best.why})"
 
 

@@ -65,7 +65,7 @@ def reads(deployment: Deployment, signer: str) -> bool:
 
 def translated(messages: Messages, deployment: Deployment) -> Messages:
     """The messages as this deployment can take them; the same object where nothing changes."""
-    if not [m for m in messages if m.get("tool_calls") or m.get("thinking_blocks")]:
+    if not any(m.get("tool_calls") or m.get("thinking_blocks") for m in messages):
         return messages
     claude, gemini = reads(deployment, "anthropic"), reads(deployment, "gemini")
     form = _MISTRAL_ID if deployment.provider.prefix in ("mistral", "codestral") else _PLAIN_ID

@@ -78,4 +78,4 @@ def _first_turn(payload: Mapping[str, Any]) -> str | None:
 def _answered(payload: Mapping[str, Any]) -> bool:
     messages = payload.get("messages")
     every = messages if isinstance(messages, list) else ()
-    return bool([message for message in every if message.get("role") == "assistant"])
+    return any(message.get("role") == "assistant" for message in every)

@@ -302,6 +302,17 @@ def test_who_is_asked_for_by_name_serves_though_others_need_it() -> None:
     assert routing.decide(ask, house).winner is not None
 
 
+def test_what_was_begun_is_brought_to_its_end_by_what_is_kept() -> None:
+    other = deployment("other", intelligence=9.5)
+    house = PlainSnapshot.of([STRONG, other], strains=dict.fromkeys((STRONG.id, other.id), LEFT))
+    first = routing.Ask(profile(), combine([]), AUTO, NOON)
+    assert routing.decide(first, house).winner is None
+    again = replace(first, tried=frozenset({other.id}))
+    found = routing.decide(again, house).winner
+    assert found is not None
+    assert found.deployment is STRONG
+
+
 def test_what_is_kept_is_no_reason_to_spend_money() -> None:
     """Where somebody who is paid could serve, the free quota does, however much it is needed;
     ``strict`` is told to keep it."""

@@ -18,7 +18,7 @@ def metered(
 
     ``ceiling``: the most it can be, for a hold; else what it was.
     """
-    if not [window for window in windows if window.derived]:
+    if not any(window.derived for window in windows):
         return meters
     model = deployment.model
     usd, units = meters.usd, meters.units

@@ -61,9 +61,8 @@ class BudgetRules:
     @property
     def limits_anyone(self) -> bool:
         """False where the owner set no limit but those of single keys and requests."""
-        if self.allocations or self.hard_daily is not None or self.hard_monthly is not None:
-            return True
-        return self.soft_daily is not None or self.soft_monthly is not None
+        every = (self.hard_daily, self.hard_monthly, self.soft_daily, self.soft_monthly)
+        return bool(self.allocations) or any(limit is not None for limit in every)
 
     def allocation(self, project: str | None) -> tuple[int | None, int | None]:
         """(daily, monthly) of one project: each its own, else the default's.

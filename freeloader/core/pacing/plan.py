@@ -11,8 +11,9 @@ and one deployment at a time; once demand is known, all of them are planned toge
 the strain is how far a deployment is ahead of its share (``core.pacing.shares``).
 
 A deployment of little strain is left to the strategy's order; of others the least
-strained serves, and only where nobody else can (``core.routing.soft``): nothing is refused here.
-Nothing is learnt here either (``core.pacing.demand``).
+strained serves, and only where nobody else can (``core.routing.soft``). What the plan leaves
+to nobody is to be refused, under some conditions (``Strain.refuses``): who does so, and when
+not, is ``core.routing.judging``'s. Nothing is learnt here (``core.pacing.demand``).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Of every request served, each gets due its share and whoever serves has one less
 shares hold over a few requests, whatever the order in which they come, and what somebody
 could not serve is not owed for ever. Where a plan leaves some requests to nobody, what is
 served is still shared out in full; that it is more than the plan serves is told apart
-(``leaves``), for whoever keeps to the plan strictly. What the shares are is
+(``leaves``); who refuses it is not decided here. What the shares are is
 ``core.pacing.fluid``'s.
 """
 

@@ -89,7 +89,8 @@ def judging(
     refusal, avoid = judge(ask, snapshot), ask.avoid or {}
     put_back = soft.reasons(ask.profile, ask.policy, snapshot, ask.now)
     strict = ask.policy.pacing == "strict"
-    refusing = strict or (reserve and ask.resolution.kind == "auto")
+    # A model that was named serves, and what was begun is brought to its end elsewhere.
+    refusing = strict or (reserve and ask.resolution.kind == "auto" and not ask.tried)
 
     def judged_one(deployment: Deployment) -> Candidate:
         verdict, output = refusal(deployment), None

@@ -1,8 +1,8 @@
 """Why somebody who may serve is put back while anybody else can: one function per reason.
 
-A reason refuses nobody: it says that another candidate is to be taken, if one passes,
-and ``Soft.only_free`` that the other must cost nothing. It is asked only of candidates
-that nothing else refuses.
+A reason says that another candidate is to be taken, if one passes, ``Soft.only_free`` that
+the other must cost nothing, and ``Soft.refuses`` that nobody is better than this one, which
+``judging`` follows or not. It is asked only of candidates that nothing else refuses.
 """
 
 from __future__ import annotations

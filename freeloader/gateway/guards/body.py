@@ -60,7 +60,7 @@ async def read_json(request: web.Request, max_bytes: int, limits: BodyLimits) ->
 def check_content(request: web.Request) -> None:
     """Refuses encoded bodies and any content type but JSON."""
     encodings = request.headers.getall("Content-Encoding", [])
-    if [one for one in encodings if one.strip().lower() != "identity"]:
+    if any(encoding.strip().lower() != "identity" for encoding in encodings):
         raise InvalidRequest(
             "Encoded request bodies are not accepted: send the JSON as it is, "
             "without Content-Encoding.",
