@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ import orjson
 from aiohttp import web
 
 from freeloader.errors import BodyTooLarge, InvalidRequest
+from freeloader.gateway.guards import large
 from freeloader.gateway.guards.memory import Claim
 from freeloader.gateway.limits import Limit
 
@@ -32,7 +32,8 @@ _SHORT_BYTES = 8192
 CLAIM = web.RequestKey("body_claim", Claim)
 #: Bytes between two keys from which on it is worth while to look for each.
 _FAR = 256
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+#: Each makes a value, or holds one. Empty lists cost a byte pair each and 56 bytes of memory.
+_VALUES = (b",", b"[", b"{")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def check_content(request: web.Request) -> None:
         raise InvalidRequest("JSON bodies are UTF-8.", code="unsupported_media_type")
 
 
-async def read_bytes(request: web.Request, max_bytes: int, limits: BodyLimits) -> bytes:
+async def read_bytes(request: web.Request, max_bytes: int, limits: BodyLimits) -> bytes | bytearray:
     """The raw body. Raises BodyTooLarge, InvalidRequest ``request_timeout``, or Unavailable where
     there is no memory for it."""
     declared = request.content_length
@@ -90,39 +91,51 @@ async def read_bytes(request: web.Request, max_bytes: int, limits: BodyLimits) -
             raise _too_large(max_bytes)
         claim.take(len(whole))
         return whole
-    pieces: list[bytes] = []
-    size = 0
+    raw = bytearray()  # one that grows: pieces to be joined would be there twice
     try:
         loop = asyncio.get_running_loop()
         end = loop.time() + limits.total_seconds
         with Limit(min(end, loop.time() + limits.idle_seconds)) as limit:
             while piece := await content.readany():
-                size += len(piece)
-                if size > max_bytes:
+                if len(raw) + len(piece) > max_bytes:
                     raise _too_large(max_bytes)
                 claim.take(len(piece))
-                pieces.append(piece)
+                raw += piece
                 limit.reschedule(min(end, loop.time() + limits.idle_seconds))
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return raw
     except TimeoutError as error:
         raise InvalidRequest(
             "The request's body did not arrive in time; send it again.", code="request_timeout"
         ) from error
 
 
-def parse_object(raw: bytes) -> dict[str, Any]:
+def parse_object(raw: bytes | bytearray) -> dict[str, Any]:
     """JSON bytes → object. Raises InvalidRequest for anything else, naming what is wrong, and
-    MemoryError."""
-    if not raw.strip():
-        raise InvalidRequest("The body is empty; a JSON object is needed.")
+    MemoryError. A large bytearray is used up: nobody holds it and what it says at once."""
     if len(raw) > _SMALL_BYTES:
-        _check_count(raw)
+        return _parse_large(raw if isinstance(raw, bytearray) else bytearray(raw))
+    if not raw or raw.isspace():
+        raise InvalidRequest("The body is empty; a JSON object is needed.")
     try:
-        value = orjson.loads(raw)
+        return _parse(raw)
     except orjson.JSONDecodeError as error:
-        if "memory" in error.msg:
-            raise MemoryError(error.msg) from None  # that is no fault of the body's
-        raise InvalidRequest(f"The body is not valid JSON: {error}.") from error
+        raise _no_json(error, str(error)) from error
+
+
+def _parse_large(raw: bytearray) -> dict[str, Any]:
+    _check_count(raw)
+    try:
+        texts = large.shorten(raw)
+        value = _parse(raw)
+    except orjson.JSONDecodeError as error:  # its position is one in what is left of the body
+        raise _no_json(error, error.msg) from error
+    if texts:
+        large.put_back(value, texts)
+    return value
+
+
+def _parse(raw: bytes | bytearray) -> dict[str, Any]:
+    value = orjson.loads(raw)
     if not isinstance(value, dict):
         raise InvalidRequest("The body must be a JSON object.")
     if len(raw) <= _SHORT_BYTES and _reads_back(raw, value):
@@ -135,7 +148,13 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     return value
 
 
-def _reads_back(raw: bytes, value: dict[str, Any]) -> bool:
+def _no_json(error: orjson.JSONDecodeError, why: str) -> Exception:
+    if "memory" in error.msg:
+        return MemoryError(error.msg)  # that is no fault of the body's
+    return InvalidRequest(f"The body is not valid JSON: {why}.")
+
+
+def _reads_back(raw: bytes | bytearray, value: dict[str, Any]) -> bool:
     """True of a short body in which nothing can be wrong: of too few brackets to be deep, and
     the same when written again, so that no key was lost."""
     shallow = raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH
@@ -150,13 +169,10 @@ def _too_large(max_bytes: int) -> BodyTooLarge:
     )
 
 
-def _check_count(raw: bytes) -> None:
-    """Empty lists cost a byte pair each and 56 bytes of memory: they count as values too."""
-    if raw.count(b",") + raw.count(b"[") + raw.count(b"{") <= MAX_VALUES:
-        return
-    keys = raw.count(b'":') - raw.count(b'\\":')
-    bare = b"" if keys > MAX_VALUES else _STRING.sub(b"", raw)
-    if not bare or bare.count(b",") + bare.count(b"[") + bare.count(b"{") > MAX_VALUES:
+def _check_count(raw: bytearray) -> None:
+    """Refuses what would be too many values, strings left out; most have few even with them."""
+    counts = (large.count, large.count_bare)
+    if all(count(raw, _VALUES, MAX_VALUES) > MAX_VALUES for count in counts):
         raise _too_many()
 
 
@@ -189,26 +205,28 @@ def _measure(whole: dict[str, Any]) -> tuple[int, int, int]:
     raise InvalidRequest(f"The body is nested deeper than {MAX_DEPTH} levels.")
 
 
-def _more_colons(raw: bytes, keys: int) -> bool:
+def _more_colons(raw: bytes | bytearray, keys: int) -> bool:
     """Whether there are others than those behind keys. Long texts have few: looking for the next
     one goes through them ten times as fast as counting does."""
     if keys * _FAR > len(raw):
-        return raw.count(b":") != keys
+        small = len(raw) <= _SMALL_BYTES
+        return (raw.count(b":") if small else large.count(raw, (b":",), keys)) != keys
     at = -1
     for _ in range(keys):
         at = raw.find(b":", at + 1)
     return raw.find(b":", at + 1) >= 0
 
 
-def _has_duplicates(raw: bytes, value: dict[str, Any], keys: int) -> bool:
+def _has_duplicates(raw: bytes | bytearray, value: dict[str, Any], keys: int) -> bool:
     """True where the text has more keys than the object; colons inside strings do not count.
 
     A body that reads back as it was lost nothing; that is cheap to see for the two ways in
     which clients write JSON: compact, and with Python's spaces. Anything else is looked at
     closely. (To be of the same size proves nothing: numbers can grow by what a lost key was.)
     """
-    if orjson.dumps(value) == raw:
-        return False
-    if len(raw) <= _SMALL_BYTES and json.dumps(value, ensure_ascii=False).encode() == raw:
-        return False  # (of a large one that would be two copies more)
-    return _STRING.sub(b"", raw).count(b":") != keys
+    if len(raw) <= _SMALL_BYTES:  # (of a large one that would be copies more)
+        if orjson.dumps(value) == raw:
+            return False
+        if json.dumps(value, ensure_ascii=False).encode() == raw:
+            return False
+    return large.count_bare(raw, (b":",), keys) != keys
