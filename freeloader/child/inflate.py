@@ -34,25 +34,23 @@ class Inflate:
         """The plain bytes of ``chunk``, piece by piece: whoever stops asking stops the work."""
         if self._unknown:
             raise Unreadable(f"the body is encoded as {self._unknown!r}")
-        inflater = self._inflater
-        if inflater is None:
-            yield from pieces(chunk)
-            return
-        rest = chunk
-        while rest and not inflater.eof:  # what comes behind the end is nobody's business
-            try:
-                piece = inflater.decompress(rest, PIECE_BYTES)
-            except zlib.error as error:
-                raise Unreadable("the body's encoding is broken") from error
-            rest = inflater.unconsumed_tail
-            if piece:
-                yield piece
+        return pieces(chunk) if self._inflater is None else _inflated(self._inflater, chunk)
+
+
+def _inflated(inflater: zlib._Decompress, rest: bytes) -> Iterator[bytes]:
+    while rest and not inflater.eof:  # what comes behind the end is nobody's business
+        try:
+            piece = inflater.decompress(rest, PIECE_BYTES)
+        except zlib.error as error:
+            raise Unreadable("the body's encoding is broken") from error
+        rest = inflater.unconsumed_tail
+        if piece:
+            yield piece
 
 
 def pieces(chunk: bytes) -> Iterator[bytes]:
     """``chunk`` in pieces; mostly it is one."""
     if len(chunk) <= PIECE_BYTES:
-        yield chunk
-        return
-    for start in range(0, len(chunk), PIECE_BYTES):
-        yield chunk[start : start + PIECE_BYTES]
+        return iter((chunk,))
+    starts = range(0, len(chunk), PIECE_BYTES)
+    return (chunk[start : start + PIECE_BYTES] for start in starts)

@@ -119,7 +119,7 @@ class Front:
         headers["X-Request-Id"] = request.get(REQUEST_ID, "")
         headers["X-Content-Type-Options"] = "nosniff"
         headers.setdefault("Cache-Control", "no-store")
-        origin = request.get(ORIGIN)
+        origin = request.get(ORIGIN) if hdrs.ORIGIN in request.headers else None
         headers.add("Vary", "Origin")
         if origin is not None:
             headers["Access-Control-Allow-Origin"] = origin

@@ -5,7 +5,7 @@ A run changes it as it goes; it decides nothing and sends nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
 from freeloader.core import routing as deciding
@@ -41,7 +41,7 @@ class Plan:
     #: Some of that is a safe guess: nobody knows the price of what was asked.
     unpriced: bool = False
     #: The conversation's name, and the deployment that answered it last.
-    session: str | None = None
+    session: Hashable | None = None
     stay: str | None = None
 
     def outer(self) -> Policy:

@@ -38,13 +38,15 @@ class Reader:
         self._watching, self._curve = watching, curve
         self._own: Own | None = None
         self._known: OrderedDict[bytes, Mapping[str, int]] = OrderedDict()
-        self._tasks: OrderedDict[bytes, Task] = OrderedDict()
+        self._tasks: OrderedDict[int, Task] = OrderedDict()
 
     async def read(self, profile: Profile, project: str | None) -> Profile:
         """The profile with what is private in it; off the event loop where that is long."""
-        watching = self._watching(project)
-        if watching.wish == "off" or profile.private is not None:
+        if profile.private is not None:
             return self.read_now(profile, project)
+        watching = self._watching(project)
+        if watching.wish == "off":
+            return self._understood(profile, _NOTHING)
         texts = self._texts(profile, watching)
         unread = {key: text for key, text in texts.items() if key not in self._known}
         if sum(map(len, unread.values())) > LARGE:
@@ -82,8 +84,8 @@ class Reader:
         turn = turn_of(profile.payload)
         if turn.offered and not (turn.at_work or turn.forced):
             return detect(turn, profile.task or None)
-        shape = f"\0{turn.size}{turn.images}{turn.at_work}{turn.forced}{profile.task}"
-        key = _digest(cut(turn.text) + shape)
+        about = (turn.size, turn.images, turn.at_work, turn.forced, profile.task)
+        key = hash((cut(turn.text), *about))
         found = self._tasks.pop(key, None)
         if found is None:
             found = detect(turn, profile.task or None)

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from hashlib import blake2b
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from freeloader.core.model import Caller, Policy, Profile, Resolution
@@ -28,10 +27,10 @@ class Sessions:
 
     def __init__(self, on: Callable[[], bool] = lambda: True) -> None:
         self._on = on
-        self._last: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._last: OrderedDict[Hashable, tuple[str, float]] = OrderedDict()
         self.after: str | None = None
 
-    def find(self, name: str | None, further: bool, now: float) -> str | None:
+    def find(self, name: Hashable | None, further: bool, now: float) -> str | None:
         """The deployment of the last turn; ``further``: this is not the first one."""
         if name is None or not further or not self._on():
             return None
@@ -40,7 +39,7 @@ class Sessions:
             return None
         return found[0]
 
-    def keep(self, name: str | None, deployment: str, now: float) -> None:
+    def keep(self, name: Hashable | None, deployment: str, now: float) -> None:
         """This one answered."""
         if name is None or not self._on():
             return
@@ -52,7 +51,7 @@ class Sessions:
 
 def conversation(
     profile: Profile, caller: Caller, project: str | None, policy: Policy, wanted: Resolution
-) -> tuple[str | None, bool]:
+) -> tuple[int | None, bool]:
     """Its name, and whether this is a further turn of it. Another strategy or model is another
     conversation: what was chosen for one must not bind the other."""
     told = _first_turn(profile.payload)
@@ -61,8 +60,9 @@ def conversation(
     if own is None:
         return None, False
     kind = "session" if profile.session is not None else "turn"
-    parts = (caller.key_id, project or "", policy.strategy, wanted.requested, kind, own)
-    return blake2b("\0".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest(), further
+    # Two of one hash would only share whom they prefer: no digest is worth its time here.
+    parts = (caller.key_id, project, policy.strategy, wanted.requested, kind, own)
+    return hash(parts), further
 
 
 def _first_turn(payload: Mapping[str, Any]) -> str | None:

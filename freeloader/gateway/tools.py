@@ -39,7 +39,7 @@ class Tasks:
         self, work: Coroutine[Any, Any, T], name: str, then: Callable[[], None] | None = None
     ) -> asyncio.Task[T]:
         """``then`` is called when it is over, however it ended."""
-        task = asyncio.create_task(work, name=name)
+        task = asyncio.get_running_loop().create_task(work, name=name)
         self._live.add(task)
         task.add_done_callback(self._done if then is None else partial(self._done, then=then))
         return task

@@ -73,14 +73,14 @@ class Queue:
 
     def __init__(self) -> None:
         self._items: deque[Item] = deque()
-        self._rows = 0
+        self.rows = 0
 
     def __len__(self) -> int:
-        return self._rows
+        return self.rows
 
     def append(self, item: Item) -> None:
         self._items.append(item)
-        self._rows += len(item)
+        self.rows += len(item)
 
     def gather(self, many: Many, row: Any) -> None:
         """One more row for ``many``: with the last piece where that is of its kind."""
@@ -90,7 +90,7 @@ class Queue:
             if last.many is many and len(rows) < BATCH_MAX:
                 assert isinstance(rows, list)
                 rows.append(row)
-                self._rows += 1
+                self.rows += 1
                 return
         self.append(Item(None, keep=True, many=many, rows=[row]))
 
@@ -101,7 +101,7 @@ class Queue:
         while self._items and rows < BATCH_MAX:
             found.append(self._items.popleft())
             rows += len(found[-1])
-        self._rows -= rows
+        self.rows -= rows
         return found
 
     def urgent(self) -> bool:
@@ -112,7 +112,7 @@ class Queue:
         """Empties it; what was in it."""
         found = list(self._items)
         self._items.clear()
-        self._rows = 0
+        self.rows = 0
         return found
 
     def extend(self, items: Iterable[Item]) -> None:
@@ -123,7 +123,7 @@ class Queue:
         """Drops the oldest row that nobody waits for. False: there is none."""
         for index, item in enumerate(self._items):
             if item.waiter is None:
-                self._rows -= 1
+                self.rows -= 1
                 if len(item) == 1:
                     del self._items[index]
                 else:

@@ -100,7 +100,7 @@ class Writer:
         Three come with each request: none but the first of a batch asks for the lock, which
         the thread may hold at that moment without the interpreter's own.
         """
-        if len(self._queue) + len(self._fresh) >= self._queue_max or self._closing:
+        if self._queue.rows + len(self._fresh) >= self._queue_max or self._closing:
             with self._ready:
                 self._draw_in()
                 if not self._has_room():

@@ -60,7 +60,7 @@ class Spending(NamedTuple):
 
     @property
     def level(self) -> Level | None:
-        return level(self.found)
+        return level(self.found) if self.found else None
 
 
 def in_force(

@@ -61,8 +61,8 @@ class BudgetRules:
     @property
     def limits_anyone(self) -> bool:
         """False where the owner set no limit but those of single keys and requests."""
-        every = (self.hard_daily, self.hard_monthly, self.soft_daily, self.soft_monthly)
-        return bool(self.allocations) or any(limit is not None for limit in every)
+        every = {self.hard_daily, self.hard_monthly, self.soft_daily, self.soft_monthly}
+        return bool(self.allocations) or every != {None}
 
     def allocation(self, project: str | None) -> tuple[int | None, int | None]:
         """(daily, monthly) of one project: each its own, else the default's.

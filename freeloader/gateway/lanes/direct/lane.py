@@ -124,5 +124,6 @@ class _Sent:
         way, self._way = self._way, None
         if way is not None and self._pool is not None:
             self._pool.leave(way)
-        if self._call is not None:
-            self._lane.over(self._call)
+        call, self._call = self._call, None
+        if call is not None:
+            self._lane.over(call)
