@@ -23,6 +23,7 @@ from pathlib import Path
 import catalogue
 import faults_limits as limits
 import psutil
+from faults_flapping import flapping
 from faults_goodput import goodput
 from faults_group import group
 from faults_kit import (
@@ -315,4 +316,5 @@ PARTS: dict[str, Callable[..., list[Row]]] = {
     "memory": limits.memory, "group": group,
     "upgrading": upgrading, "stalls": stalls,
     "overload": limits.overload, "goodput": goodput, "twice": limits.twice, "broken": broken,
+    "flapping": flapping,
 }  # fmt: skip

@@ -10,6 +10,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts" / "benches"))
 import faults
 import faults_limits as limits
+from faults_flapping import Flapped, flap
+from faults_kit import LANE, holds, street
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -40,4 +42,20 @@ def test_s7_without_memory_it_sheds_and_recovers(tmp_path: Path) -> None:
 
 
 def test_h9_a_crowd_is_answered_or_shed_and_the_owner_still_gets_in(tmp_path: Path) -> None:
-    _holds(limits.overload(tmp_path, quick=True))
+    # How soon is the bench's business, on a machine of its own.
+    _holds(limits.overload(tmp_path, quick=True, shed_s=30.0))
+
+
+def test_u4_a_provider_that_flaps_is_left_alone_at_once_and_for_good(tmp_path: Path) -> None:
+    """Once it rests nobody tries it: rests that grow take minutes, and are the bench's."""
+
+    def go_on(seen: Flapped) -> bool:
+        return seen.answered_since < 25 and seen.answers.total() < 200
+
+    with street(tmp_path, ("alpha", "beta"), environ={LANE: "direct"}) as (house, simulator):
+        seen = flap(house, simulator, go_on)
+        left = holds(house)
+    assert (len(seen.rests), len(seen.changes)) == (1, 1)
+    assert seen.asked == 0
+    assert set(seen.answers) == {200}
+    assert left == 0
