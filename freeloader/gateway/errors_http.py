@@ -138,7 +138,10 @@ def error_response(
 
 def dumps(value: object) -> bytes:
     """JSON bytes; what JSON does not know (sets, dates of libraries) becomes text."""
-    return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+    try:
+        return orjson.dumps(value, default=_plain)
+    except orjson.JSONEncodeError:  # keys that are no text, which take twice the time
+        return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS)
 
 
 def _plain(value: object) -> object:

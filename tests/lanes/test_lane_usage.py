@@ -105,7 +105,9 @@ def chunk(delta: dict[str, Any], **more: Any) -> dict[str, Any]:
     ],
 )
 def test_what_counts_as_content(delta: dict[str, Any], expected: bool) -> None:
-    assert Reading.has_content(chunk(delta)) is expected
+    reading = Reading(stream=True)
+    reading.take(chunk(delta))
+    assert reading.says is expected
 
 
 def test_what_the_provider_sent_beats_what_litellm_made_of_it() -> None:
@@ -135,4 +137,3 @@ def test_no_shape_of_choices_breaks_the_reading(shape: Any) -> None:
     for choices in (shape, [shape], [{"delta": shape if isinstance(shape, dict) else {}}]):
         data = {"choices": choices}
         Reading(stream=True).take(data)
-        Reading.bare(data)

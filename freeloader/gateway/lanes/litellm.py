@@ -199,8 +199,8 @@ class _Call:
                     self.waits.begun = True
                     if "error" in data:
                         failure = data
-                    elif reading.take(data) and not reading.bare(data):
-                        yield Delta(data, reading.has_content(data))
+                    elif reading.take(data) and not reading.bare:
+                        yield Delta(data, reading.says)
         except TooLong as error:
             failure = {"error": {"message": str(error)}}
         for last in self._ended(reading, trailer, failure):

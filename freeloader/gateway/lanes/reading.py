@@ -31,6 +31,9 @@ class Reading:
         self._stream = stream
         self.content = False
         self.any = False
+        #: Of the latest one: whether it has content; and whether nothing is in it at all, once its
+        #: usage is taken out.
+        self.says, self.bare = False, True
         self.finish_reason: str | None = None
         self._usage: Told | None = None
         self._said = False  # something, since the usage was told
@@ -39,44 +42,30 @@ class Reading:
         """Note what is in it, and take the usage out of a chunk. False: it is no answer at all."""
         choices = data.get("choices")
         usage = data.get("usage")
+        every = _dicts(choices)
+        self.says = says = any(map(_says, every))
         if isinstance(usage, dict):
             if self._usage is None:
                 self._usage = Told(usage)
             else:
-                self._usage.again(usage, self._said or self.has_content(data))
+                self._usage.again(usage, self._said or says)
             self._said = False
             if self._stream:
                 del data["usage"]  # told as an event of its own, to those who asked for it
-        elif self._usage is not None and not self._said:
-            self._said = self.has_content(data)
+        elif self._usage is not None:
+            self._said = self._said or says
         if not isinstance(choices, list):
             return False
         self.any = True
-        self.content = self.content or self.has_content(data)
-        for choice in _dicts(choices):
+        self.content = self.content or says
+        self.bare = True
+        for choice in every:
             reason = choice.get("finish_reason")
             if isinstance(reason, str) and reason:
                 self.finish_reason = reason
+            if reason or choice.get("text") or choice.get("delta"):
+                self.bare = False
         return bool(choices) or isinstance(usage, dict)
-
-    @staticmethod
-    def has_content(data: Mapping[str, Any]) -> bool:
-        """True if any choice carries text, reasoning, a tool call or another part."""
-        for choice in _dicts(data.get("choices")):
-            part = choice.get("delta") or choice.get("message") or choice
-            if isinstance(part, dict):
-                for name in _CONTENT:  # mostly it is the first
-                    if part.get(name):
-                        return True
-        return False
-
-    @staticmethod
-    def bare(data: Mapping[str, Any]) -> bool:
-        """True for a chunk that says nothing once its usage is taken out."""
-        return not any(
-            choice.get("finish_reason") or choice.get("text") or choice.get("delta")
-            for choice in _dicts(data.get("choices"))
-        )
 
     @property
     def told(self) -> bool:
@@ -99,6 +88,16 @@ class Reading:
         if meters is None:
             return Usage(Meters(requests=1), reported=False, raw=raw)
         return Usage(meters, reported and (meters.output > 0 or not self.content), raw)
+
+
+def _says(choice: Mapping[str, Any]) -> bool:
+    """True if it carries text, reasoning, a tool call or another part."""
+    part = choice.get("delta") or choice.get("message") or choice
+    if isinstance(part, dict):
+        for name in _CONTENT:  # mostly it is the first
+            if part.get(name):
+                return True
+    return False
 
 
 def _dicts(choices: Any) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ mark. It parses no JSON and knows no ``[DONE]``. Source: the WHATWG standard,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from freeloader.records import record
 
 LINE_BYTES = 8 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
@@ -17,7 +17,7 @@ class TooLong(ValueError):
     """A line or an event is larger than the parser may hold."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ServerEvent:
     """One event: its name (``""`` where none was given) and its data, lines joined by LF."""
 

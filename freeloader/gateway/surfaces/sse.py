@@ -8,16 +8,17 @@ then on a failure can only be an error event. A broken stream never ends in
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_writer import StreamWriter
 
 from freeloader.core.events import Delta, Fault, Usage
 from freeloader.errors import FreeloaderError, UpstreamFailed
 from freeloader.gateway.errors_http import dumps, error_object
+from freeloader.gateway.limits import within
 from freeloader.gateway.once.recorder import RECORDER
 from freeloader.gateway.protocol import READER_SECONDS, Protocol
 from freeloader.gateway.surfaces.answer import Run, answer_headers, fault_error, too_long
@@ -102,13 +103,16 @@ class Stream:
             recorder.gone = True
 
     async def _send(self, data: bytes) -> None:
-        response = await self.open()
+        if self.response is None:
+            await self.open()
         protocol, writer = self._request.protocol, self._request.writer
+        assert isinstance(writer, StreamWriter)
+        await writer.write(data, drain=False)  # aiohttp itself would wait only once in 64 KB
+        if protocol is None or not protocol.writing_paused:
+            return
         try:
-            async with asyncio.timeout(self._limits.write_seconds):
-                await response.write(data)
-                if protocol is not None and protocol.writing_paused and writer is not None:
-                    await writer.drain()  # aiohttp itself waits only once in 64 KB
+            with within(self._limits.write_seconds):
+                await writer.drain()
         except TimeoutError:
             transport = self._request.transport
             if transport is not None:

@@ -103,17 +103,15 @@ class Telling:
         """A chunk as an event; None where it says nothing to the client."""
         reading = self._reading
         answers.hoist_usage(data)
-        choices = data.get("choices")
-        if not isinstance(choices, list):
+        if not isinstance(data.get("choices"), list):
             reading.take(data)  # for its usage
             return None
-        if any(isinstance(one, dict) and "message" in one for one in choices):
-            answers.as_chunk(data)
+        answers.as_chunk(data)
         answers.tidy(data, self._ident, self._created, stream=True)
         self._ident = data["id"]
-        if not reading.take(data) or reading.bare(data):
+        if not reading.take(data) or reading.bare:
             return None
-        return Delta(data, reading.has_content(data))
+        return Delta(data, reading.says)
 
     def _usage(self) -> list[Event]:
         """What the provider said of its usage; marked as a guess where it said nothing."""
