@@ -28,7 +28,7 @@ class Places:
     def prepare(self) -> None:
         """End recorded processes, clear old files, make the directories. Blocks; raises OSError."""
         records.sweep(self.records)
-        shutil.rmtree(self._root, ignore_errors=True)
+        vacate(self._root)
         self._root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root.mkdir(mode=0o700)
         self._root.chmod(0o700)
@@ -37,7 +37,7 @@ class Places:
 
     def clear(self) -> None:
         """Remove everything again."""
-        shutil.rmtree(self._root, ignore_errors=True)
+        vacate(self._root)
         if self._sockets != self._root:
             shutil.rmtree(self._sockets, ignore_errors=True)
         self.records.unlink(missing_ok=True)
@@ -59,3 +59,14 @@ class Places:
         folder = self.generation(generation) / f"home-{index}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
+
+
+def vacate(path: Path) -> None:
+    """Nothing is at ``path`` any more, whatever it was: a socket, a file, a directory, a link
+    (whose target stays). What cannot be removed stays; who needs the place finds out."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
+    except OSError:  # a directory
+        shutil.rmtree(path, ignore_errors=True)

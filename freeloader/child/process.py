@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from freeloader.child.listener import OwnConnector
+from freeloader.child.places import vacate
+
 if TYPE_CHECKING:
     import psutil
 
@@ -56,11 +59,11 @@ class Worker:
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """An HTTP client bound to this worker's socket and key; unbounded connections."""
+        """An HTTP client bound to this worker's socket, process and key; unbounded connections."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 "http://child",
-                connector=aiohttp.UnixConnector(str(self.socket), limit=0, keepalive_timeout=60),
+                connector=OwnConnector(str(self.socket), lambda: self.pid, keepalive_timeout=60),
                 headers={
                     "Authorization": f"Bearer {self.master_key}",
                     "Accept-Encoding": "identity",
@@ -125,12 +128,12 @@ class Worker:
             return None
 
     async def close(self) -> None:
-        """Free what is left after its end: connections, the pipe's reader, the socket file."""
+        """Free what is left after its end: connections, the pipe's reader, the socket's place."""
         if self._session is not None:
             await self._session.close()
         if self._pump is not None:
             self._pump.cancel()
-        self.socket.unlink(missing_ok=True)
+        vacate(self.socket)
 
     async def _copy_output(self, process: Process, log: Callable[[bytes], None]) -> None:
         assert process.stdout is not None

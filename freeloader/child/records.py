@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,7 +57,8 @@ def sweep(path: Path) -> tuple[int, ...]:
         if process is not None:
             process.kill()
             ended.append(process)
-        Path(record.socket).unlink(missing_ok=True)
+        with suppress(OSError):  # a directory by now: not what was recorded, so not ours to empty
+            Path(record.socket).unlink(missing_ok=True)
     if ended:
         import psutil
 
