@@ -21,6 +21,7 @@ from freeloader.core.model import Deployment
 THOUGHT = "__thought__"
 #: Fields of a tool call that carry Gemini's signature: Google's own, and LiteLLM's.
 SIGNED_CALL = ("extra_content", "provider_specific_fields")
+_UNSIGNED = frozenset(SIGNED_CALL).isdisjoint
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 #: Mistral takes nine letters and digits, nothing else.
 _MISTRAL_ID = re.compile(r"[A-Za-z0-9]{9}")
@@ -51,7 +52,7 @@ def _signers_of(message: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _signed(call: Mapping[str, Any]) -> bool:
-    return any(name in call for name in SIGNED_CALL)
+    return not _UNSIGNED(call)
 
 
 def reads(deployment: Deployment, signer: str) -> bool:

@@ -15,6 +15,7 @@ from freeloader.errors import FreeloaderError, InvalidRequest
 from freeloader.gateway.surfaces.chat import parse_chat
 from freeloader.gateway.surfaces.completions import parse_completion
 from freeloader.gateway.surfaces.fields import REFUSED
+from freeloader.gateway.surfaces.messages import ROLES
 
 STEERING = [
     "api_base", "base_url", "api_key", "api_version", "fallbacks", "num_retries",
@@ -26,6 +27,8 @@ STEERING = [
     "apiBase", "baseUrl", "apiKey", "api-base", "API_BASE", "extraHeaders", "numRetries",
     "customLlmProvider", "extraBody", "litellmParams",
 ]  # fmt: skip
+#: What messages of a role have besides their text.
+TIED = {"tool": {"tool_call_id": "call_1"}}
 
 
 @pytest.mark.parametrize("name", sorted({*STEERING, *REFUSED}))
@@ -257,6 +260,15 @@ def test_estimates_bound_input_and_multiply_output() -> None:
     wide = chat(messages=[{"role": "user", "content": text}])
     assert wide.upper.input >= len(text.encode()) // 2
     assert chat(tools=[TOOL] * 50).upper.input > plain.upper.input + 500
+
+
+@given(st.lists(st.tuples(st.sampled_from(ROLES), st.text(max_size=20)), min_size=1, max_size=6))
+def test_a_field_that_is_null_changes_no_message(said: list[tuple[str, str]]) -> None:
+    """Those of a role and a text alone are read a shorter way."""
+    plain = [{"role": role, "content": text, **TIED.get(role, {})} for role, text in said]
+    one = chat(messages=plain)
+    other = chat(messages=[{**m, "name": None} for m in plain])
+    assert one == other
 
 
 @given(st.text(max_size=3000), st.integers(1, 5000), st.integers(1, 8))

@@ -18,6 +18,8 @@ from freeloader.errors import InvalidRequest
 from freeloader.gateway.surfaces.params import text, wrong
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+#: Those who may say something and no more.
+_SAYING = ("system", "developer", "user", "assistant")
 _KEPT = frozenset({"role", "content", "name", "tool_calls", "tool_call_id", "function_call",
                    "refusal", "thinking_blocks"})  # fmt: skip
 #: An id may carry a signature (``core.history``); signed thoughts are longer still.
@@ -60,12 +62,19 @@ def read_messages(value: Any) -> Conversation:
         raise wrong("messages", f"must hold at most {_MAX_MESSAGES} messages")
     found = Conversation()
     for index, raw in enumerate(value):
-        place = f"messages[{index}]"
         if not isinstance(raw, dict):
-            raise wrong(place, "must be an object with role and content")
-        found.messages.append(_message(raw, place, found))
+            raise wrong(f"messages[{index}]", "must be an object with role and content")
+        if _is_plain(raw):
+            found.messages.append({"role": raw["role"], "content": found.count(raw["content"])})
+        else:
+            found.messages.append(_message(raw, f"messages[{index}]", found))
         found.text_bytes += _TEMPLATE_BYTES
     return found
+
+
+def _is_plain(raw: Mapping[str, Any]) -> bool:
+    """True for a role and a text alone, which most messages are: nothing can be wrong with it."""
+    return len(raw) == 2 and type(raw.get("content")) is str and raw.get("role") in _SAYING
 
 
 def _message(raw: Mapping[str, Any], place: str, found: Conversation) -> dict[str, Any]:
