@@ -76,15 +76,12 @@ def read(raw: bytes, step: int) -> Any:
     return value
 
 
-@given(st.dictionaries(st.text(max_size=2), JSON, max_size=4), LONGER, st.booleans())
+@given(st.dictionaries(st.text(max_size=2) | TEXTS, JSON, max_size=4), LONGER, st.booleans())
 def test_h2_what_is_read_in_pieces_is_what_is_read_whole(
     value: dict[str, Any], step: int, ascii_only: bool
 ) -> None:
     raw = json.dumps(value, ensure_ascii=ascii_only, indent=9).encode("utf-8", "surrogatepass")
-    try:
-        assert read(raw, step) == value
-    except InvalidRequest:
-        assert any(len(key) > step for key in STRING.findall(raw))
+    assert read(raw, step) == value
 
 
 @given(st.builds(lambda a, b, n: a * n + b, SOUP, SOUP, st.integers(1, 30)), LONGER)
@@ -96,14 +93,17 @@ def test_h2_what_is_no_json_is_none_in_pieces_either(soup: bytes, step: int) -> 
         expected = None
     try:
         found = read(raw, step)
-    except (orjson.JSONDecodeError, InvalidRequest):
+    except orjson.JSONDecodeError:
         found = None
+    except InvalidRequest:  # of a key that is there twice the library takes one
+        assert "{" in raw.decode("utf-8", "replace")
+        return
     assert found == expected
 
 
 def test_h2_a_large_body_is_what_it_says() -> None:
     long = 'word, [and] {more}: \\"é\n' * 60_000
-    value = {"a": [long, {"b": long[:-1], "c": 'short: "x"'}], "model": "m"}
+    value = {long[:-2]: long, "a": [long, {"b": long[:-1], "c": 'short: "x"'}], "model": "m"}
     for raw in (
         orjson.dumps(value),
         json.dumps(value).encode(),
@@ -120,7 +120,8 @@ def test_h2_a_large_body_is_what_it_says() -> None:
 @pytest.mark.parametrize(
     ("raw", "why"),
     [
-        (b'{"' + b"k" * 2_000_000 + b'":1}', "A key"),
+        (b'{"' + b"k" * 2_000_000 + b'":1,"' + b"k" * 2_000_000 + b'":1}', "twice"),
+        (b'{"' + b"k" * 2_000_000 + b'":1,"' + b"k" * 1_999_999 + b'\\u006b":1}', "twice"),
         (b'{"a":"' + b"x" * 2_000_000 + b'\x01"}', "not valid JSON"),
         (b'{"a":"' + b"x" * 2_000_000 + b'\\ud800"}', "not valid JSON"),
         (b'{"a":"' + b"x" * 2_000_000 + b'\\', "not valid JSON"),

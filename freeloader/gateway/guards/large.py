@@ -19,7 +19,7 @@ import orjson
 from freeloader.errors import InvalidRequest
 
 #: Bytes gone through in one step.
-RANGE = 1 << 16
+RANGE = 1 << 14
 #: Counting is quicker than anything else here.
 _COUNTED = 1 << 20
 
@@ -114,12 +114,17 @@ def shorten(raw: bytearray, step: int = RANGE) -> dict[str, str]:
 
 
 def put_back(whole: dict[str, Any], texts: dict[str, str]) -> None:
-    """Every string that was cut out, back at its place. Raises InvalidRequest if that is a key."""
+    """Every string that was cut out, back at its place. Raises InvalidRequest for a key that is
+    there twice by that."""
     below: list[Any] = [whole]
     while below:
         item = below.pop()
         if type(item) is dict and any(len(key) == _WIDTH and key in texts for key in item):
-            raise InvalidRequest(f"A key in the body is longer than {RANGE} bytes.")
+            pairs = [(texts.get(key, key), value) for key, value in item.items()]
+            item.clear()
+            item.update(pairs)
+            if len(item) < len(pairs):
+                raise InvalidRequest("The body names the same key twice in one object.")
         for place, value in item.items() if type(item) is dict else enumerate(item):
             kind = type(value)
             if kind is dict or kind is list:
