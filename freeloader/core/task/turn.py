@@ -46,7 +46,7 @@ def turn_of(payload: Mapping[str, Any]) -> Turn:
         last -= 1
     text, images = _content(messages[last].get("content")) if last >= 0 else ("", False)
     choice = payload.get("tool_choice", payload.get("function_call"))
-    forced = choice == "required" or isinstance(choice, Mapping)
+    forced = choice is not None and (choice == "required" or isinstance(choice, Mapping))
     kept = text if len(text) <= 2 * _KEEP else text[:_KEEP] + text[-_KEEP:]
     return Turn(kept, len(text), images, at_work, forced, _offered(payload))
 

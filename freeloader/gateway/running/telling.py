@@ -5,7 +5,6 @@ Everything is read off what is known so far; nothing here changes it.
 
 from __future__ import annotations
 
-from operator import is_not
 from typing import Any
 
 from freeloader.core import explain
@@ -66,7 +65,7 @@ class Telling:
             *(plan.in_force, plan.spent_pico, len(so_far.attempts), so_far.waited_s),
             watch.flaw if watch is not None else None,
         )
-        if self._routed is None or any(map(is_not, self._routed[0], about)):
+        if self._routed is None or self._routed[0] != about:
             self._routed = about, self._routing()
         return self._routed[1]
 
@@ -132,7 +131,7 @@ class Telling:
         so_far, plan = self._so_far, self._so_far.plan
         assert so_far.chosen is not None
         about = (so_far.chosen, plan.policy, plan.resolution, len(so_far.attempts) or 1)
-        if self._reasoned is None or any(map(is_not, self._reasoned[0], about)):
+        if self._reasoned is None or self._reasoned[0] != about:
             self._reasoned = about, explain.reason(*about)
         return self._reasoned[1]
 
@@ -154,7 +153,7 @@ class Telling:
             return None
         spent = self._so_far.plan.spent_pico
         about = (premium, settled, spent)
-        if self._saved is None or any(map(is_not, self._saved[0], about)):
+        if self._saved is None or self._saved[0] != about:
             self._saved = about, explain.savings(premium.name, settled.premium, spent)
         return self._saved[1]
 

@@ -6,7 +6,7 @@ exactly that and adds model, credentials and stream itself.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from freeloader.core.model import Caller, Profile
@@ -93,16 +93,12 @@ def build_profile(
 
 def seen_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """What rules may look at: no header that carries a key, and not more than is sensible."""
-    values: Collection[str] = headers.values()
-    if max(map(len, values), default=0) > _HEADER_MAX:
-        values = [value[:_HEADER_MAX] for value in values]
-    names: Collection[str] = headers.keys()
-    if len(names) < len(values):  # several of one name, of which the last one counts
-        names = [name for name, _ in headers.items()]
-    seen = dict(zip(map(str.lower, names), values, strict=True))
-    for name in _CREDENTIALS & seen.keys():
-        del seen[name]
-    return seen
+    # Of several of one name the last one counts.
+    return {
+        low: value[:_HEADER_MAX]
+        for name, value in headers.items()
+        if (low := name.lower()) not in _CREDENTIALS
+    }
 
 
 def read_model(value: Any) -> str:
