@@ -82,14 +82,15 @@ def _message(raw: Mapping[str, Any], place: str, found: Conversation) -> dict[st
     if role not in ROLES:
         raise wrong(f"{place}.role", f"must be one of {', '.join(ROLES)}")
     out: dict[str, Any] = {"role": role}
-    for name, value in raw.items():
-        if name not in _KEPT and value is not None:
-            found.drop(f"messages[].{name[:40]}")
+    if not raw.keys() <= _KEPT:
+        for name, value in raw.items():
+            if name not in _KEPT and value is not None:
+                found.drop(f"messages[].{name[:40]}")
     if raw.get("name") is not None:
         out["name"] = found.count(text(f"{place}.name", raw["name"]))
-    calls = _calls(raw, role, place, found)
-    out.update(calls)
-    if role == "assistant":
+    if "tool_calls" in raw or "function_call" in raw:
+        out.update(_calls(raw, role, place, found))
+    if role == "assistant" and "thinking_blocks" in raw:
         out.update(_thoughts(raw, place, found))
     if role == "tool":
         out["tool_call_id"] = text(f"{place}.tool_call_id", raw.get("tool_call_id"), _LONGEST_ID)
