@@ -37,7 +37,7 @@ _STEP, _MODELS = 60.0, 128
 #: Plans after which it is looked anew which models are alike: limits are learnt meanwhile.
 _ANEW = 10
 #: Rounds of a plan, and of the first ones, which begin from nothing.
-_ROUNDS, _FIRST_ROUNDS, _FIRST = 4, 40, 10
+_ROUNDS, _FIRST_ROUNDS, _FIRST = 8, 40, 10
 #: The same for what windows are worth in the long run.
 _PRICES, _FIRST_PRICES = 2, 24
 #: Hours that are read from a ledger where nothing was kept.

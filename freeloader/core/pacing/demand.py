@@ -9,8 +9,10 @@ and decides nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import exp, floor
+from math import floor
 from typing import Any, NamedTuple
+
+from freeloader.core.pacing.rush import Rush
 
 _HOUR, _DAY = 3600.0, 86400.0
 #: Requests a day where fewer were seen: what a household's own work comes to.
@@ -25,8 +27,6 @@ _FADE = 0.985
 _PRIOR_NEED = 5.0
 #: Tokens of a request (all, input) where none was seen, and what one more counts in the mean.
 _TOKENS, _INPUT, _MEAN = 1000.0, 700.0, 1 / 256
-#: The latest minutes, in seconds; a pause after which they are over; requests that are busy.
-_LATELY, _QUIET, _BUSY = 120.0, 600.0, 8
 #: Different needs kept; they are halves of intelligence, so no more exist.
 _NEEDS_MAX = 24
 #: Different needs and sizes kept; and as little as is worth keeping.
@@ -60,15 +60,11 @@ class Demand:
     an average day, never fewer than the prior's."""
 
     __slots__ = (
-        "_at",
         "_before",
         "_count",
         "_days",
-        "_fast",
-        "_first",
         "_hour",
         "_labels",
-        "_lately",
         "_needs",
         "_rates",
         "_shares",
@@ -77,6 +73,7 @@ class Demand:
         "mean_input",
         "mean_tokens",
         "rate",
+        "rush",
     )
 
     def __init__(self) -> None:
@@ -93,14 +90,15 @@ class Demand:
         self._shares: tuple[float, list[float]] = (-1.0, [])  # of the present minute
         self._before, self.rate = _sums(self._rates, self._days)
         self.mean_tokens, self.mean_input = _TOKENS, _INPUT
-        # Of the latest minutes: a decaying count, when it was brought up to date, since when.
-        self._fast, self._at, self._first, self._lately = 0.0, 0.0, 0.0, 0
+        self.rush = Rush()
 
     def note(self, need: float, label: str, read: int, written: int, now: float) -> None:
         """One request that holds ``need``, with the tokens it likely comes to."""
         self._turn(floor(now / _HOUR))
         self._count += 1.0
-        self._hurry(now)
+        if self.rush.ends(now):
+            self.rush.learn(self.usual(now), now)
+        self.rush.note(now)
         self.mean_input += _MEAN * (read - self.mean_input)
         self.mean_tokens += _MEAN * (read + written - self.mean_tokens)
         sort = need, _ = sort_of(need, read + written)
@@ -162,15 +160,12 @@ class Demand:
     def rate_over(self, seconds: float, now: float) -> float:
         """Requests a second that a window of so many seconds has to do with: of an average
         day, and for a window shorter than an hour of the latest minutes, if they are busier."""
-        lately = None if seconds >= _HOUR else self.lately(now)
+        lately = None if seconds >= _HOUR else self.rush.rate(now)
         return self.rate if lately is None else max(self.rate, lately)
 
-    def lately(self, now: float) -> float | None:
-        """Requests a second of the latest minutes; None: too few to say."""
-        if self._lately < _BUSY or now - self._at > _QUIET:
-            return None
-        seen = 1.0 - exp(-max(1.0, self._at - self._first) / _LATELY)
-        return self._fast * exp(-max(0.0, now - self._at) / _LATELY) / seen
+    def usual(self, now: float) -> float:
+        """Requests a second in the hour around now, as the days so far make it."""
+        return self.between(now - _HOUR / 2, now + _HOUR / 2) / _HOUR
 
     def above(self, need: float, most: float) -> Wanted:
         """Requests that need more than ``need``, and for which ``most`` is enough."""
@@ -197,6 +192,7 @@ class Demand:
             "needs": [[n, w, self._labels[n]] for n, w in self._needs.items()],
             "sorts": [[need, size, *x] for (need, size), x in self._sorts.items()],
             "means": [self.mean_tokens, self.mean_input],
+            "rush": list(self.rush.sums),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -211,6 +207,10 @@ class Demand:
             for need, size, *counts in state.get("sorts", [])[:_SORTS_MAX]
         }
         hour, count = state["hour"], float(state["count"])
+        rush = None
+        if "rush" in state:
+            both, square = (float(x) for x in state["rush"])
+            rush = (both, square)
         self._rates, self._days = rates, days
         self._hour, self._count = None if hour is None else int(hour), count
         self._needs = {n: weight for n, (weight, _) in needs.items()}
@@ -222,16 +222,8 @@ class Demand:
         self.mean_tokens, self.mean_input = tokens, read
         self._before, self.rate = _sums(rates, days)
         self._shares = (-1.0, [])
-
-    def _hurry(self, now: float) -> None:
-        """Counts one more in the latest minutes; they begin anew after a pause."""
-        if not 0.0 <= now - self._at <= _QUIET:
-            self._fast, self._first, self._lately = 0.0, now, 0
-        else:
-            self._fast *= exp(-(now - self._at) / _LATELY)
-        self._fast += 1.0 / _LATELY
-        self._lately += 1
-        self._at = now
+        if rush is not None:
+            self.rush.put(rush)
 
     def _turn(self, hour: int) -> None:
         """The hours that are over become part of the means. A clock set back changes nothing."""

@@ -25,6 +25,10 @@ SHARPNESS = 60.0
 #: How far a round goes: this part of what would set one supply right were it alone and the
 #: worth one, for others move too; and at most, in logarithms of what is asked to what is there.
 _STEP, _STRIDE = 0.8 / SHARPNESS, 2.0
+#: How much longer the next stride of a price is that goes on in one direction, how much shorter
+#: after it turned, and how long and short they become (Rprop; Riedmiller and Braun, 1993). When
+#: a rush begins or ends prices that mattered become nothing: at one pace it took half an hour.
+_LONGER, _SHORTER, _PACES = 1.5, 0.5, (0.5, 12.0)
 #: Above this no price goes, and here it begins. Worth is 2 and more, less than 9.
 _MOST, _FIRST, _DEAREST = 10.0, 0.1, 50.0
 #: Less of a share than this part of the greatest is none.
@@ -71,17 +75,24 @@ class Portion(NamedTuple):
 class Fluid:
     """Prices of supplies, made better round by round."""
 
-    __slots__ = ("_prices", "_programme")
+    __slots__ = ("_paces", "_prices", "_programme", "_rose")
 
     def __init__(self) -> None:
         self._programme = Programme((), (), ())
         self._prices: list[float] = []
+        #: Of each price: how much longer than usual its strides are, and if the last was upwards.
+        self._paces: list[float] = []
+        self._rose: list[bool] = []
 
     def begin(self, programme: Programme) -> None:
         """Goes on from the prices of the last one, of supplies that have the same names."""
-        known = dict(zip(self._programme.names, self._prices, strict=True))
+        before = zip(self._programme.names, self._prices, self._paces, self._rose, strict=True)
+        known = {name: (price, pace, rose) for name, price, pace, rose in before}
         self._programme = programme
-        self._prices = [known.get(name, _FIRST) for name in programme.names]
+        found = [known.get(name, (_FIRST, 1.0, True)) for name in programme.names]
+        self._prices = [price for price, _, _ in found]
+        self._paces = [pace for _, pace, _ in found]
+        self._rose = [rose for _, _, rose in found]
 
     def round(self) -> None:
         """One round: all cells are spread, all prices follow."""
@@ -89,7 +100,10 @@ class Fluid:
         taken = self.taken()
         for at, has in enumerate(supply):
             stride = log((taken[at] + _TINY) / (has + _TINY))
-            stride = _STEP * min(_STRIDE, max(-_STRIDE, stride))
+            rises = stride > 0
+            pace = self._paces[at] * (_LONGER if rises is self._rose[at] else _SHORTER)
+            self._paces[at], self._rose[at] = min(max(pace, _PACES[0]), _PACES[1]), rises
+            stride = self._paces[at] * _STEP * min(_STRIDE, max(-_STRIDE, stride))
             prices[at] = min(_MOST, max(0.0, prices[at] + stride))
 
     def taken(self) -> list[float]:

@@ -23,15 +23,13 @@ from freeloader.core.quota import Window
 from freeloader.core.quota.counters import Calendared
 
 _HOUR = 3600.0
-#: Hours of the blocks; the first ends with the hour, or with the next if that is near.
-_BLOCKS, _NEAR = (1, 2, 3, 6, 6, 6), 1200.0
+#: Seconds of the first block, and hours of those after it: of them the first ends with the
+#: hour, or with the next if that is near.
+_SOON, _BLOCKS, _NEAR = 600.0, (1, 2, 3, 6, 6, 6), 1200.0
 #: Windows up to this length are lost block by block.
 _SHORT = 6 * _HOUR
 #: Of a long bucket: what it keeps in any case, and what of the rest a day may use.
 _KEEP, _SPEND = 0.5, 0.3
-#: From so many times what was to come on, either way, it is quite unlike; at most so many
-#: times; and by how much the blocks are taken to be so too.
-_UNLIKE, _UNLIKE_MOST, _LASTING = 1.5, 4.0, (0.9, 0.7, 0.4, 0.2)
 #: What serving a request is worth, small or large, where what the mean one costs in the long
 #: run is 1; and for so much need once more. Less for need, and more are served of all, but
 #: strong quota goes to many that could do without.
@@ -55,8 +53,10 @@ def programme(
     yield
     prices = [_priced(one.need, takers, worth) for one, takers in asked]
     cells: list[Cell] = []
+    often = demand.usual(now)
     for block in range(len(edges) - 1):
-        count = demand.between(edges[block], edges[block + 1]) * _unlike(demand, block, now)
+        start, end = edges[block], edges[block + 1]
+        count = demand.between(start, end) * demand.rush.unlike(often, now, start - now, end - now)
         of = supplies.of[block]
         for (one, takers), (gain, costs) in zip(asked, prices, strict=True):
             if takers and count > 0:
@@ -71,21 +71,8 @@ def programme(
     return Programme(names, supply, cells)
 
 
-def _unlike(demand: Demand, block: int, now: float) -> float:
-    """What the latest minutes say of a block: where they are quite unlike what was to come,
-    the next hours are taken to be so too, the later the less."""
-    usual = demand.between(now - _HOUR / 2, now + _HOUR / 2) / _HOUR
-    lately = demand.lately(now)
-    if lately is None or usual <= 0 or block >= len(_LASTING):
-        return 1.0
-    times = min(_UNLIKE_MOST, lately / usual)
-    if 1 / _UNLIKE < times < _UNLIKE:
-        return 1.0
-    return 1.0 + (times - 1.0) * _LASTING[block]
-
-
 def _edges(now: float) -> list[float]:
-    edges, end = [now], floor(now / _HOUR) * _HOUR
+    edges, end = [now, now + _SOON], floor(now / _HOUR) * _HOUR
     for at, hours in enumerate(_BLOCKS):
         end += hours * _HOUR
         if at == 0 and end - now < _NEAR:
@@ -149,15 +136,25 @@ class _Supplies:
         if window.kind == "calendar":
             self._calendar(window, free)
         elif window.kind != "once" and length_of(window.limit.window) <= _SHORT:
-            self._short(window)
+            self._short(window, free)
         else:
             self._long(window, free)
 
-    def _short(self, window: Window) -> None:
-        rate, edges = window.amount / length_of(window.limit.window), self._edges
+    def _short(self, window: Window, free: float) -> None:
+        """What comes back in each block; and what is free now, to the first ones: what is left of
+        it in the first can be had in those that end within its length."""
+        length = length_of(window.limit.window)
+        rate, edges = window.amount / length, self._edges
+        now = edges[0]
+        last = max(1, sum(edge <= now + length for edge in edges) - 2)
+        soon = self._new((window.key, "now"), window.key, free + rate * (edges[1] - now))
+        early = self._new((window.key, 0), window.key, free + rate * (edges[last + 1] - now))
         for block, of in enumerate(self.of):
-            much = rate * (edges[block + 1] - edges[block])
-            of[window.key] = (self._new((window.key, block), window.key, much),)
+            if block <= last:
+                of[window.key] = (early, soon) if block == 0 else (early,)
+            else:
+                much = rate * (edges[block + 1] - edges[block])
+                of[window.key] = (self._new((window.key, block), window.key, much),)
 
     def _calendar(self, window: Window, free: float) -> None:
         """Until the reset, what is left; after it, as much as of the next period's demand."""
