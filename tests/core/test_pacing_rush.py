@@ -103,7 +103,9 @@ def test_what_was_learnt_is_kept_and_nonsense_is_not_taken() -> None:
     other = Rush()
     other.put(rush.sums)
     at = START + 9 * 86400
-    assert part(other, busy(other, at, 60, 1.0), 0, 600) == part(rush, busy(rush, at, 60, 1.0), 0, 600)
+    assert part(other, busy(other, at, 60, 1.0), 0, 600) == part(
+        rush, busy(rush, at, 60, 1.0), 0, 600
+    )
     for sums in ((1.0, 0.0), (float("inf"), 1.0), (float("nan"), 1.0), (1.0, float("nan"))):
         with pytest.raises(ValueError, match="rush"):
             other.put(sums)

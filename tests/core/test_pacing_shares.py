@@ -132,6 +132,17 @@ def test_a_new_programme_goes_on_from_the_prices_of_the_last() -> None:
     assert fluid.portions() == before
 
 
+def test_when_a_rush_ends_what_it_was_short_of_is_used_within_minutes() -> None:
+    """Eight rounds a minute: half an hour later would be after the next rush."""
+    fluid = solved(Programme("hd", [10.0, 300.0], [many := cell("any", 200, 2.0, hour=(0, 1.0))]))
+    assert fluid.portions()["any"]["hour"].share < 0.1
+    few = many._replace(asked=5.0, offers=[*many.offers, Offer("day", 0.3, [(1, 1.0)])])
+    fluid.begin(Programme("hd", [10.0, 300.0], [few]))
+    for _ in range(24):
+        fluid.round()
+    assert fluid.portions()["any"]["hour"].share > 0.9
+
+
 # ── who is next ──────────────────────────────────────────────────────────────
 
 

@@ -207,10 +207,9 @@ class Demand:
             for need, size, *counts in state.get("sorts", [])[:_SORTS_MAX]
         }
         hour, count = state["hour"], float(state["count"])
-        rush = None
         if "rush" in state:
             both, square = (float(x) for x in state["rush"])
-            rush = (both, square)
+            self.rush.put((both, square))
         self._rates, self._days = rates, days
         self._hour, self._count = None if hour is None else int(hour), count
         self._needs = {n: weight for n, (weight, _) in needs.items()}
@@ -222,8 +221,6 @@ class Demand:
         self.mean_tokens, self.mean_input = tokens, read
         self._before, self.rate = _sums(rates, days)
         self._shares = (-1.0, [])
-        if rush is not None:
-            self.rush.put(rush)
 
     def _turn(self, hour: int) -> None:
         """The hours that are over become part of the means. A clock set back changes nothing."""

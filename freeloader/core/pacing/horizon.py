@@ -141,17 +141,22 @@ class _Supplies:
             self._long(window, free)
 
     def _short(self, window: Window, free: float) -> None:
-        """What comes back in each block; and what is free now, to the first ones: what is left of
-        it in the first can be had in those that end within its length."""
+        """What comes back in each block; and what is free now. Of an hour's it is the first
+        block's: what it leaves may not be missed later, and then is lost. Of a longer one it
+        can also be had in those that end within its length."""
         length = length_of(window.limit.window)
         rate, edges = window.amount / length, self._edges
         now = edges[0]
-        last = max(1, sum(edge <= now + length for edge in edges) - 2)
+        last = sum(edge <= now + length for edge in edges) - 2 if length > _HOUR else 0
         soon = self._new((window.key, "now"), window.key, free + rate * (edges[1] - now))
-        early = self._new((window.key, 0), window.key, free + rate * (edges[last + 1] - now))
+        early = soon
+        if last > 0:
+            early = self._new((window.key, 0), window.key, free + rate * (edges[last + 1] - now))
         for block, of in enumerate(self.of):
-            if block <= last:
-                of[window.key] = (early, soon) if block == 0 else (early,)
+            if block == 0:
+                of[window.key] = (early, soon) if last > 0 else (soon,)
+            elif block <= last:
+                of[window.key] = (early,)
             else:
                 much = rate * (edges[block + 1] - edges[block])
                 of[window.key] = (self._new((window.key, block), window.key, much),)
