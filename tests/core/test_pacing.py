@@ -16,6 +16,7 @@ from freeloader.core import explain, quota, routing
 from freeloader.core.model import Gates, Level, Limit, Resolution
 from freeloader.core.pacing import plan
 from freeloader.core.pacing.demand import PRIOR_PER_DAY, Demand
+from freeloader.core.pacing.shares import NO_SHARE
 from freeloader.core.policy import combine
 from freeloader.core.routing import kept
 from freeloader.money import Meters, Price
@@ -266,6 +267,8 @@ def test_strict_keeps_it_even_where_that_refuses() -> None:
 
 
 DUE, BEHIND = 0.0, plan.FIRM + 0.1
+#: No share of the plan, at a part of what serving is worth.
+LITTLE, MUCH = NO_SHARE + 0.9, NO_SHARE + 1.5
 
 
 @pytest.mark.parametrize(
@@ -276,6 +279,10 @@ DUE, BEHIND = 0.0, plan.FIRM + 0.1
         pytest.param(DUE, True, {}, "strong", None, id="of few, nobody needs more than this one"),
         pytest.param(DUE, True, {"needed": 0.4, "lapses": True}, "strong", "strong",
                      id="what is free would be lost"),
+        pytest.param(LITTLE, True, {"needed": 0.4, "lapses": True}, "strong", "strong",
+                     id="what is free would be lost, and costs no more than serving is worth"),
+        pytest.param(MUCH, True, {"needed": 0.4, "lapses": True}, None, None,
+                     id="what is free would be lost, were it not worth more to harder ones"),
         pytest.param(BEHIND, False, {"needed": 0.4, "many": True}, "strong", "strong",
                      id="behind others, and it is to be served"),
     ],

@@ -90,9 +90,10 @@ def test_a_month_is_spread_over_its_days() -> None:
 @settings(max_examples=30, deadline=None)
 def test_a_long_bucket_keeps_some_of_what_it_has_stored(used: float) -> None:
     programme, _ = laid_out(Limit("requests", 100, "1d", "refill", "model"), used=used)
-    whole, first = programme.supply
+    whole, first, *later = programme.supply
     assert 100 <= whole <= 100 + 0.3 * max(0.0, 100 - used - 50) + 1e-6
     assert first == pytest.approx(100 - used + 100 / 24 / 6)
+    assert later == pytest.approx([100 - used + 100 / 24 * hours for hours in (6, 12)])
 
 
 @given(st.integers(0, 3), st.floats(0, DAY))

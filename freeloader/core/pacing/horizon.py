@@ -26,6 +26,8 @@ _HOUR = 3600.0
 #: Seconds of the first block, and hours of those after it: of them the first ends with the
 #: hour, or with the next if that is near.
 _SOON, _BLOCKS, _NEAR = 600.0, (1, 2, 3, 6, 6, 6), 1200.0
+#: So many blocks, and others, can have no more of a long bucket than is there until they end.
+_FIRSTS = (1, 4, 5)
 #: Windows up to this length are lost block by block.
 _SHORT = 6 * _HOUR
 #: Of a long bucket: what it keeps in any case, and what of the rest a day may use.
@@ -183,18 +185,26 @@ class _Supplies:
             of[window.key] = (before if middle < end else after,)
 
     def _long(self, window: Window, free: float) -> None:
-        """What a day gives in all, and besides what the first block can have of it."""
+        """What a day gives in all, and besides what the first blocks can have of it: what comes
+        back in the night cannot be spent at noon."""
         edges, length = self._edges, length_of(window.limit.window)
+        now = edges[0]
         rate = 0.0 if window.kind == "once" else window.amount / length
-        whole = rate * (edges[-1] - edges[0])
+        whole = rate * (edges[-1] - now)
         if window.kind == "once":
-            whole = free * (edges[-1] - edges[0]) / length
+            whole = free * (edges[-1] - now) / length
         elif window.kind == "refill":
             whole += _SPEND * max(0.0, free - _KEEP * window.amount)
         at = self._new(window.key, window.key, whole)
-        first = self._new((window.key, "now"), window.key, free + rate * (edges[1] - edges[0]))
+        firsts = [
+            (
+                blocks,
+                self._new((window.key, blocks), window.key, free + rate * (edges[blocks] - now)),
+            )
+            for blocks in (_FIRSTS if rate else ())
+        ]
         for block, of in enumerate(self.of):
-            of[window.key] = (at, first) if block == 0 else (at,)
+            of[window.key] = (at, *(first for blocks, first in firsts if block < blocks))
 
     def _new(self, name: Hashable, key: str, much: float) -> int:
         self.found.append((name, key, much))

@@ -25,6 +25,7 @@ from typing import NamedTuple
 from freeloader.core import quota
 from freeloader.core.model import Policy, Profile
 from freeloader.core.pacing.demand import Demand, Wanted
+from freeloader.core.pacing.shares import NO_SHARE
 from freeloader.core.periods import window_seconds
 from freeloader.core.quota import Window
 from freeloader.core.quota.counters import Calendared
@@ -50,6 +51,8 @@ _SLIDING = 8
 #: What is free of a window up to this length lapses, if that is so much of it: it comes back
 #: whoever takes it, and would be as good as full without those that are left out.
 _LAPSING, _ROOM = 21_600.0, 0.1
+#: From this strain on it costs a request more than serving it is worth.
+_DEAR = NO_SHARE + 1.1
 #: Requests of an average day from which on leaving some to nobody serves others: of few it is
 #: not known who comes, and each is somebody's only one.
 _ENOUGH = 500.0
@@ -114,7 +117,7 @@ class Strain(NamedTuple):
         if not self.left:
             return False
         full = self.full()
-        return (full.many or full.needed > HARDLY) and not full.lapses
+        return (full.many or full.needed > HARDLY) and not self._wasted
 
     @property
     def refuses_strictly(self) -> bool:
@@ -122,7 +125,13 @@ class Strain(NamedTuple):
         ahead of its own and needed by others."""
         if self.left is None:
             return self.firm and self.full().kept > HARDLY
-        return self.left and not self.full().lapses
+        return self.left and not self._wasted
+
+    @property
+    def _wasted(self) -> bool:
+        """Whether what is free here is lost unless it is used, and nobody else is likely to: not
+        what the plan has for requests to which it is worth more."""
+        return self.full().lapses and self.value < _DEAR
 
     @property
     def firm(self) -> bool:

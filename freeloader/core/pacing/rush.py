@@ -81,6 +81,10 @@ class Rush:
         times = min(_MOST, rate / usual)
         if _LIKE[0] < times < _LIKE[1]:
             return 1.0
+        if times < 1.0 and start <= 0.0:
+            # It may well end, but is likelier to last: what is free in its next minutes is lost
+            # if it is kept for a rush that does not come, and the next plan is a minute away.
+            return times
         part = self._span / (end - start) * (exp(-start / self._span) - exp(-end / self._span))
         return 1.0 + (times - 1.0) * part
 
