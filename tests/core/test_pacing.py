@@ -68,6 +68,19 @@ def test_the_hours_of_the_days_so_far_say_what_is_to_come() -> None:
     assert demand.rate == pytest.approx(2400 / DAY, rel=0.05)
 
 
+def test_on_a_first_day_the_hours_to_come_are_like_all_and_like_the_latest() -> None:
+    """By noon the night was most of what is known, and a day's work has begun."""
+    demand = Demand()
+    asked = [10] * 8 + [100, 200, 300, 0]
+    demand.learn([(MIDNIGHT + h * HOUR, count) for h, count in enumerate(asked)])
+    noon = MIDNIGHT + 11 * HOUR  # the twelfth hour runs
+    hour = ((80 + 600) / 11 + 200) / 2
+    assert demand.between(noon, MIDNIGHT + DAY) == pytest.approx(13 * hour, rel=0.01)
+    after = Demand()
+    after.load(demand.dump())
+    assert after.between(noon, noon + DAY) == demand.between(noon, noon + DAY)
+
+
 @given(st.lists(st.tuples(st.floats(0, 40 * DAY), st.sampled_from([0.0, 5.0, 7.2])), max_size=40))
 @settings(max_examples=60)
 def test_what_is_to_come_never_grows_and_survives_a_restart(

@@ -21,6 +21,8 @@ PRIOR_PER_DAY = 100.0
 _NEW_DAY = 0.25
 #: As many days the mean of all hours counts for in each.
 _LEAN = 0.2
+#: Hours that are the latest.
+_LATEST = 3
 #: Needs fade by this share in every hour: half of them in two days.
 _FADE = 0.985
 #: So many requests that need the most there is are imagined before any was seen.
@@ -88,7 +90,7 @@ class Demand:
         #: how many were answered, and what these came to.
         self._sorts: dict[tuple[float, int], list[float]] = {}
         self._shares: tuple[float, list[float]] = (-1.0, [])  # of the present minute
-        self._before, self.rate = _sums(self._rates, self._days)
+        self._before, self.rate = _sums(self._rates, self._days, self._hour)
         self.mean_tokens, self.mean_input = _TOKENS, _INPUT
         self.rush = Rush()
 
@@ -219,7 +221,7 @@ class Demand:
         self._sorts = {sort: x for sort, x in sorts.items() if x[0] > 0}
         self._total = sum(self._needs.values())
         self.mean_tokens, self.mean_input = tokens, read
-        self._before, self.rate = _sums(rates, days)
+        self._before, self.rate = _sums(rates, days, self._hour)
         self._shares = (-1.0, [])
 
     def _turn(self, hour: int) -> None:
@@ -246,7 +248,7 @@ class Demand:
                 counts[:] = [_FADE * x for x in counts]
         self._sorts = {sort: x for sort, x in self._sorts.items() if x[0] > _FEW}
         self._hour = hour
-        self._before, self.rate = _sums(self._rates, self._days)
+        self._before, self.rate = _sums(self._rates, self._days, self._hour)
 
     def _until(self, at: float) -> float:
         """What is asked from 1970 until ``at``, at the rates of an average day."""
@@ -269,14 +271,23 @@ def _means(counts: Sequence[float]) -> tuple[int, int]:
     return round(read / many), round(written / many)
 
 
-def _sums(rates: Sequence[float], days: Sequence[int]) -> tuple[list[float], float]:
+def _sums(
+    rates: Sequence[float], days: Sequence[int], hour: int | None
+) -> tuple[list[float], float]:
     """What is asked before each hour of the day, and in all of it; and by the second.
 
-    A mean of few days leans towards that of all hours; an hour never seen has that mean.
+    A mean of few days leans towards that of all hours. An hour never seen is taken to be like
+    all and like the latest: a morning's mean says too little of the day that begins, and the
+    day's latest hours too much of the night.
     """
     seen = [rate for rate, count in zip(rates, days, strict=True) if count]
-    mean = sum(seen) / len(seen) if seen else PRIOR_PER_DAY / 24
+    mean = unseen = sum(seen) / len(seen) if seen else PRIOR_PER_DAY / 24
+    before = [] if hour is None else [(hour - back) % 24 for back in range(1, _LATEST + 1)]
+    latest = [rates[at] for at in before if days[at]]
+    if latest:
+        unseen = (mean + sum(latest) / len(latest)) / 2
     out = [0.0]
     for rate, count in zip(rates, days, strict=True):
-        out.append(out[-1] + (rate * count + _LEAN * mean) / (count + _LEAN))
+        often = (rate * count + _LEAN * mean) / (count + _LEAN) if count else unseen
+        out.append(out[-1] + often)
     return out, max(PRIOR_PER_DAY, out[24]) / _DAY
