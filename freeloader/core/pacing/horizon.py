@@ -31,7 +31,7 @@ _FIRSTS = (1, 4, 5)
 #: Windows up to this length are lost block by block.
 _SHORT = 6 * _HOUR
 #: Of a long bucket: what it keeps in any case, and what of the rest a day may use.
-_KEEP, _SPEND = 0.5, 0.3
+_KEEP, _SPEND = 0.25, 0.4
 #: What serving a request is worth, small or large, where what the mean one costs in the long
 #: run is 1; and for so much need once more. Less for need, and more are served of all, but
 #: strong quota goes to many that could do without.
