@@ -91,7 +91,7 @@ def test_a_month_is_spread_over_its_days() -> None:
 def test_a_long_bucket_keeps_some_of_what_it_has_stored(used: float) -> None:
     programme, _ = laid_out(Limit("requests", 100, "1d", "refill", "model"), used=used)
     whole, first, *later = programme.supply
-    assert 100 <= whole <= 100 + 0.3 * max(0.0, 100 - used - 50) + 1e-6
+    assert 100 <= whole <= 100 + 0.4 * max(0.0, 100 - used - 25) + 1e-6
     assert first == pytest.approx(100 - used + 100 / 24 / 6)
     assert later == pytest.approx([100 - used + 100 / 24 * hours for hours in (6, 12)])
 
@@ -176,3 +176,12 @@ def test_the_next_hours_are_taken_to_be_as_unlike_as_the_latest_minutes() -> Non
     assert times[0] > times[1] > times[2] > times[3] > 1.0
     assert times[4:] == pytest.approx([1.0] * 3, abs=0.2)
     assert times[0] < 10
+
+
+def test_later_a_little_more_is_asked_of_those_whom_few_can_serve() -> None:
+    window = quota.window_for(Limit("requests", 30, "1d", "refill", "model"), "w", NOON)
+    taking = [Taker("w", [(window, 1.0)])]
+    kinds = [(Asked((0, i), 0.5, need, 600, 200), taking) for i, need in enumerate((0.0, 8.5))]
+    easy, hard = ([c.asked for c in laid(kinds, Demand(), NOON).cells][i::2] for i in (0, 1))
+    assert hard[0] == easy[0]
+    assert all(easy[at] < hard[at] < 1.1 * easy[at] for at in range(1, BLOCKS))

@@ -32,6 +32,9 @@ _FIRSTS = (1, 4, 5)
 _SHORT = 6 * _HOUR
 #: Of a long bucket: what it keeps in any case, and what of the rest a day may use.
 _KEEP, _SPEND = 0.25, 0.4
+#: By how much, for each point of need, more is taken to be asked later: what a plan of means
+#: lacks in the end is missed by those whom few can serve.
+_CARE = 0.008
 #: What serving a request is worth, small or large, where what the mean one costs in the long
 #: run is 1; and for so much need once more. Less for need, and more are served of all, but
 #: strong quota goes to many that could do without.
@@ -64,7 +67,8 @@ def programme(
             if takers and count > 0:
                 pairs = zip(takers, costs, strict=True)
                 offers = [_offer(taker, cost, of, usual) for taker, cost in pairs]
-                cells.append(Cell(one.kind, count * one.share, gain, offers, block == 0))
+                care = 1.0 + _CARE * one.need if block else 1.0
+                cells.append(Cell(one.kind, count * one.share * care, gain, offers, block == 0))
         yield
     names, supply = [], []
     for name, key, much in supplies.found:
