@@ -74,6 +74,7 @@ class Front:
         clock: Clock,
         new_id: Callable[[], str],
         turned: TurnedAway,
+        admit: Callable[[int], None],
     ) -> None:
         self._routes = routes
         self._keyring = keyring
@@ -82,6 +83,7 @@ class Front:
         self._clock = clock
         self._new_id = new_id
         self._turned = turned
+        self._admit = admit
         self._rates = Rates()
         self._hosts = _Hosts()
         self._bodies = BodyRoom(memory_left())
@@ -139,6 +141,8 @@ class Front:
                 keys.authorize(caller, route.access)
                 self._check_rate(caller, route)
                 may_wait = route.access == keys.INFERENCE
+                if route.begins:  # who will be refused is told so before standing in line
+                    self._admit(len(self._turnstile))
                 if may_wait:
                     await self._turnstile.enter()
                 request[CLAIM] = self._bodies.claim(may_wait=may_wait)

@@ -32,6 +32,8 @@ from freeloader.gateway.tools import Tools
 
 #: Requests in the house at once; more are shed at the door with 503 and a wait.
 IN_FLIGHT_MAX = 1024
+#: Who is shed is told to come back within so many seconds, each at a time of its own.
+_BACK_WITHIN_S = 3
 
 
 class Pipeline:
@@ -71,15 +73,21 @@ class Pipeline:
         gates = tighten((profile.level, *(() if rule is None else (rule.level,))))
         return replace(profile, level=replace(profile.level, gates=gates), project=project)
 
-    def begin(self, profile: Profile, caller: Caller, request_id: str) -> Run:
-        """Starts answering. Raises FreeloaderError for what no candidate could change."""
+    def admit(self, waiting: int = 0) -> None:
+        """Whether one more may begin, behind ``waiting`` in line. Raises Unavailable."""
         tools = self._tools
-        if tools.load.in_flight >= IN_FLIGHT_MAX or len(tools.tasks) >= 2 * IN_FLIGHT_MAX:
+        flying = tools.load.in_flight + waiting
+        if flying >= IN_FLIGHT_MAX or len(tools.tasks) >= 2 * IN_FLIGHT_MAX:
             raise Unavailable(
                 f"{IN_FLIGHT_MAX} requests are in flight. Try again in a moment.",
                 code="overloaded",
-                retry_after=1.0,
+                retry_after=1 + int(_BACK_WITHIN_S * tools.roll()),
             )
+
+    def begin(self, profile: Profile, caller: Caller, request_id: str) -> Run:
+        """Starts answering. Raises FreeloaderError for what no candidate could change."""
+        tools = self._tools
+        self.admit()  # others may have begun while this one's body came
         now = tools.clock.now()
         plan = self._plan(profile, caller, now)
         decision_id = tools.new_id("dec")

@@ -57,6 +57,7 @@ def build_app(services: Services) -> web.Application:
         services.clock,
         services.new_id,
         services.turned,
+        services.pipeline.admit,
     )
 
     @web.middleware

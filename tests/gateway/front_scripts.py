@@ -139,9 +139,16 @@ class FakePipeline:
     ids: list[str] = field(default_factory=list)
     runs: list[FakeRun] = field(default_factory=list)
     broken: Exception | None = None
+    full: FreeloaderError | None = None
+    waiting: list[int] = field(default_factory=list)
 
     async def prepare(self, profile: Profile, caller: Caller, *, spend: bool = True) -> Profile:
         return profile
+
+    def admit(self, waiting: int = 0) -> None:
+        self.waiting.append(waiting)
+        if self.full is not None:
+            raise self.full
 
     def begin(self, profile: Profile, caller: Caller, request_id: str) -> FakeRun:
         if self.broken is not None:

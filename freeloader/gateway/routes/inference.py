@@ -47,10 +47,11 @@ def routes(services: Services) -> list[Route]:
     noun = Inference(services)
     return [
         Route("POST", "/v1/chat/completions", noun.chat, INFERENCE,
-              "A chat answer, JSON or SSE", "inference", "#ChatRequest", "#ChatAnswer"),
+              "A chat answer, JSON or SSE", "inference", "#ChatRequest", "#ChatAnswer",
+              begins=True),
         Route("POST", "/v1/completions", noun.complete, INFERENCE,
               "A completion of one prompt, JSON or SSE", "inference",
-              "#CompletionRequest", "#CompletionAnswer"),
+              "#CompletionRequest", "#CompletionAnswer", begins=True),
         Route("POST", "/v1/router/debug", noun.debug, INFERENCE,
               "The decision a body would get; sends and spends nothing", "inference",
               "#AnyRequest", "#Object"),

@@ -38,7 +38,8 @@ class Route:
     """One method on one path. ``access`` is ``keys.PUBLIC|INFO|INFERENCE|ADMIN``.
 
     ``body`` and ``answer`` are JSON schemas, or names of shared ones (``#Name``); ``media``
-    are the types of an answer that is text.
+    are the types of an answer that is text. ``begins``: what it asks for is sent to a model, and
+    is in flight meanwhile.
     """
 
     method: str
@@ -52,6 +53,7 @@ class Route:
     query: tuple[Query, ...] = ()
     built: bool = True
     streams: bool = False
+    begins: bool = False
     created: bool = False
     media: tuple[str, ...] = ()
 
