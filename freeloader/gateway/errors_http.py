@@ -26,6 +26,9 @@ _BY_CODE: Mapping[str, int] = {
     "uri_too_long": 414,
 }
 
+#: Messages name what a client sent, which may be megabytes long: characters that are enough.
+_MESSAGE_MAX, _PARAM_MAX = 4_000, 256
+
 #: Nearest class first: the first that fits wins.
 _BY_CLASS: tuple[tuple[type[errors.FreeloaderError], int], ...] = (
     (errors.ModelNotFound, 404),
@@ -91,10 +94,10 @@ def error_object(error: errors.FreeloaderError, decision_id: str | None = None) 
     """The contract's error object, JSON-ready; the same in bodies and in streams."""
     known = error.details.get("decisionId")
     return {
-        "message": error.message,
+        "message": _cut(error.message, _MESSAGE_MAX),
         "type": _TYPES.get(status_of(error), "invalid_request_error"),
         "code": error.code,
-        "param": error.param,
+        "param": None if error.param is None else _cut(error.param, _PARAM_MAX),
         "decisionId": decision_id or (known if isinstance(known, str) else None),
         "details": {k: v for k, v in error.details.items() if k != "decisionId"} or None,
     }
@@ -142,6 +145,14 @@ def dumps(value: object) -> bytes:
         return orjson.dumps(value, default=_plain)
     except orjson.JSONEncodeError:  # keys that are no text, which take twice the time
         return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+
+
+def _cut(text: str, most: int) -> str:
+    """At most so many characters: its beginning, and its end, where the advice is."""
+    if len(text) <= most:
+        return text
+    half = most // 2 - 1
+    return f"{text[:half]}…{text[-half:]}"
 
 
 def _plain(value: object) -> object:

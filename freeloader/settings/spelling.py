@@ -12,12 +12,17 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 _SHORT = 64
+#: No name of ours is so long.
+_LONG = 256
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def snake(name: str) -> str:
-    """``maxWait``, ``max-wait`` and ``max_wait`` as ``max_wait``."""
-    return _known(name) if len(name) <= _SHORT else _snake(name)
+    """``maxWait``, ``max-wait`` and ``max_wait`` as ``max_wait``; of a name that is longer than
+    any of ours, only its beginning."""
+    if len(name) <= _SHORT:
+        return _known(name)
+    return _snake(name[:_LONG]) + name[_LONG:]
 
 
 def _snake(name: str) -> str:

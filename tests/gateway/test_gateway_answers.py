@@ -16,6 +16,8 @@ from freeloader.core.events import Answer, Delta, End, Fault
 from freeloader.gateway.errors_http import error_headers, error_response, status_of
 from freeloader.gateway.surfaces.sse import StreamLimits
 
+LONG = "aB" * 90_000
+
 STREAM = {**HELLO, "stream": True}
 WITH_USAGE = {**STREAM, "stream_options": {"include_usage": True}}
 BROKEN = Fault(Answer(status=None, phase="stream"))
@@ -376,3 +378,22 @@ def test_errors_and_their_statuses(
     response = error_response(error, "d-9")
     assert isinstance(response.body, bytes)
     assert orjson.loads(response.body)["error"]["decisionId"] == "d-9"
+
+
+@pytest.mark.parametrize("place", ["weights", "qualityGates", "freeloader", "strategy"])
+async def test_h2_an_error_does_not_repeat_megabytes_that_a_client_sent(
+    house: House, place: str
+) -> None:
+    more: dict[str, Any] = {place: LONG if place == "strategy" else {LONG: 1}}
+    status, body, _ = await house.ask({**HELLO, **more})
+    error = well_formed(body)
+    assert status == 400
+    assert len(error["message"]) <= 4_000
+    assert len(error["param"]) <= 256
+
+
+def test_h2_of_a_long_message_the_end_is_kept_where_the_advice_is() -> None:
+    told = errors.InvalidRequest(LONG + " Send less.", param=LONG)
+    error = orjson.loads(bytes(error_response(told).body))["error"]  # type: ignore[arg-type]
+    assert error["message"].startswith("aB")
+    assert error["message"].endswith(" Send less.")

@@ -16,6 +16,7 @@ from freeloader.gateway.surfaces.chat import parse_chat
 from freeloader.gateway.surfaces.completions import parse_completion
 from freeloader.gateway.surfaces.fields import REFUSED
 from freeloader.gateway.surfaces.messages import ROLES
+from freeloader.settings.spelling import snake
 
 STEERING = [
     "api_base", "base_url", "api_key", "api_version", "fallbacks", "num_retries",
@@ -301,3 +302,25 @@ def test_any_body_is_a_profile_or_a_typed_error(body: dict[str, Any]) -> None:
         except FreeloaderError as error:
             said.append(error.message)
     assert all(said)
+
+
+# ── H2: names as long or as many as a body can hold ──────────────────────────────
+
+
+@given(st.text("aB-_é", max_size=600))
+def test_h2_of_a_name_longer_than_ours_the_beginning_alone_is_gone_through(name: str) -> None:
+    assert snake(name) == snake(name[:256]) + name[256:]
+
+
+@pytest.mark.parametrize("place", ["top", "freeloader", "metadata"])
+@pytest.mark.parametrize(("count", "fine"), [(900, True), (1_001, False), (150_000, False)])
+def test_h2_nobody_gives_more_fields_than_can_be_looked_at(
+    place: str, count: int, *, fine: bool
+) -> None:
+    many = {f"aField{number}": 1 for number in range(count)}
+    body = {**HELLO, **many} if place == "top" else {**HELLO, place: many}
+    if fine and place != "freeloader":
+        parse_chat(body, {}, CALLER)
+        return
+    with pytest.raises(InvalidRequest, match="unknown key" if fine else "at most 1000 fields"):
+        parse_chat(body, {}, CALLER)

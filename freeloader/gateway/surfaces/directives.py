@@ -17,7 +17,7 @@ from freeloader.core.model import Caller, Level
 from freeloader.core.policy import tighten
 from freeloader.core.task import TASKS
 from freeloader.errors import Forbidden, InvalidRequest
-from freeloader.gateway.surfaces.fields import safe_name, words
+from freeloader.gateway.surfaces.fields import check_few, safe_name, words
 from freeloader.gateway.surfaces.params import text, wrong
 from freeloader.records import record
 from freeloader.settings.directives import parse_level
@@ -95,6 +95,7 @@ def _merge(top: Mapping[str, Any], nested: Any) -> dict[str, Any]:
         return dict(top)
     if not isinstance(nested, dict):
         raise wrong("freeloader", "must be an object with directives")
+    check_few("freeloader", nested, "freeloader")
     twice = {snake(key) for key in top} & {snake(key) for key in nested}
     if twice:
         name = min(twice)
@@ -163,6 +164,7 @@ def _metadata(value: Any) -> tuple[str | None, tuple[str, ...]]:
         return None, ()
     if not isinstance(value, dict):
         raise wrong("metadata", "must be an object")
+    check_few("metadata", value, "metadata")
     task: str | None = None
     others = False
     for key, part in value.items():

@@ -111,6 +111,8 @@ _REFUSED_PREFIXES = (
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
 _MAX_NAMED = 40
+#: Names that are looked at one by one; no honest object has so many.
+_MAX_FIELDS = 1_000
 
 
 @dataclass(slots=True)
@@ -132,6 +134,7 @@ def sort_fields(body: Mapping[str, Any], wire: Wire) -> Sorted:
     """Sort a body by the wire's lists. Raises InvalidRequest for a refused or repeated field."""
     out = Sorted({}, {}, {}, {}, [])
     seen: set[str] = set()
+    check_few("The body", body)
     for written, value in body.items():
         name = written if written in wire.passed else snake(written)
         refuse(name, written)
@@ -151,6 +154,12 @@ def sort_fields(body: Mapping[str, Any], wire: Wire) -> Sorted:
         else:
             out.drop(safe_name(written))
     return out
+
+
+def check_few(what: str, fields: Mapping[str, Any], param: str | None = None) -> None:
+    """Raises InvalidRequest for more fields than can be looked at without keeping others waiting"""
+    if len(fields) > _MAX_FIELDS:
+        raise InvalidRequest(f"{what} must have at most {_MAX_FIELDS} fields.", param=param)
 
 
 def refuse(name: str, written: str, inside: str = "") -> None:
