@@ -43,13 +43,14 @@ class OwnConnector(aiohttp.UnixConnector):
     ) -> ResponseHandler:
         """Raises UnixClientConnectorError, as where nobody listens: nothing was sent."""
         made = await super()._create_connection(req, traces, timeout)
-        found = None if made.transport is None else _listener(made.transport)
-        if found is not None and found != self._pid():
+        try:
+            found = None if made.transport is None else _listener(made.transport)
+            if found is not None and found != self._pid():
+                reason = f"process {found} listens there, which is not the child"
+                raise OSError(errno.EPERM, reason)
+        except OSError as error:  # or no descriptor is left to ask with
             made.close()
-            stranger = OSError(
-                errno.EPERM, f"process {found} listens there, which is not the child"
-            )
-            raise UnixClientConnectorError(self.path, req.connection_key, stranger)
+            raise UnixClientConnectorError(self.path, req.connection_key, error) from error
         return made
 
 

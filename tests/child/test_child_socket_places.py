@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 from test_child_keeper import CHILD, ENTRY, RULES
 
@@ -74,6 +76,26 @@ async def test_s5_a_stranger_at_the_socket_learns_no_key_and_is_not_taken_for_th
         await worker.wait()
         await worker.close()
     assert not worker.socket.exists()
+
+
+async def test_s7_a_connection_that_cannot_be_asked_about_is_closed_and_none_of_aiohttps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last descriptor went to the connection itself."""
+    heard = tmp_path / "heard"
+    worker = Worker(1, 0, tmp_path / "w.sock")
+
+    def none_left(_: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with stranger(worker.socket, heard):
+        monkeypatch.setattr("freeloader.child.listener.os.dup", none_left)
+        with pytest.raises(aiohttp.ClientConnectorError, match="Too many open files"):
+            await worker.session.post("/v1/chat/completions", json={"api_key": "planted"})
+        while not heard.exists() or not heard.read_bytes():
+            await asyncio.sleep(0.01)
+        assert heard.read_bytes() == b"(nothing)"
+    await worker.close()
 
 
 def a_listener(place: Path) -> None:
