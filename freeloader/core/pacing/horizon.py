@@ -1,13 +1,13 @@
 """The day ahead as a programme: blocks of hours, what is asked in each, what windows give. Pure.
 
 Blocks are short at first and longer later, from now to about a day ahead. A short
-window gives the same in every block, or it is lost there. A calendar's gives what is
-left until its reset, and its share of the next period after that. A long bucket that
-refills gives what comes back, and of what it has stored only a part: how long such
-demand goes on nobody knows. To use what would be lost within hours costs nothing; to use
-what lasts longer costs what it is worth in the long run (``core.pacing.worth``), though
-it may be short of nothing today. Windows of minutes are not planned: whether they have
-room is asked when it matters.
+window gives what comes back in each block, or it is lost there, and at first what is
+free. A calendar's gives what is left until its reset, and its share of the next period
+after that. A long bucket that refills gives what comes back, no sooner than it does, and
+of what it has stored only a part: how long such demand goes on nobody knows. To use what
+would be lost within hours costs nothing; to use what lasts longer costs what it is worth
+in the long run (``core.pacing.worth``), though it may be short of nothing today. Windows
+of minutes are not planned: whether they have room is asked when it matters.
 """
 
 from __future__ import annotations
