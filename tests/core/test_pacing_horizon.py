@@ -178,10 +178,25 @@ def test_the_next_hours_are_taken_to_be_as_unlike_as_the_latest_minutes() -> Non
     assert times[0] < 10
 
 
-def test_later_a_little_more_is_asked_of_those_whom_few_can_serve() -> None:
+def test_later_more_is_asked_of_those_whom_few_can_serve_the_more_hours_differ() -> None:
     window = quota.window_for(Limit("requests", 30, "1d", "refill", "model"), "w", NOON)
     taking = [Taker("w", [(window, 1.0)])]
     kinds = [(Asked((0, i), 0.5, need, 600, 200), taking) for i, need in enumerate((0.0, 8.5))]
-    easy, hard = ([c.asked for c in laid(kinds, Demand(), NOON).cells][i::2] for i in (0, 1))
-    assert hard[0] == easy[0]
-    assert all(easy[at] < hard[at] < 1.1 * easy[at] for at in range(1, BLOCKS))
+    even, uneven = Demand(), Demand()
+    even.learn([(NOON + (h - 72) * HOUR, 60) for h in range(73)])
+    uneven.learn([(NOON + (h - 72) * HOUR, 180 if h % 5 % 3 == 0 else 0) for h in range(73)])
+    more = []
+    for demand in (even, uneven):
+        easy, hard = ([c.asked for c in laid(kinds, demand, NOON).cells][i::2] for i in (0, 1))
+        assert hard[0] == easy[0]
+        more.append([b / a for a, b in zip(easy[1:], hard[1:], strict=True)])
+    assert all(1.0 < a < 1.1 for a in more[0])
+    assert all(a < b < 2.0 for a, b in zip(*more, strict=True))
+    assert more[1] == sorted(more[1], reverse=True)
+
+
+def test_who_is_here_is_worth_a_little_more_than_who_may_come() -> None:
+    window = quota.window_for(Limit("requests", 30, "1d", "refill", "model"), "w", NOON)
+    kind = (Asked((0, 10), 1.0, 7.0, 600, 200), [Taker("w", [(window, 1.0)])])
+    now, *later = [one.worth for one in laid([kind], Demand(), NOON).cells]
+    assert all(0.8 * now < worth < now for worth in later)

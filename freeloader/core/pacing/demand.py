@@ -9,7 +9,7 @@ and decides nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import floor
+from math import floor, sqrt
 from typing import Any, NamedTuple
 
 from freeloader.core.pacing.rush import Rush
@@ -27,6 +27,8 @@ _LATEST = 3
 _FADE = 0.985
 #: So many requests that need the most there is are imagined before any was seen.
 _PRIOR_NEED = 5.0
+#: What an hour leaves of how far those before it were off: half of that in a day.
+_OFF_FADE = 0.97
 #: Tokens of a request (all, input) where none was seen, and what one more counts in the mean.
 _TOKENS, _INPUT, _MEAN = 1000.0, 700.0, 1 / 256
 #: Different needs kept; they are halves of intelligence, so no more exist.
@@ -76,6 +78,7 @@ class Demand:
         "mean_tokens",
         "rate",
         "rush",
+        "wrong",
     )
 
     def __init__(self) -> None:
@@ -93,6 +96,8 @@ class Demand:
         self._before, self.rate = _sums(self._rates, self._days, self._hour)
         self.mean_tokens, self.mean_input = _TOKENS, _INPUT
         self.rush = Rush()
+        #: How far hours were off what was expected of them: squares of that, and of what was.
+        self.wrong = (0.0, 0.0)
 
     def note(self, need: float, label: str, read: int, written: int, now: float) -> None:
         """One request that holds ``need``, with the tokens it likely comes to."""
@@ -134,6 +139,12 @@ class Demand:
             Sort(need, size, counts[0] / whole, *_means(counts))
             for (need, size), counts in self._sorts.items()
         ]
+
+    @property
+    def spread(self) -> float:
+        """By which part of what is expected of an hour it is mostly off; 1 at most."""
+        off, expected = self.wrong
+        return min(1.0, sqrt(off / expected)) if expected > 0 else 0.0
 
     def between(self, start: float, end: float) -> float:
         """Requests that are likely asked between two moments."""
@@ -195,6 +206,7 @@ class Demand:
             "sorts": [[need, size, *x] for (need, size), x in self._sorts.items()],
             "means": [self.mean_tokens, self.mean_input],
             "rush": list(self.rush.sums),
+            "wrong": list(self.wrong),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -212,6 +224,8 @@ class Demand:
         if "rush" in state:
             both, square = (float(x) for x in state["rush"])
             self.rush.put((both, square))
+        off, expected = (float(x) for x in state.get("wrong", (0.0, 0.0)))
+        self.wrong = (max(0.0, off), max(0.0, expected))
         self._rates, self._days = rates, days
         self._hour, self._count = None if hour is None else int(hour), count
         self._needs = {n: weight for n, (weight, _) in needs.items()}
@@ -235,6 +249,11 @@ class Demand:
             self.__init__()  # type: ignore[misc]
             self._hour = hour
             return
+        at = self._hour % 24
+        if self._days[at]:
+            expected = self._before[at + 1] - self._before[at]
+            off, squares = (_OFF_FADE * x for x in self.wrong)
+            self.wrong = (off + (self._count - expected) ** 2, squares + expected**2)
         for past in range(self._hour, hour):
             at = past % 24
             self._days[at] += 1

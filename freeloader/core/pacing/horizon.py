@@ -13,7 +13,7 @@ of minutes are not planned: whether they have room is asked when it matters.
 from __future__ import annotations
 
 from collections.abc import Generator, Hashable, Sequence
-from math import floor
+from math import floor, sqrt
 
 from freeloader.core.pacing.demand import Demand
 from freeloader.core.pacing.fluid import Cell, Offer, Programme
@@ -33,8 +33,11 @@ _SHORT = 6 * _HOUR
 #: Of a long bucket: what it keeps in any case, and what of the rest a day may use.
 _KEEP, _SPEND = 0.25, 0.4
 #: By how much, for each point of need, more is taken to be asked later: what a plan of means
-#: lacks in the end is missed by those whom few can serve.
-_CARE = 0.008
+#: lacks in the end is missed by those whom few can serve. In any case, and where hours are as
+#: much off as they can be: of several hours together the less.
+_CARE, _OFF = 0.008, 0.06
+#: How much less it is worth to serve later: who is here is sure.
+_LATER = 0.2
 #: What serving a request is worth, small or large, where what the mean one costs in the long
 #: run is 1; and for so much need once more. Less for need, and more are served of all, but
 #: strong quota goes to many that could do without.
@@ -58,17 +61,22 @@ def programme(
     yield
     prices = [_priced(one.need, takers, worth) for one, takers in asked]
     cells: list[Cell] = []
-    often = demand.usual(now)
+    usually = demand.usual(now)
     for block in range(len(edges) - 1):
         start, end = edges[block], edges[block + 1]
-        count = demand.between(start, end) * demand.rush.unlike(often, now, start - now, end - now)
+        count = demand.between(start, end) * demand.rush.unlike(
+            usually, now, start - now, end - now
+        )
+        care = _CARE + _OFF * demand.spread / sqrt((end - now) / _HOUR)
         of = supplies.of[block]
         for (one, takers), (gain, costs) in zip(asked, prices, strict=True):
             if takers and count > 0:
                 pairs = zip(takers, costs, strict=True)
                 offers = [_offer(taker, cost, of, usual) for taker, cost in pairs]
-                care = 1.0 + _CARE * one.need if block else 1.0
-                cells.append(Cell(one.kind, count * one.share * care, gain, offers, block == 0))
+                often = count * one.share
+                if block:
+                    often, gain = often * (1.0 + care * one.need), gain - _LATER
+                cells.append(Cell(one.kind, often, gain, offers, block == 0))
         yield
     names, supply = [], []
     for name, key, much in supplies.found:
