@@ -37,7 +37,7 @@ _KEEP, _SPEND = 0.25, 0.4
 #: much off as they can be: of several hours together the less.
 _CARE, _OFF = 0.008, 0.06
 #: How much less it is worth to serve later: who is here is sure.
-_LATER = 0.2
+_LATER = 0.1
 #: What serving a request is worth, small or large, where what the mean one costs in the long
 #: run is 1; and for so much need once more. Less for need, and more are served of all, but
 #: strong quota goes to many that could do without.
