@@ -97,6 +97,18 @@ _FALLBACK: Mapping[str, Callable[[Any], Any]] = {
 
 def parse_gates(value: Any) -> Gates:
     """Gates in flat, nested or mixed form. Raises Wrong, naming the key."""
+    return _checked(_flat(value))
+
+
+def said_gates(value: Any) -> dict[str, Any]:
+    """All gates that are said, by snake_case name, JSON-ready; also those that let everything
+    through: laid over others, they lift them. Raises Wrong as ``parse_gates`` does."""
+    flat = _flat(value)
+    _checked(flat)
+    return {k: sorted(v) if isinstance(v, frozenset) else v for k, v in flat.items()}
+
+
+def _flat(value: Any) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, part in read.mapping(value).items():
         name = snake(key)
@@ -109,6 +121,10 @@ def parse_gates(value: Any) -> Gates:
                     _gate(flat, inner[snake(sub)], amount, sub)
         else:
             _gate(flat, _SAME.get(name, name), part, key)
+    return flat
+
+
+def _checked(flat: Mapping[str, Any]) -> Gates:
     gates = Gates(**flat)
     _ordered(gates.min_intelligence, gates.max_intelligence, "minIntelligence", "maxIntelligence")
     _ordered(gates.min_speed, gates.max_speed, "minSpeed", "maxSpeed")
@@ -134,19 +150,6 @@ def _gate(flat: dict[str, Any], name: str, value: Any, written: str) -> None:
 def _ordered(low: float | None, high: float | None, low_name: str, high_name: str) -> None:
     if low is not None and high is not None and low > high:
         raise Wrong(f"{low_name} {low:g} is more than {high_name} {high:g}", low_name)
-
-
-def gates_dict(gates: Gates) -> dict[str, Any]:
-    """The gates that are set, by snake_case name, JSON-ready; what ``parse_gates`` reads back."""
-    shown: dict[str, Any] = {}
-    for name in _GATES:
-        value = getattr(gates, name)
-        if isinstance(value, frozenset):
-            if value or name == "allowed_providers":
-                shown[name] = sorted(value)
-        elif value is not None and value is not False:
-            shown[name] = value
-    return shown
 
 
 def parse_weights(value: Any) -> Weights:

@@ -37,22 +37,18 @@ def _weights(value: Any) -> dict[str, Any]:
     return read.fields(value, {"cost": share, "speed": share, "quality": share})
 
 
-def _gates(value: Any) -> dict[str, Any]:
-    return directives.gates_dict(directives.parse_gates(value))
-
-
 _strategy = read.one_of(STRATEGIES)
 Task = Annotated[str, BeforeValidator(read.one_of(TASKS))]
 NeedSteps = list[tuple[Number, Number]]
 Strategy = Annotated[str, BeforeValidator(_strategy)]
 Pacing = Annotated[str, BeforeValidator(directives.parse_pacing)]
 WeightsTable = Annotated[dict[str, Any], BeforeValidator(_weights)]
-GatesTable = Annotated[dict[str, Any], BeforeValidator(_gates)]
+GatesTable = Annotated[dict[str, Any], BeforeValidator(directives.said_gates)]
 FallbackTable = Annotated[dict[str, Any], BeforeValidator(directives.fallback_dict)]
 _CANON: Mapping[str, Callable[[Any], Any]] = {
     "weights": _weights,
-    "quality_gates": _gates,
-    "gates": _gates,
+    "quality_gates": directives.said_gates,
+    "gates": directives.said_gates,
     "fallback": directives.fallback_dict,
 }
 

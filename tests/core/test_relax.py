@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from houses import PlainSnapshot, deployment, profile
@@ -15,7 +15,7 @@ from freeloader.core.model import Gates, Level, Policy, Resolution
 from freeloader.core.policy import combine
 from freeloader.core.routing import relax
 from freeloader.core.snapshot import Health
-from freeloader.settings.directives import gates_dict, parse_gates
+from freeloader.settings.directives import parse_gates, said_gates
 
 AUTO = Resolution("auto", "auto")
 PROVIDERS = ("a", "b", "ollama")
@@ -41,7 +41,7 @@ def rows(report: relax.Report) -> dict[str, Any]:
 
 def applied(gates: Gates, changes: dict[str, Any]) -> Gates:
     """As a client would: the same gates, with the proposal written over them, through JSON."""
-    said = {**gates_dict(gates), **{relax.STATED[k]: v for k, v in changes.items()}}
+    said = {**said_gates(asdict(gates)), **{relax.STATED[k]: v for k, v in changes.items()}}
     return parse_gates(json.loads(json.dumps(said)))
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from freeloader.core.model import FallbackPlan, Gates, Level, Weights
 from freeloader.errors import InvalidRequest
 from freeloader.money import pico_from_usd
 from freeloader.settings import DIRECTIVES, parse_level
-from freeloader.settings.directives import gates_dict, parse_gates
+from freeloader.settings.directives import parse_gates, said_gates
 from freeloader.settings.read import Wrong
 from freeloader.settings.spelling import camel, snake
 
@@ -85,7 +86,7 @@ def test_what_a_request_says(said: dict[str, Any], level: Level) -> None:
 def test_gates_in_every_form(said: dict[str, Any], gates: Gates) -> None:
     assert parse_level({"qualityGates": said}, "request").gates == gates
     assert parse_level({"gates": said}, "request").gates == gates
-    assert parse_gates(gates_dict(gates)) == gates
+    assert parse_gates(said_gates(asdict(gates))) == gates
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ gates = st.builds(
 
 @given(gates)
 def test_gates_survive_being_written_in_either_spelling(some: Gates) -> None:
-    flat = gates_dict(some)
+    flat = said_gates(asdict(some))
     assert parse_gates(flat) == some
     assert parse_gates({camel(name): value for name, value in flat.items()}) == some
 

@@ -3,14 +3,18 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from freeloader.errors import ConfigError, Conflict
 from freeloader.settings import Home, Settings, choose_port, from_mapping, load, replace, save
+from freeloader.settings.directives import parse_gates
 
 
 @pytest.fixture
@@ -147,3 +151,31 @@ def test_a_free_port_is_left_alone(home: Home) -> None:
     settings = from_mapping({"server": {"port": port}})
     assert choose_port(home, settings) is settings
     assert not home.config.exists()
+
+
+GATE = st.fixed_dictionaries(
+    {},
+    optional={
+        "minIntelligence": st.integers(0, 5),
+        "blockLocal": st.booleans(),
+        "noTraining": st.booleans(),
+        "blockedProviders": st.lists(st.sampled_from(["groq", "openai"]), unique=True),
+        "requiredCapabilities": st.lists(st.sampled_from(["tools", "json"]), unique=True),
+        "allowedProviders": st.none() | st.lists(st.sampled_from(["groq"]), unique=True),
+    },
+)
+
+
+@settings(max_examples=25)
+@given(st.lists(GATE, min_size=1, max_size=4))
+def test_a_gate_is_what_was_said_of_it_last_also_where_that_lifts_it(
+    changes: list[dict[str, Any]],
+) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        home = Home(Path(place)).create()
+        last: dict[str, Any] = {}
+        for change in changes:
+            save(home, {"routing": {"qualityGates": change}})
+            last |= change
+        found = load(home, {}).routing.quality_gates
+    assert parse_gates(found) == parse_gates(last)
