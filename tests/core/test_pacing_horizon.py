@@ -195,8 +195,14 @@ def test_later_more_is_asked_of_those_whom_few_can_serve_the_more_hours_differ()
     assert more[1] == sorted(more[1], reverse=True)
 
 
-def test_who_is_here_is_worth_a_little_more_than_who_may_come() -> None:
+def test_where_hours_differ_who_is_here_is_worth_a_little_more_than_who_may_come() -> None:
     window = quota.window_for(Limit("requests", 30, "1d", "refill", "model"), "w", NOON)
     kind = (Asked((0, 10), 1.0, 7.0, 600, 200), [Taker("w", [(window, 1.0)])])
-    now, *later = [one.worth for one in laid([kind], Demand(), NOON).cells]
+    even, uneven = Demand(), Demand()
+    even.learn([(NOON + (h - 72) * HOUR, 60) for h in range(73)])
+    uneven.learn([(NOON + (h - 72) * HOUR, 180 if h % 5 % 3 == 0 else 0) for h in range(73)])
+    now, *later = [one.worth for one in laid([kind], even, NOON).cells]
+    assert later == pytest.approx([now] * len(later))
+    assert uneven.spread > 0.7
+    now, *later = [one.worth for one in laid([kind], uneven, NOON).cells]
     assert all(0.8 * now < worth < now for worth in later)

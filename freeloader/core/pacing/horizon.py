@@ -36,8 +36,9 @@ _KEEP, _SPEND = 0.25, 0.4
 #: lacks in the end is missed by those whom few can serve. In any case, and where hours are as
 #: much off as they can be: of several hours together the less.
 _CARE, _OFF = 0.008, 0.06
-#: How much less it is worth to serve later: who is here is sure.
-_LATER = 0.1
+#: How much less it is worth to serve later, where hours are as much off as they can be: who is
+#: here is sure.
+_LATER = 0.12
 #: What serving a request is worth, small or large, where what the mean one costs in the long
 #: run is 1; and for so much need once more. Less for need, and more are served of all, but
 #: strong quota goes to many that could do without.
@@ -68,6 +69,7 @@ def programme(
             usually, now, start - now, end - now
         )
         care = _CARE + _OFF * demand.spread / sqrt((end - now) / _HOUR)
+        unsure = _LATER * demand.spread
         of = supplies.of[block]
         for (one, takers), (gain, costs) in zip(asked, prices, strict=True):
             if takers and count > 0:
@@ -75,7 +77,7 @@ def programme(
                 offers = [_offer(taker, cost, of, usual) for taker, cost in pairs]
                 often = count * one.share
                 if block:
-                    often, gain = often * (1.0 + care * one.need), gain - _LATER
+                    often, gain = often * (1.0 + care * one.need), gain - unsure
                 cells.append(Cell(one.kind, often, gain, offers, block == 0))
         yield
     names, supply = [], []
