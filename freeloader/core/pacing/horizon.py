@@ -35,7 +35,7 @@ _KEEP, _SPEND = 0.25, 0.4
 #: By how much, for each point of need, more is taken to be asked later: what a plan of means
 #: lacks in the end is missed by those whom few can serve. In any case, and where hours are as
 #: much off as they can be: of several hours together the less.
-_CARE, _OFF = 0.006, 0.05
+_CARE, _OFF = 0.006, 0.065
 #: How much less it is worth to serve later, where hours are as much off as they can be: who is
 #: here is sure.
 _LATER = 0.12
