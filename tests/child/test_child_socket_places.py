@@ -121,6 +121,14 @@ def a_dangling_link(place: Path) -> None:
     place.symlink_to(place.parent / "nothing")
 
 
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """As deep as the links' target has to be above it."""
+    made = tmp_path / "a" / "run"
+    made.mkdir(parents=True)
+    return made
+
+
 PLANTED = [a_listener, Path.touch, a_directory, a_link, a_dangling_link]
 
 
@@ -155,10 +163,8 @@ async def test_s5_whatever_is_at_the_place_of_a_socket_a_child_serves_in_the_end
 
 @pytest.mark.parametrize("plant", PLANTED)
 def test_s5_whatever_is_at_the_place_of_the_directory_it_is_ours_and_private(
-    plant: Callable[[Path], None], tmp_path: Path
+    plant: Callable[[Path], None], run: Path
 ) -> None:
-    run = tmp_path / "a" / "run"
-    run.mkdir(parents=True)
     plant(run / "child")
     Places(run).prepare()
     assert (run / "child").is_dir()
@@ -166,16 +172,14 @@ def test_s5_whatever_is_at_the_place_of_the_directory_it_is_ours_and_private(
     assert list((run / "child").iterdir()) == []
     assert (run / "child").stat().st_mode & 0o777 == 0o700
     if plant is a_link:
-        assert (tmp_path / "target" / "precious").read_text() == "stays"
+        assert (run.parent.parent / "target" / "precious").read_text() == "stays"
 
 
 @pytest.mark.parametrize("plant", PLANTED)
 def test_s5_a_recorded_socket_is_removed_unless_it_has_become_a_directory(
-    plant: Callable[[Path], None], tmp_path: Path
+    plant: Callable[[Path], None], run: Path
 ) -> None:
     """The record is a file like any other: it must not be able to name what is to be emptied."""
-    run = tmp_path / "a" / "run"
-    run.mkdir(parents=True)
     plant(run / "g1-0.sock")
     save(run / "child.json", [Record(2**22 + 1, 0.0, str(run / "g1-0.sock"))])
     assert sweep(run / "child.json") == ()

@@ -67,7 +67,7 @@ def test_what_is_free_of_a_longer_one_can_be_had_while_it_lasts() -> None:
     programme, _ = laid_out(Limit("requests", 60, "6h", "rolling", "model"))
     assert programme.supply == pytest.approx([60 + 10 / 6, 60 + 60, 60, 60, 60])
     of = [[at for at, _ in one.offers[0].claims] for one in programme.cells]
-    assert of == [[1, 0], [1], [1], [1], [2], [3], [4]]
+    assert of == [[0, 1], [1], [1], [1], [2], [3], [4]]
 
 
 def test_a_calendars_quota_is_what_is_left_and_then_its_part_of_the_next() -> None:

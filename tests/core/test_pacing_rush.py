@@ -46,6 +46,14 @@ def test_what_is_like_the_usual_changes_nothing() -> None:
     assert rush.unlike(USUAL, end, 0, 600) == 1.0
 
 
+def test_where_nothing_is_usual_nothing_is_learnt() -> None:
+    rush = Rush()
+    before = rush.sums
+    end = busy(rush, START, 3 * 600, 0.5, usual=0.0)
+    assert rush.sums == before
+    assert rush.unlike(0.0, end, 0, 600) == 1.0
+
+
 def test_before_anything_was_tried_it_is_taken_to_last() -> None:
     rush = Rush()
     end = busy(rush, START, 120, 0.5)

@@ -74,11 +74,11 @@ class Demand:
         "_shares",
         "_sorts",
         "_total",
+        "_wrong",
         "mean_input",
         "mean_tokens",
         "rate",
         "rush",
-        "wrong",
     )
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class Demand:
         self.mean_tokens, self.mean_input = _TOKENS, _INPUT
         self.rush = Rush()
         #: How far hours were off what was expected of them: squares of that, and of what was.
-        self.wrong = (0.0, 0.0)
+        self._wrong = (0.0, 0.0)
 
     def note(self, need: float, label: str, read: int, written: int, now: float) -> None:
         """One request that holds ``need``, with the tokens it likely comes to."""
@@ -143,7 +143,7 @@ class Demand:
     @property
     def spread(self) -> float:
         """By which part of what is expected of an hour it is mostly off; 1 at most."""
-        off, expected = self.wrong
+        off, expected = self._wrong
         return min(1.0, sqrt(off / expected)) if expected > 0 else 0.0
 
     def between(self, start: float, end: float) -> float:
@@ -206,7 +206,7 @@ class Demand:
             "sorts": [[need, size, *x] for (need, size), x in self._sorts.items()],
             "means": [self.mean_tokens, self.mean_input],
             "rush": list(self.rush.sums),
-            "wrong": list(self.wrong),
+            "wrong": list(self._wrong),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -225,7 +225,7 @@ class Demand:
             both, square = (float(x) for x in state["rush"])
             self.rush.put((both, square))
         off, expected = (float(x) for x in state.get("wrong", (0.0, 0.0)))
-        self.wrong = (max(0.0, off), max(0.0, expected))
+        self._wrong = (max(0.0, off), max(0.0, expected))
         self._rates, self._days = rates, days
         self._hour, self._count = None if hour is None else int(hour), count
         self._needs = {n: weight for n, (weight, _) in needs.items()}
@@ -252,8 +252,8 @@ class Demand:
         at = self._hour % 24
         if self._days[at]:
             expected = self._before[at + 1] - self._before[at]
-            off, squares = (_OFF_FADE * x for x in self.wrong)
-            self.wrong = (off + (self._count - expected) ** 2, squares + expected**2)
+            off, squares = (_OFF_FADE * x for x in self._wrong)
+            self._wrong = (off + (self._count - expected) ** 2, squares + expected**2)
         for past in range(self._hour, hour):
             at = past % 24
             self._days[at] += 1

@@ -29,7 +29,7 @@ _STEP, _STRIDE = 0.8 / SHARPNESS, 2.0
 #: after it turned, and how long and short they become (Rprop; Riedmiller and Braun, 1993). When
 #: a rush begins or ends prices that mattered become nothing: at one pace it took half an hour.
 _LONGER, _SHORTER, _PACES = 1.5, 0.5, (0.5, 12.0)
-#: Above this no price goes, and here it begins. Worth is 2 and more, less than 9.
+#: Above this no price goes, and here it begins. Worth is from just below 2 to less than 9.
 _MOST, _FIRST, _DEAREST = 10.0, 0.1, 50.0
 #: Less of a share than this part of the greatest is none.
 _NONE = 0.005

@@ -26,7 +26,8 @@ _HOUR = 3600.0
 #: Seconds of the first block, and hours of those after it: of them the first ends with the
 #: hour, or with the next if that is near.
 _SOON, _BLOCKS, _NEAR = 600.0, (1, 2, 3, 6, 6, 6), 1200.0
-#: So many blocks, and others, can have no more of a long bucket than is there until they end.
+#: As many of the first blocks have together no more of a long bucket than is there by their end:
+#: those of ten minutes, and of about six and twelve hours.
 _FIRSTS = (1, 4, 5)
 #: Windows up to this length are lost block by block.
 _SHORT = 6 * _HOUR
@@ -62,14 +63,13 @@ def programme(
     yield
     prices = [_priced(one.need, takers, worth) for one, takers in asked]
     cells: list[Cell] = []
-    usually = demand.usual(now)
+    usually, unsure = demand.usual(now), _LATER * demand.spread
     for block in range(len(edges) - 1):
         start, end = edges[block], edges[block + 1]
         count = demand.between(start, end) * demand.rush.unlike(
             usually, now, start - now, end - now
         )
         care = _CARE + _OFF * demand.spread / sqrt((end - now) / _HOUR)
-        unsure = _LATER * demand.spread
         of = supplies.of[block]
         for (one, takers), (gain, costs) in zip(asked, prices, strict=True):
             if takers and count > 0:
@@ -162,20 +162,15 @@ class _Supplies:
         can also be had in those that end within its length."""
         length = length_of(window.limit.window)
         rate, edges = window.amount / length, self._edges
-        now = edges[0]
-        last = sum(edge <= now + length for edge in edges) - 2 if length > _HOUR else 0
-        soon = self._new((window.key, "now"), window.key, free + rate * (edges[1] - now))
-        early = soon
-        if last > 0:
-            early = self._new((window.key, 0), window.key, free + rate * (edges[last + 1] - now))
+        within = sum(edge <= edges[0] + length for edge in edges[1:]) if length > _HOUR else 1
+        claims = [
+            (blocks, self._until(window, free, rate, blocks)) for blocks in sorted({1, within})
+        ]
         for block, of in enumerate(self.of):
-            if block == 0:
-                of[window.key] = (early, soon) if last > 0 else (soon,)
-            elif block <= last:
-                of[window.key] = (early,)
-            else:
+            if block >= within:
                 much = rate * (edges[block + 1] - edges[block])
-                of[window.key] = (self._new((window.key, block), window.key, much),)
+                claims = [(block + 1, self._new((window.key, block), window.key, much))]
+            of[window.key] = tuple(at for blocks, at in claims if block < blocks)
 
     def _calendar(self, window: Window, free: float) -> None:
         """Until the reset, what is left; after it, as much as of the next period's demand."""
@@ -201,24 +196,23 @@ class _Supplies:
     def _long(self, window: Window, free: float) -> None:
         """What a day gives in all, and besides what the first blocks can have of it: what comes
         back in the night cannot be spent at noon."""
-        edges, length = self._edges, length_of(window.limit.window)
-        now = edges[0]
+        length, ahead = length_of(window.limit.window), self._edges[-1] - self._edges[0]
         rate = 0.0 if window.kind == "once" else window.amount / length
-        whole = rate * (edges[-1] - now)
+        whole = rate * ahead
         if window.kind == "once":
-            whole = free * (edges[-1] - now) / length
+            whole = free * ahead / length
         elif window.kind == "refill":
             whole += _SPEND * max(0.0, free - _KEEP * window.amount)
-        at = self._new(window.key, window.key, whole)
-        firsts = [
-            (
-                blocks,
-                self._new((window.key, blocks), window.key, free + rate * (edges[blocks] - now)),
-            )
-            for blocks in (_FIRSTS if rate else ())
-        ]
+        claims = [(len(self.of), self._new(window.key, window.key, whole))]
+        if rate:
+            claims += [(blocks, self._until(window, free, rate, blocks)) for blocks in _FIRSTS]
         for block, of in enumerate(self.of):
-            of[window.key] = (at, *(first for blocks, first in firsts if block < blocks))
+            of[window.key] = tuple(at for blocks, at in claims if block < blocks)
+
+    def _until(self, window: Window, free: float, rate: float, blocks: int) -> int:
+        """What the first blocks can have of it together: what is free, and what comes back."""
+        much = free + rate * (self._edges[blocks] - self._edges[0])
+        return self._new((window.key, "until", blocks), window.key, much)
 
     def _new(self, name: Hashable, key: str, much: float) -> int:
         self.found.append((name, key, much))

@@ -62,16 +62,15 @@ class Rush:
         """Ends a trial and begins the next. ``usual``: requests a second that are usual now."""
         if self._trial is not None:
             at, expected, unusual = self._trial
-            if now - at < 2 * _TRIAL:  # else others were missing as well: it was a pause
+            # After a longer time others were missing as well: it was a pause.
+            if unusual and now - at < 2 * _TRIAL:
                 self._judge(unusual, self._seen / expected - 1.0)
-        self._trial, self._seen = None, 0
-        rate, expected = self.rate(now), usual * _TRIAL
+        rate, expected, unusual = self.rate(now), usual * _TRIAL, 0.0
         if rate is not None and expected >= 1.0:
             times = rate / usual
             if not _LIKE[0] < times < _LIKE[1]:
-                self._trial = (now, expected, min(_MOST, times) - 1.0)
-        if self._trial is None:
-            self._trial = (now, expected, 0.0)
+                unusual = min(_MOST, times) - 1.0
+        self._trial, self._seen = (now, expected, unusual), 0
 
     def unlike(self, usual: float, now: float, start: float, end: float) -> float:
         """How many times the usual is likely asked between so many seconds from now."""
@@ -97,10 +96,9 @@ class Rush:
         self._span = _span_of(both / square)
 
     def _judge(self, unusual: float, later: float) -> None:
-        if unusual:
-            both, square = (_KEEP * x for x in self.sums)
-            both += unusual * min(_MOST, later)
-            self.put((both, square + unusual * unusual))
+        both, square = (_KEEP * x for x in self.sums)
+        both += unusual * min(_MOST, later)
+        self.put((both, square + unusual * unusual))
 
 
 def _span_of(part: float) -> float:
