@@ -71,6 +71,8 @@ class FakeUpstream:
             return await self._call_tools(request, bool(body.get("stream")))
         if model == "echo":
             return web.json_response(_echoed(body))
+        if model == "choice-error":
+            return await self._fail_in_choice(request, bool(body.get("stream")))
         if body.get("stream"):
             return await self._stream(request, model)
         if model == "slow":
@@ -104,6 +106,22 @@ class FakeUpstream:
             await _write(answer, _base("tools", "chat.completion.chunk", choice))
         choice = {"index": 0, "delta": {}, "finish_reason": "tool_calls"}
         await _write(answer, _base("tools", "chat.completion.chunk", choice) | {"usage": USAGE})
+        await answer.write(b"data: [DONE]\n\n")
+        return answer
+
+    async def _fail_in_choice(self, request: web.Request, stream: bool) -> web.StreamResponse:
+        """A success by its status, with an error in the choice: OpenRouter's way."""
+        error = {"code": 429, "message": "Rate limit exceeded: free-models-per-day"}
+        part = {"role": "assistant", "content": ""}
+        choice = {"index": 0, "finish_reason": "error", "error": error}
+        if not stream:
+            return web.json_response(
+                _base("choice-error", "chat.completion", {**choice, "message": part})
+            )
+        answer = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await answer.prepare(request)
+        chunk = _base("choice-error", "chat.completion.chunk", {**choice, "delta": part})
+        await _write(answer, chunk)
         await answer.write(b"data: [DONE]\n\n")
         return answer
 

@@ -114,6 +114,17 @@ async def test_chat(keeper: Keeper, upstream: FakeUpstream, model: str, stream: 
 
 
 @pytest.mark.parametrize("stream", [False, True])
+async def test_an_error_in_a_choice_is_no_answer(
+    keeper: Keeper, upstream: FakeUpstream, stream: bool
+) -> None:
+    child, direct = await both(keeper, upstream, attempt("sim/choice-error", stream))
+    for made in (child, direct):
+        assert made["contentful"] == 0
+        assert made["end"] is None
+        assert made["fault"]["outcome"][:2] == ("spent", "model")
+
+
+@pytest.mark.parametrize("stream", [False, True])
 async def test_nobody_there(keeper: Keeper, upstream: FakeUpstream, stream: bool) -> None:
     child, direct = await both(keeper, upstream, attempt("dead/x", stream))
     assert direct == child

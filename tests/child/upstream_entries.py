@@ -10,7 +10,7 @@ MODELS = [
     "redirect",
     "ok", "slow", "429", "401", "402", "413", "500", "hang", "reset", "badjson", "empty", "garbage",
     "cut", "cleancut", "midstream", "nousage", "badusage", "long", "tools", "echo", "403", "404",
-    "503", "400", "422",
+    "503", "400", "422", "choice-error",
 ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from freeloader.catalog import load
 from freeloader.core.events import Answer
 from freeloader.core.model import Limit, Provider
-from freeloader.core.outcome import BUSY, KINDS, Outcome, classify, durations
+from freeloader.core.outcome import BUSY, KINDS, Outcome, classify, durations, messages
 from freeloader.core.periods import window_seconds
 
 NOW = datetime(2026, 10, 2, 22, 26, 40, tzinfo=UTC).timestamp()
@@ -308,7 +308,7 @@ def test_duration_parsers_never_raise_and_never_go_negative(text: str) -> None:
     parsed = (
         durations.go_duration(text),
         durations.wait(text, NOW),
-        durations.wait_in_message(text, NOW),
+        messages.wait_in_message(text, NOW),
     )
     for value in parsed:
         assert value is None or 0 <= value <= durations.LONGEST

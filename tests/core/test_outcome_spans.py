@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloader.core.events import Answer
-from freeloader.core.outcome import classify, durations
+from freeloader.core.outcome import classify, durations, messages
 from freeloader.core.periods import window_seconds
 
 NOW = 1_790_000_000.0
@@ -38,12 +38,12 @@ NOW = 1_790_000_000.0
     ],
 )
 def test_spans_in_messages(said: str, window: str | None) -> None:
-    assert durations.span(said) == window
+    assert messages.span(said) == window
 
 
 @given(st.text(max_size=80))
 def test_whatever_is_said_it_is_a_window_or_none(text: str) -> None:
-    found = durations.span(f"limit per {text}")
+    found = messages.span(f"limit per {text}")
     assert found is None or 0 < window_seconds(found) <= durations.LONGEST
 
 

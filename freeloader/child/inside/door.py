@@ -149,6 +149,8 @@ class _Answer:
         kept.append((META_HEADER, _encoded(meta(self._wire, failed and not self._wire.failed))))
         if failed and self._wire.body:
             kept.append((BODY_HEADER, b64encode(self._wire.body)))
+        elif not (failed or self._stream or self._wire.finished):  # an error, called a success
+            kept.append((BODY_HEADER, b64encode(self._wire.last_words())))
         return kept
 
 

@@ -35,7 +35,7 @@ _USAGE = re.compile(
     rb'(?<!\\)"(?:usage|billed_units|tokenUsage)"\s*:\s*\{|(?<!\\)"usageMetadata"|(?<!\\)"prompt_eval_count"'
 )
 _FINISH = re.compile(
-    rb'(?<!\\)"(?:finish_reason|finishReason|stop_reason|stopReason|done_reason)"\s*:\s*"'
+    rb'(?<!\\)"(?:finish_reason|finishReason|stop_reason|stopReason|done_reason)"\s*:\s*"(?!error")'
     rb'|(?<!\\)"done"\s*:\s*true|"message[-_](?:end|stop)"'
 )
 #: A word of the answer, in the way of most providers.

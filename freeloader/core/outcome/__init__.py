@@ -1,7 +1,8 @@
 """A provider's answer → whose fault, what it says of limits, when to come back. Pure.
 
 ``answers`` reads it, ``refusals`` are those that mean the same everywhere, ``waits`` and
-``durations`` say how long, ``judging`` puts them together. Of an answer that came back whole
+``durations`` say how long (``messages`` finds it in a text, ``tongues`` in other languages),
+``judging`` puts them together. Of an answer that came back whole
 ``headers`` reads what it says of limits, and ``flaws`` finds what is wrong with it.
 """
 

@@ -66,7 +66,7 @@ class Reading:
         if millis is not None:
             return durations.bounded(millis / 1000)
         text = self.headers.get("retry-after", "")
-        seconds = durations.number(text)
+        seconds = durations.number(text.split(", ")[0])  # a proxy's comes beside the provider's
         if seconds is None:
             return durations.wait(text, now)
         then = durations.epoch(seconds)  # some send a moment; one that is past is just a lie
@@ -75,11 +75,20 @@ class Reading:
     def reset_after(self, now: float) -> float | None:
         """Seconds to X-RateLimit-Reset, in the headers or quoted in the body; past: None.
 
-        Of several, those of which nothing remains, where the answer tells them apart.
+        Of several, those of which nothing remains, where the answer tells them apart: else
+        none that still has requests, and of those that have tokens the one that has fewest.
         """
-        names = [n for n in self.headers if re.search(r"rate-?limit.*reset", n)]
-        spent = [n for n in names if self._left(n.replace("reset", "remaining")) == 0]
-        values = [self.headers[n] for n in spent or names]
+        left = {
+            name: self._left(name.replace("reset", "remaining"))
+            for name in self.headers
+            if re.search(r"rate-?limit.*reset", name)
+        }
+        chosen = [n for n, count in left.items() if count == 0]
+        if not chosen:
+            some = {n: c for n, c in left.items() if c is not None and "req" not in n}
+            fewest = [min(some, key=some.__getitem__)] if some else []
+            chosen = [n for n, count in left.items() if count is None] + fewest
+        values = [self.headers[n] for n in chosen]
         values += _DRAFT.findall(self.headers.get("ratelimit", ""))
         quoted = re.search(
             r"x-ratelimit-reset[\"']\s*:\s*[\"']?(\d{1,16})", self.text, re.IGNORECASE
@@ -214,7 +223,12 @@ def _status_in(value: dict[str, Any]) -> int | None:
 
 
 def _error_in(value: dict[str, Any]) -> bool:
-    if value.get("error") or value.get("errors"):
+    if value.get("error") or value.get("errors") or value.get("error_code"):
+        return True
+    if value.get("success") is False:
+        return True
+    choices = value.get("choices")  # one choice's, as OpenRouter has it
+    if isinstance(choices, list) and any(isinstance(c, dict) and c.get("error") for c in choices):
         return True
     base = value.get("base_resp")
     return isinstance(base, dict) and base.get("status_code") not in (None, 0)

@@ -6,6 +6,7 @@ missing, malformed or negative yields nothing: a wrong number is worse than none
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -80,7 +81,7 @@ def reported(answer: Any, facts: Sequence[QuotaReport]) -> tuple[Observation, ..
 
 
 def _count(text: str) -> int | None:
-    value = durations.number(text)
+    value = durations.number(re.split(r", |;", text)[0])  # ``100, 100;w=60`` of a draft
     if value is None or value < 0:
         return None
     return int(value)

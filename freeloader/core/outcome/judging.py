@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from freeloader.core.events import Answer
 from freeloader.core.model import ErrorRule, Limit
-from freeloader.core.outcome import durations
+from freeloader.core.outcome import messages, tongues
 from freeloader.core.outcome.answers import Reading, read
 from freeloader.core.outcome.refusals import FIRST, GENERIC
 from freeloader.core.outcome.waits import capped, stated, wait_of
@@ -85,10 +85,14 @@ def classify(
     for rule in _all(rules):
         if _holds(rule, reading):
             return _by_rule(rule, reading, limits, now)
-    if reading.retold:  # LiteLLM says 500 and 400 for what was a 429: then the words decide
+    # LiteLLM says 500 and 400 for what was a 429, and a success has no status that speaks of
+    # the error in it: then the words decide.
+    if reading.retold or (reading.success and reading.error):
         for rule in _all(rules):
             if rule.match and _holds(rule, reading, whatever=True):
                 return _by_rule(rule, reading, limits, now)
+        if _RATE.search(reading.text):
+            return _by_wait(reading, limits, now)
     return _by_status(answer, reading, limits, now)
 
 
@@ -139,7 +143,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 def _by_rule(rule: ErrorRule, reading: Reading, limits: Sequence[Limit], now: float) -> Outcome:
     if rule.window is None and rule.kind in ("slow_down", "spent"):
-        rule = replace(rule, window=durations.span(reading.text))
+        rule = replace(rule, window=messages.span(reading.text))
     window = rule.window
     metric = rule.metric or _metric(reading.text, rule.kind)
     limit = _limit(limits, window, metric)
@@ -214,9 +218,12 @@ def _by_status(answer: Answer, reading: Reading, limits: Sequence[Limit], now: f
     return _client_or_gone(status, reading)
 
 
+_RATE = re.compile(r"rate[ _-]?limit|too[ _]many[ _]requests|throttl", re.IGNORECASE)
+
+
 def _by_wait(reading: Reading, limits: Sequence[Limit], now: float) -> Outcome:
     """A 429 of which no rule knows: by the span that it names, else by how long it lasts."""
-    said, named = stated("header", "UTC", reading, now), durations.span(reading.text)
+    said, named = stated("header", "UTC", reading, now), messages.span(reading.text)
     usual = 60.0 if named is None else min(_HOUR, window_seconds(named))
     seconds = capped(usual if said is None else said, named)
     long = (seconds if named is None else window_seconds(named)) > 90
@@ -229,9 +236,21 @@ def _by_wait(reading: Reading, limits: Sequence[Limit], now: float) -> Outcome:
 
 
 _MODEL = re.compile(r"model|deployment|endpoint|function", re.IGNORECASE)
-_REGION = re.compile(r"country|region|location is not supported|territory", re.IGNORECASE)
+_REGION = re.compile(
+    rf"country|region|location is not supported|territory|{tongues.REGION}", re.IGNORECASE
+)
 _MODERATED = re.compile(r"moderation|flagged|content[ _]policy|content filter", re.IGNORECASE)
-_KEYS = re.compile(r"api[ _-]?key|token|credential|authoriz|authentic|forbidden", re.IGNORECASE)
+_KEYS = re.compile(
+    rf"api[ _-]?key|token|credential|authoriz|authentic|forbidden|{tongues.KEY}", re.IGNORECASE
+)
+#: What the key may not do at all, whatever the model.
+_SCOPE = re.compile(
+    r"missing scopes?|(?:insufficient|sufficient) (?:\w+ )?(?:permissions?|scopes?)"
+    r"|permission is required|SERVICE_DISABLED",
+    re.IGNORECASE,
+)
+_OF_MODEL = re.compile(r"\b(?:access|use) (?:to )?(?:the |this )?model", re.IGNORECASE)
+_PAGE = re.compile(r"\s*<(?:!doctype|html)\b", re.IGNORECASE)
 
 
 def _client_or_gone(status: int, reading: Reading) -> Outcome:
@@ -243,6 +262,10 @@ def _client_or_gone(status: int, reading: Reading) -> Outcome:
             return _plain("client_fault", said, "request")
         if _REGION.search(said):
             return _plain("not_on_plan", said, "provider")
+        if _PAGE.match(reading.text):  # some gateway's page: of the key it says nothing
+            return _plain("their_fault", "a page came instead of an answer", "provider")
+        if _SCOPE.search(reading.text) and not _OF_MODEL.search(reading.text):
+            return _plain("key_bad", said, "account")
         if not reading.message or (_KEYS.search(said) and not _MODEL.search(said)):
             return _plain("key_bad", said, "account")
         return _plain("not_on_plan", said, "model")

@@ -9,6 +9,7 @@ avoided: "quota" occurs in minute errors, and upsells mention "per day".
 from __future__ import annotations
 
 from freeloader.core.model import ErrorRule
+from freeloader.core.outcome import tongues
 
 
 def code(*numbers: int) -> str:
@@ -25,6 +26,8 @@ _KEY = (
 _PLAN = (
     r"only available on agentic harnesses|FreeTierError|customer_verification_required"
     r"|requires the Workers Paid plan|RestrictedModelsError"
+    r"|requires terms acceptance|model_terms_required"
+    r"|must (?:accept|agree to) the (?:terms|licen[cs]e)"
     r"|not (?:available|included) (?:on|in|for) (?:your|the) (?:current |free )?(?:plan|tier)"
 )
 _REGION = (
@@ -38,11 +41,23 @@ _CREDITS = (
     r"|balance is (?:insufficient|too low|negative)|(?:have|has) (?:no|any) credits|no credits left"
     r"|exceeded_current_quota"
     r"|credits? (?:are |have |has |is )?(?:expired|exhausted|used up|depleted)"
-    r"|billing[ _](?:hard[ _])?limit|billing_not_active|spend(?:ing)? limit|arrear|AccountOverdue"
+    r"|billing[ _](?:hard[ _])?limit|billing_not_active|spend(?:ing)? (?:limit|cap)"
+    r"|arrear|AccountOverdue"
+    r"|BILLING_DISABLED|requires billing to be enabled"
     r"|(?<!daily )(?<!today's )free (?:tier|trial) (?:quota |credits? )?(?:of the model )?"
-    r"(?:has been |is |was )?(?:exhausted|used up|expired)|余额不足|欠费|额度不足"
+    r"(?:has been |is |was )?(?:exhausted|used up|expired)"
+    r"|exhausted (?:its|your|the|all(?: of)?(?: your)?) free[ -](?:trial|tier)"
     r"|used (?:up|all(?: of)?) your (?:free[ -])?(?:trial|credits)\b"
-    r"|insufficient_user_quota|pre_consume_token_quota_failed"  # one-api's and its kin's
+    r"|insufficient_user_quota|pre_consume_token_quota_failed|"  # one-api's and its kin's
+    + tongues.CREDITS
+)
+#: The account itself is shut, whatever it may still have: no model of it serves.
+_SHUT = (
+    r"\b(?:account|organi[sz]ation|project|team|consumer|workspace|tenant)\b[^.]{0,60}"
+    r"\b(?:has been|have been|is|was)\b[^.]{0,20}"
+    r"\b(?:suspended|deactivated|disabled|banned|terminated|restricted|blocked|denied access)\b"
+    r"|account (?:suspended|deactivated|disabled|banned|blocked)|organization_restricted|"
+    + tongues.SHUT
 )
 _TOO_LARGE = (
     r"request too large|context_length_exceeded|ContextWindowExceeded|maximum context length"
@@ -51,6 +66,12 @@ _TOO_LARGE = (
     r"|exceeds? (?:the )?(?:model'?s )?(?:maximum )?(?:context|max_model_len)"
     r"|input token count .{0,60}exceeds the maximum|reduce the length of the (?:messages|prompt)"
     r"|request entity too large|string_above_max_length"
+    # of llama.cpp, LM Studio, TGI, Qwen, Moonshot, Cohere and others
+    r"|exceed_context_size|exceeds? (?:the )?available context|context length of only"
+    r"|exceed\w* (?:the )?(?:maximum|max) (?:allowed )?(?:input|prompt|sequence|model) length"
+    r"|maximum (?:supported |allowed )?(?:input|prompt|sequence|model) length"
+    r"|exceed\w* (?:the )?model'?s? token limit|tokens in the prompt cannot exceed"
+    r"|range of input length|`inputs` (?:tokens|must have less than)"
 )
 _HISTORY = (
     r"thought_?signature|invalid .{0,20}signature.{0,20} in .{0,20}thinking"
@@ -59,7 +80,7 @@ _HISTORY = (
 )
 _GONE = (
     r"model_decommissioned|has been decommissioned|model_not_found|is not a valid model"
-    r"|model_not_supported|unknown_model|model_archived"
+    r"|model_not_supported|unknown_model|model_archived|no such model"
     r"|model .{1,160}(?:does not exist|no longer (?:available|supported))"
 )
 _BLOCKED = (
@@ -72,23 +93,6 @@ _DAY = (
     r"|daily free allocation|daily (?:[a-z]+ ){0,2}(?:limit|quota|allowance)|today'?s? quota"
     r"|\bper 86400 ?s|daily ?limit ?exceeded|(?:again|until) tomorrow|until midnight|"
     + code(3036, 4006)
-)
-#: A minute named in other tongues: before the day, of which an upsell may speak.
-_MINUTE_ABROAD = (
-    r"\bpro minute\b|\bpar minute\b|\bpor minuto\b|\bal minuto\b|в минуту|每分钟|毎分"
-    r"|1分(?:あたり|間)|분당"
-)
-#: A day's quota in the tongues that error messages come in: German, French, Spanish,
-#: Portuguese, Italian, Russian, Chinese, Japanese, Korean.
-_DAY_ABROAD = (
-    r"\btages(?:kontingent|limit|quote|grenze)|täglich\w* (?:\w+ )?(?:kontingent|limit|quote)"
-    r"|\b(?:quota|cuota|cota|l[ií]mite?|límites?)\b[^.]{0,30}\b(?:journali[eè]re?|quotidien(?:ne)?"
-    r"|diari[ao]|diári[ao]|giornalier[ao])\b"
-    r"|(?:дневн|суточн)\w+ (?:\w+ )?(?:лимит|квот)|当日|今日|每日|每天|1日あたり|一日の|日次|일일 ?"
-)
-_MONTH_ABROAD = (
-    r"\bmonats(?:kontingent|limit)|\b(?:quota|cuota|cota|l[ií]mite?)\b[^.]{0,30}\b(?:mensuel(?:le)?"
-    r"|mensual|mensal|mensile)\b|месячн\w+ (?:\w+ )?(?:лимит|квот)|本月|当月|每月|月間|월간"
 )
 _MONTH = (
     r"(?:calls|requests|tokens) / month|monthly (?:[a-z]+ ){0,2}(?:limit|quota|allowance)"
@@ -104,8 +108,11 @@ _OVERLOAD = (
     r"|(?:model|engine|service) ?(?:is )?(?:currently )?overloaded"
     r"|engine_overloaded|ServerOverloaded"
     r"|server (?:is )?(?:busy|overloaded)|currently overloaded|flex tier capacity"
-    r"|model .{0,120}is (?:currently )?loading|" + code(3505, 3040)
+    r"|model .{0,120}is (?:currently )?loading|no models? (?:is |are )?(?:currently )?loaded"
+    rf"|{tongues.OVERLOAD}|" + code(3505, 3040)
 )
+#: Google's errors name the quota; its days are Pacific, whoever passes them on.
+_GOOGLES_DAY = r"quota_?id[\"']?\s*:\s*[\"'][^\"']{1,120}PerDay"
 _DAY_403 = r"daily[ _]?(?:limit|quota)[ _]?exceeded|quota[ _]?exceeded.{0,120}\bper day\b"
 _WEEK = r"weekly (?:[a-z]+ ){0,2}(?:limit|quota|allowance)"
 _EDGE = r"\berror code: ?1015\b|\berror 1015\b|used cloudflare to restrict access"
@@ -129,8 +136,13 @@ GENERIC: tuple[ErrorRule, ...] = (
     ErrorRule("key_bad", match=_KEY, scope="account", wait="none"),
     ErrorRule("not_on_plan", match=_PLAN, scope="model", wait="none"),
     ErrorRule("not_on_plan", status=400, match=_REGION, scope="provider", wait="none"),
+    ErrorRule("not_on_plan", status=451, scope="provider", wait="none"),
     ErrorRule("credits_gone", match=_CREDITS, scope="account", wait="none"),
     ErrorRule("credits_gone", status=402, scope="account", wait="none"),
+    *(
+        ErrorRule("key_bad", status=status, match=_SHUT, scope="account", wait="none")
+        for status in (400, 403)
+    ),
     ErrorRule(
         "not_on_plan",
         match=r"\blimit:?\s+0(?!\d|[.,]\d)|quota_?(?:limit_?)?value[\"']\s*:\s*[\"']0[\"']",
@@ -143,10 +155,20 @@ GENERIC: tuple[ErrorRule, ...] = (
     ),
     ErrorRule("request_too_large", status=413, scope="request", wait="none"),
     ErrorRule("request_too_large", match=_TOO_LARGE, scope="request", wait="none"),
+    ErrorRule(
+        "spent",
+        status=429,
+        match=_GOOGLES_DAY,
+        window="1d",
+        wait="midnight America/Los_Angeles",
+    ),
     ErrorRule("spent", status=429, match=_DAY, window="1d", wait="message"),
-    ErrorRule("slow_down", status=429, match=_MINUTE_ABROAD, window="1m", wait="header"),
-    ErrorRule("spent", status=429, match=_DAY_ABROAD, window="1d", wait="message"),
-    ErrorRule("spent", status=429, match=f"{_MONTH}|{_MONTH_ABROAD}", window="month"),
+    ErrorRule("spent", status=503, match=_DAY, window="1d", wait="message"),
+    ErrorRule("slow_down", status=429, match=tongues.SECOND, window="1s", wait="header"),
+    ErrorRule("slow_down", status=429, match=tongues.MINUTE, window="1m", wait="header"),
+    ErrorRule("spent", status=429, match=tongues.HOUR, window="1h", wait="message"),
+    ErrorRule("spent", status=429, match=tongues.DAY, window="1d", wait="message"),
+    ErrorRule("spent", status=429, match=f"{_MONTH}|{tongues.MONTH}", window="month"),
     ErrorRule(
         "spent",
         status=429,

@@ -11,7 +11,7 @@ results are seconds from ``now`` (wall).
 from __future__ import annotations
 
 from freeloader.core.model import ErrorRule, Limit
-from freeloader.core.outcome import durations
+from freeloader.core.outcome import durations, messages
 from freeloader.core.outcome.answers import Reading
 from freeloader.core.periods import period, window_seconds
 
@@ -26,7 +26,7 @@ def wait_of(rule: ErrorRule, reading: Reading, limit: Limit | None, now: float) 
         return None
     fixed = durations.number(form) if form else None
     if fixed is not None:
-        header, message = reading.retry_after(now), durations.wait_in_message(reading.text, now)
+        header, message = reading.retry_after(now), messages.wait_in_message(reading.text, now)
         return capped((message or fixed) if header is None else header, rule.window)
     if form == "midnight":
         return _until_midnight(reading, zone or "UTC", now)
@@ -43,7 +43,7 @@ def wait_of(rule: ErrorRule, reading: Reading, limit: Limit | None, now: float) 
 def stated(form: str, zone: str, reading: Reading, now: float) -> float | None:
     """The wait that the answer itself states, looked for first where the rule says."""
     header = reading.retry_after(now)
-    message = durations.wait_in_message(reading.text, now, zone)
+    message = messages.wait_in_message(reading.text, now, zone)
     reset = reading.reset_after(now)
     order = {"message": (message, header, reset), "reset": (reset, header, message)}
     return next((x for x in order.get(form, (header, message, reset)) if x is not None), None)

@@ -25,6 +25,7 @@ from freeloader.gateway.lanes.leaving_out import MINOR, Gaps, refused_fields, wi
 from freeloader.gateway.lanes.reading import Reading
 from freeloader.gateway.lanes.sse import ServerEvent, SseParser, TooLong
 from freeloader.gateway.lanes.upstream import (
+    BODY_HEADER,
     TRAILER_EVENT,
     broken_stream,
     meta_of,
@@ -168,6 +169,7 @@ class _Call:
             async for event in self._streamed(response):
                 yield event
         else:
+            meta["body"] = response.headers.get(BODY_HEADER, "")
             for event in self._answered(await self._whole(response), meta):
                 yield event
 

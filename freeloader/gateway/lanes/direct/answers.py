@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import orjson
+
 from freeloader.child.bodies import parsed
 from freeloader.core.events import Answer
 
@@ -97,6 +99,16 @@ def broken(headers: Mapping[str, str], why: str, body: bytes = b"") -> Answer:
 def our_fault(message: str, error_class: str, phase: str = "connect") -> Answer:
     """A failure of the lane itself: the provider is not to blame."""
     return Answer(None, body=message, error_class=error_class, phase=phase, lane_fault=True)
+
+
+def failure_in(data: Mapping[str, Any]) -> bytes:
+    """The error that stands in a choice instead of an answer (OpenRouter's way); b"" for none."""
+    choices = data.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        error = choice.get("error") if isinstance(choice, dict) else None
+        if error:
+            return orjson.dumps({"error": error})
+    return b""
 
 
 def text_of(body: bytes) -> str:

@@ -68,11 +68,15 @@ class Telling:
         data, reading = parsed(body), self._reading
         if data is None:
             return self.broken("EmptyAnswer", body[:_GARBAGE])
+        failure = answers.failure_in(data)
         if self._stream:
             answers.as_chunk(data)
         answers.tidy(data, self._ident, self._created, stream=self._stream)
+        if failure:
+            reading.take(data)  # for its usage
+            return self.broken("CutStream" if reading.content else "EmptyAnswer", failure)
         if not reading.take(data) or not (reading.content or reading.finish_reason):
-            return self.broken("EmptyAnswer", body if "error" in data else b"")
+            return self.broken("EmptyAnswer", b"" if "choices" in data else body)
         return [Delta(data, reading.content), *self._usage(), End(reading.finish_reason)]
 
     def broken(self, why: str, text: bytes = b"") -> list[Event]:
@@ -91,8 +95,9 @@ class Telling:
             if data is None:
                 continue
             self.begun = True
-            if data.get("error") or event.name == "error":
-                self._failure, self.over = event.data, True
+            failure = event.data if data.get("error") or event.name == "error" else b""
+            if failure := failure or answers.failure_in(data):
+                self._failure, self.over = failure, True
                 break
             delta = self._delta(data)
             if delta is not None:
