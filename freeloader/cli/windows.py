@@ -92,7 +92,8 @@ def _block(account: str, model: str, lines: Sequence[Line], columns: int) -> Ite
 
 
 def _reset_words(resets: str) -> str:
-    return resets if resets in ("", "full") else f"resets in {resets}"
+    words = {"": "", "full": "full", "never": "never resets"}
+    return words.get(resets, f"resets in {resets}")
 
 
 def _rate_words(lasts: str) -> str:
@@ -132,7 +133,7 @@ def _lines(row: Mapping[str, Any], now: float) -> Iterator[Line]:
         f"{_amount(metric, used)} of {_amount(metric, limit)}",
         _amount(metric, left),
         _amount(metric, row.get("held") or 0),
-        _until(row.get("refusedUntil") or row.get("resetsAt"), now),
+        _resets(row, now),
         _lasts(row, left, now),
         confidence,
         source,
@@ -157,6 +158,13 @@ def _bar(used: float, limit: float) -> str:
 
 def _amount(metric: Any, value: float) -> str:
     return money(value) if metric == "usd" else f"{value:,}"
+
+
+def _resets(row: Mapping[str, Any], now: float) -> str:
+    """Of credits nothing comes back: they are no more full than they will be."""
+    moment = row.get("refusedUntil") or row.get("resetsAt")
+    spent = row.get("window") == "once" and row.get("metric") != "concurrency" and row.get("used")
+    return "never" if spent and not moment else _until(moment, now)
 
 
 def _until(moment: Any, now: float) -> str:

@@ -48,7 +48,8 @@ def period(window: str, timezone: str, now: float) -> Period:
 
     Days begin at local midnight; ``Nd`` is counted from Mondays (so ``7d`` is the
     ISO week); windows under a day are counted from local midnight and cut by the
-    next one. Raises ValueError for an unknown window or zone.
+    next one; hours that make more than a day are the whole days that hold them.
+    Raises ValueError for an unknown window or zone.
     """
     zone = _zone(timezone)
     today = datetime.fromtimestamp(now, zone).date()
@@ -59,6 +60,8 @@ def period(window: str, timezone: str, now: float) -> Period:
     if window == "once":
         return Period(-inf, inf)
     count, unit = _parse(window)
+    if count * _UNIT[unit] > _UNIT["d"]:
+        count, unit = -(-count * _UNIT[unit] // _UNIT["d"]), "d"
     if unit == "d":
         first = today - timedelta(days=(today.toordinal() - 1) % count)
         return Period(_midnight(first, zone), _midnight(first + timedelta(days=count), zone))

@@ -30,6 +30,12 @@ def parse_limits(value: Any) -> tuple[Limit, ...]:
         except Wrong as wrong:
             place = f"limits.{number}" + (f".{wrong.key}" if wrong.key else "")
             raise InvalidRequest(f"{place}: {wrong.reason}", param=place) from wrong
+        buckets = [_bucket(limit) for limit in limits]
+        if (first := buckets.index(buckets[-1])) < number:
+            raise InvalidRequest(
+                f"limits.{number} counts the same as limits.{first}: give one of the two.",
+                param=f"limits.{number}",
+            )
     return tuple(limits)
 
 
@@ -74,11 +80,23 @@ def _limit(entry: Any) -> Limit:
     )
 
 
+def _bucket(limit: Limit) -> tuple[object, ...]:
+    return (limit.metric, limit.window, limit.scope, limit.applies_to, limit.allowance)
+
+
 def _sensible(found: dict[str, Any], metric: str, amount: int) -> None:
     """What would be silently without effect is a slip."""
     unknown = sorted(x for x in map(snake, found.get("excludes", ())) if x not in METERS)
     if unknown:
         raise Wrong(f"{unknown[0]!r} is no meter; known are: {', '.join(METERS)}", "excludes")
+    if "timezone" in found and found["reset"] != "calendar":
+        raise Wrong("goes with reset calendar: any other begins at no time of day", "timezone")
+    if found["window"] == "once" and found.get("reset", "unknown") != "unknown":
+        raise Wrong("does not go with the window once, of which nothing comes back", "reset")
+    if found.get("excludes") and metric not in ("tokens", "input"):
+        raise Wrong("goes with tokens: of other metrics there is nothing to leave out", "excludes")
+    if found.get("per_request_ceiling") and metric in ("concurrency", "requests"):
+        raise Wrong("is the most of one call, which is one of these", "perRequestCeiling")
     if "expires_days" in found and found["window"] != "once":
         raise Wrong("goes with the window once: credits that end", "expiresDays")
     if found.get("allowance") and (metric == "concurrency" or amount == 0):

@@ -51,6 +51,23 @@ async def test_all_windows_or_none() -> None:
     assert held == {"requests": 2, "tokens": 4000}
 
 
+async def test_two_limits_of_one_bucket_count_a_call_once_and_the_smaller_holds() -> None:
+    found = deployment(limits=(RPD, replace(RPD, amount=2)))
+    clock = FakeClock()
+    books = await opened(FakeLedger(), clock, RULES, found)
+    await spend(books, clock, "a", found)
+    (shown,) = books.windows_view(clock.now())
+    assert (shown["used"], shown["limit"]) == (1, 2)
+
+
+async def test_a_ceiling_on_running_calls_says_nothing_of_one_call() -> None:
+    found = deployment(limits=(Limit("concurrency", 1, "once", per_request_ceiling=True),))
+    clock = FakeClock()
+    books = await opened(FakeLedger(), clock, RULES, found)
+    assert isinstance(await send(books, clock, "a", found), Hold)
+    assert isinstance(await send(books, clock, "b", found), Verdict)
+
+
 async def test_two_keys_of_one_account_and_a_pattern_share_one_bucket() -> None:
     shared = Limit("requests", 2, "1d", "calendar", applies_to=("*:free",))
     one, twin, other = (

@@ -59,6 +59,12 @@ def test_in_a_narrow_terminal_nothing_is_cut_and_all_is_said(xswarm, daemon, mon
     assert "ACCOUNT" in show(xswarm, daemon, gift).out
 
 
+def test_of_credits_nothing_comes_back(xswarm, daemon):
+    ran = show(xswarm, daemon, window(window="once", limit=5, used=2, remaining=3, reset="unknown"))
+    assert "never" in ran.out
+    assert "full" not in ran.out
+
+
 def test_it_says_until_when_it_lasts_at_this_rate(xswarm, daemon):
     noon = datetime.now().astimezone().replace(hour=12, minute=0, second=0, microsecond=0)
     soon = noon.replace(hour=16, minute=40)

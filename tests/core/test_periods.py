@@ -86,6 +86,14 @@ def test_hours_are_counted_from_local_midnight() -> None:
     assert (iso(last.start), iso(last.end)) == ("2026-11-20T20:00:00Z", "2026-11-21T00:00:00Z")
 
 
+@pytest.mark.parametrize(
+    ("window", "days"), [("24h", "1d"), ("36h", "2d"), ("48h", "2d"), ("1500m", "2d")]
+)
+def test_hours_that_make_more_than_a_day_are_not_cut_by_midnight(window: str, days: str) -> None:
+    now = utc("2026-11-20T12:00")
+    assert period(window, "America/Los_Angeles", now) == period(days, "America/Los_Angeles", now)
+
+
 @given(
     st.sampled_from(ZONES),
     st.sampled_from(WINDOWS),

@@ -41,12 +41,27 @@ def test_an_own_limit_resets_as_the_published_one_of_its_kind() -> None:
         ({"metric": "tokens", "amount": 1, "window": "1d", "expiresDays": 3}, "expiresDays"),
         ({"metric": "tokens", "amount": 0, "window": "1d", "allowance": True}, "allowance"),
         ({"metric": "concurrency", "amount": 1, "allowance": True}, "allowance"),
+        ({"metric": "concurrency", "amount": 1, "perRequestCeiling": True}, "perRequestCeiling"),
+        ({"metric": "requests", "amount": 1, "window": "1d", "reset": "rolling",
+          "timezone": "UTC"}, "timezone"),
+        ({"metric": "requests", "amount": 1, "window": "once", "reset": "calendar"}, "reset"),
+        ({"metric": "requests", "amount": 1, "window": "1d", "excludes": ["cacheRead"]},
+         "excludes"),
+        ({"metric": "requests", "amount": 1, "window": "2w"}, "window"),
     ],
 )
 def test_a_wrong_limit_is_refused_by_name(entry: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as problem:
         limits.parse_limits([entry])
     assert problem.value.param == f"limits.0.{param}"
+
+
+def test_two_limits_of_one_bucket_are_a_slip() -> None:
+    both = [{"metric": "requests", "amount": n, "window": "1d"} for n in (5, 7)]
+    with pytest.raises(InvalidRequest, match=r"limits\.1 counts the same as limits\.0"):
+        limits.parse_limits(both)
+    apart = [{**both[0], "scope": "model"}, {**both[1], "allowance": True}, both[1]]
+    assert len(limits.parse_limits(apart)) == 3
 
 
 def test_a_limit_with_a_zone_follows_the_calendar() -> None:

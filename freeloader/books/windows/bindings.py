@@ -74,7 +74,9 @@ class Bindings:
         given: list[Window] = []
         for limit in deployment.limits:
             window = self._window(limit, quota.key_of(limit, deployment), now, pinned)
-            (given if deployment.gives(limit) else walls).append(window)
+            of_kind = given if deployment.gives(limit) else walls
+            if all(one is not window for one in of_kind):  # of two in one bucket, one counts
+                of_kind.append(window)
         learnt = self._learner.limits(deployment)
         walls += [self._learnt_window(limit, deployment, now) for limit in learnt]
         windows = (*walls, *given)

@@ -130,7 +130,7 @@ def too_large(limit: Limit, meters: Meters, amount: int | None = None) -> bool:
     Output is bounded by an upper estimate that is often far too high (the model's
     own maximum), so it alone never rules a request out; it claims the whole window.
     """
-    if not limit.per_request_ceiling:
+    if not limit.per_request_ceiling or limit.metric == "concurrency":
         return False
     floor = Meters(
         input=meters.input, cache_read=meters.cache_read, cache_write=meters.cache_write
