@@ -42,11 +42,21 @@ def test_an_own_limit_resets_as_the_published_one_of_its_kind() -> None:
         ({"metric": "tokens", "amount": 0, "window": "1d", "allowance": True}, "allowance"),
         ({"metric": "concurrency", "amount": 1, "allowance": True}, "allowance"),
         ({"metric": "concurrency", "amount": 1, "perRequestCeiling": True}, "perRequestCeiling"),
-        ({"metric": "requests", "amount": 1, "window": "1d", "reset": "rolling",
-          "timezone": "UTC"}, "timezone"),
+        (
+            {
+                "metric": "requests",
+                "amount": 1,
+                "window": "1d",
+                "reset": "rolling",
+                "timezone": "UTC",
+            },
+            "timezone",
+        ),
         ({"metric": "requests", "amount": 1, "window": "once", "reset": "calendar"}, "reset"),
-        ({"metric": "requests", "amount": 1, "window": "1d", "excludes": ["cacheRead"]},
-         "excludes"),
+        (
+            {"metric": "requests", "amount": 1, "window": "1d", "excludes": ["cacheRead"]},
+            "excludes",
+        ),
         ({"metric": "requests", "amount": 1, "window": "2w"}, "window"),
     ],
 )

@@ -17,6 +17,7 @@ from freeloader.core.periods import period, window_seconds
 
 _HOUR = 3600.0
 _DAY = 86400.0
+_SOONEST = 1.0
 
 
 def wait_of(rule: ErrorRule, reading: Reading, limit: Limit | None, now: float) -> float | None:
@@ -63,9 +64,12 @@ def _until_midnight(reading: Reading, zone: str, now: float) -> float:
 
 
 def capped(seconds: float, window: str | None) -> float:
-    """A refusal lasts no longer than its window; of unknown windows a day is believed."""
+    """A refusal lasts no longer than its window; of unknown windows a day is believed.
+
+    Nor is it over at once: a 0, or a moment that is past, would be asked and refused again.
+    """
     longest = _DAY if window in (None, "once") else window_seconds(window or "1m")
-    return min(durations.bounded(seconds), longest)
+    return min(durations.bounded(seconds) or _SOONEST, longest)
 
 
 def _usual(kind: str, window: str | None, limit: Limit | None, now: float) -> float | None:
