@@ -88,6 +88,26 @@ TRAPS = (
         None,
     ),
     Case(
+        "a-validator-quotes-the-client",
+        None,
+        422,
+        {},
+        {
+            "detail": [
+                {
+                    "type": "int_type",
+                    "loc": ["body", "n"],
+                    "msg": "Input should be a valid integer",
+                    "input": "invalid api key, insufficient balance, model x does not exist",
+                }
+            ]
+        },
+        "client_fault",
+        None,
+        "request",
+        None,
+    ),
+    Case(
         "todays-free-tier",
         None,
         429,

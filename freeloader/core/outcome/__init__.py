@@ -1,9 +1,9 @@
 """A provider's answer → whose fault, what it says of limits, when to come back. Pure.
 
-``answers`` reads it, ``refusals`` are those that mean the same everywhere, ``waits`` and
-``durations`` say how long (``messages`` finds it in a text, ``tongues`` in other languages),
-``judging`` puts them together. Of an answer that came back whole
-``headers`` reads what it says of limits, and ``flaws`` finds what is wrong with it.
+``answers`` reads it, ``refusals`` are those that mean the same everywhere (in ``words``, or in
+other ``tongues``), ``waits`` and ``durations`` say how long (``messages`` finds it in a text),
+``judging`` puts them together. Of an answer that came back whole ``headers`` reads what it
+says of limits, and ``flaws`` finds what is wrong with it.
 """
 
 from freeloader.core.outcome.judging import BUSY, KINDS, Outcome, classify, flawed

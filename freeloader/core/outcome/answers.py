@@ -26,6 +26,8 @@ _MOST = 16384
 _WRAPPED = re.compile(r"litellm\.|Exception - |Error code: \d{3}")
 #: ``limit=100, remaining=0, reset=50`` and ``"default";r=0;t=50`` of the IETF's drafts.
 _DRAFT = re.compile(r"(?:\breset=|;\s*t=)(\d{1,9})")
+#: A validator's error goes on with what was sent to it: the client's words, not the provider's.
+_ECHO = re.compile(r"[\"']loc[\"']\s*:.{0,2000}?[\"']input[\"']\s*:", re.DOTALL)
 _STATUS_BY_CLASS = {
     "AuthenticationError": 401,
     "PermissionDeniedError": 403,
@@ -124,7 +126,9 @@ def read(answer: Answer) -> Reading:
     """Lay an answer open."""
     body = answer.body[:_MOST]
     parts = _unwrap(body)
-    text = "\n".join([body, *(p if isinstance(p, str) else _dump(p) for p in parts)])
+    echo = _ECHO.search(body)
+    told = [p for p in parts if isinstance(p, str)] if echo else map(_as_text, parts)
+    text = "\n".join([body[: echo.end()] if echo else body, *told])
     if answer.error_class:
         text += f"\n{answer.error_class}"
     if answer.code:
@@ -234,7 +238,9 @@ def _error_in(value: dict[str, Any]) -> bool:
     return isinstance(base, dict) and base.get("status_code") not in (None, 0)
 
 
-def _dump(value: object) -> str:
+def _as_text(value: object) -> str:
+    if isinstance(value, str):
+        return value
     try:
         return json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):

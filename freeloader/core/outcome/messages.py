@@ -26,7 +26,7 @@ from freeloader.core.outcome.durations import (
 _WORDS = re.compile(
     r"(?:try again|retry|retry after|wait|available|reset(?:s)?|again)\s+"
     r"(?:in|after|for)?\s*(?:about|approximately)?\s*"
-    r"(?P<go>(?:\d{1,12}(?:\.\d{1,12})?(?:ms|µs|us|d|h|m|s))+(?![a-z])"
+    r"(?P<go>(?:\d{1,12}(?:\.\d{1,12})?\s?(?:ms|µs|us|d|h|m|s)(?:(?=\d)|(?![a-z])\s?))+"
     rf"|(?P<amounts>{AMOUNTS})|(?P<clock>\d{{1,3}}:\d{{2}}:\d{{2}})(?!\d))",
     re.IGNORECASE,
 )
@@ -51,9 +51,10 @@ _FIELD_AT = re.compile(
     re.IGNORECASE,
 )
 _RESET_AT = re.compile(
-    r"(?:reset|available|again|until|access)\w*\s+(?:at|on|after)?\s*"
-    r"(?P<day>\d{4}-\d{2}-\d{2})(?:T| | at )(?P<time>\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)"
-    r"\s?(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?",
+    r"(?:reset|available|again|until|access)\w*:?\s+(?:(?:at|on|after):?)?\s*"
+    r"(?:(?P<unix>1\d{9})\b|(?P<day>\d{4}-\d{2}-\d{2})(?:T| | at )"
+    r"(?P<time>\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)"
+    r"\s?(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?)",
     re.IGNORECASE,
 )
 #: ``resets daily at 08:00 UTC``, ``until midnight Pacific``: a time of day in a zone it names.
@@ -91,7 +92,7 @@ def wait_in_message(text: str, now: float, zone: str = "UTC") -> float | None:
     """
     words = _WORDS.search(text)
     if words:
-        return go_duration(words["go"].lower()) or worded(words["go"])
+        return go_duration(re.sub(r"\s", "", words["go"].lower())) or worded(words["go"])
     abroad = tongues.wait(text)
     if abroad is not None:
         return bounded(abroad)
@@ -118,7 +119,8 @@ def _in_field(text: str, now: float, zone: str) -> float | None:
     if printed:
         named = (printed["zone"] or "").upper()
         named = "Z" if named in ("UTC", "GMT") else named
-        then = moment(f"{printed['day']}T{printed['time']}{named}", zone)
+        written = printed["unix"] or f"{printed['day']}T{printed['time']}{named}"
+        then = float(written) if printed["unix"] else moment(written, zone)
         return bounded(then - now) if then is not None and then > now else None
     return _to_the_clock(text, now)
 

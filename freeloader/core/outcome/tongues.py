@@ -27,6 +27,7 @@ DAY = (
     r"|diari[ao]|diári[ao]|giornalier[ao])\b"
     r"|\bpro tag\b|\bpar jour\b|\bpor d[ií]a\b|\bal giorno\b|в (?:день|сутки)"
     r"|(?:дневн|суточн)\w+ (?:\w+ )?(?:лимит|квот)|当日|今日|每日|每天|1日あたり|一日の|日次|일일 ?"
+    r"|明天|明日|내일|\b(?:morgen|demain|mañana|amanhã|domani)\b|завтра"
 )
 MONTH = (
     r"\bmonats(?:kontingent|limit)|\b(?:quota|cuota|cota|l[ií]mite?)\b[^.]{0,30}\b(?:mensuel(?:le)?"
@@ -35,6 +36,7 @@ MONTH = (
 )
 CREDITS = (
     r"余额不足|欠费|额度不足|(?:令牌|账户|账号|用户)的?(?:额度|余额)已?(?:用尽|用完|耗尽)"
+    r"|(?<!本月)(?<!今日)(?<!当日)(?<!每日)(?<!每月)免费额度已?(?:用尽|用完|耗尽)(?!.{0,20}明[天日])"
     r"|(?:cr[ée]dits?|solde) (?:est |sont )?(?:insuffisants?|épuisés?)"
     r"|guthaben (?:ist )?(?:aufgebraucht|erschöpft|nicht ausreichend|zu niedrig)"
     r"|(?:kein|nicht genügend|nicht genug) guthaben"

@@ -1,0 +1,132 @@
+"""What refusals say in English: patterns, one per meaning. Data for ``refusals``; judges nothing.
+
+Words that lie are avoided: "quota" occurs in minute errors, and upsells mention "per day".
+"""
+
+from __future__ import annotations
+
+from freeloader.core.outcome import tongues
+
+
+def code(*numbers: int) -> str:
+    """A pattern for ``"code": N``, whether JSON or a Python repr, quoted or not."""
+    return rf"[\"']code[\"']\s*:\s*[\"']?(?:{'|'.join(map(str, numbers))})\b"
+
+
+KEY = (
+    r"invalid[ _]api[ _-]?key|incorrect api key|api key not valid|api_key_invalid"
+    r"|api[ _]key (?:has )?(?:expired|is invalid|(?:been )?(?:revoked|disabled|reported as leaked))"
+    r"|api key (?:has been|was) (?:revoked|disabled|reported as leaked)|invalid x-api-key"
+    r"|invalid (?:authentication|bearer token|access token|api token)|no auth credentials"
+)
+PLAN = (
+    r"only available on agentic harnesses|FreeTierError|customer_verification_required"
+    r"|requires the Workers Paid plan|RestrictedModelsError"
+    r"|requires terms acceptance|model_terms_required"
+    r"|must (?:accept|agree to) the (?:terms|licen[cs]e)"
+    r"|not (?:available|included) (?:on|in|for) (?:your|the) (?:current |free )?(?:plan|tier)"
+)
+REGION = (
+    r"unsupported_country|(?:country|region|territory|location)[^.]{0,40}(?:is |are )?not supported"
+    r"|not available in your (?:country|region)"
+)
+CREDITS = (
+    r"insufficient_quota|insufficient[ _](?:balance|credits?|funds)|AllocationQuota\.FreeTierOnly"
+    r"|payment_required|credit balance is too low|requires more credits|out of credits"
+    r"|exceeded your monthly included credits|not[ _]enough[ _](?:balance|credits?|funds)"
+    r"|balance is (?:insufficient|too low|negative)|(?:have|has) (?:no|any) credits|no credits left"
+    r"|exceeded_current_quota"
+    r"|credits? (?:are |have |has |is )?(?:expired|exhausted|used up|depleted)"
+    r"|billing[ _](?:hard[ _])?limit|billing_not_active|spend(?:ing)? (?:limit|cap)"
+    r"|arrear|AccountOverdue"
+    r"|budget has been exceeded|ExceededBudget"
+    r"|trial (?:period )?(?:has |is )?(?:ended|expired|over)\b"
+    r"|subscription (?:has |is )?(?:been )?(?:expired|inactive|ended|cancell?ed)"
+    r"|(?:add|update) (?:a |your )?(?:valid )?payment method"
+    r"|BILLING_DISABLED|requires billing to be enabled"
+    r"|(?<!daily )(?<!today's )free (?:tier|trial) (?:quota |credits? )?(?:of the model )?"
+    r"(?:has been |is |was )?(?:exhausted|used up|expired)"
+    r"|exhausted (?:its|your|the|all(?: of)?(?: your)?) free[ -](?:trial|tier)"
+    r"|used (?:up|all(?: of)?) your (?:free[ -])?(?:trial|credits)\b"
+    r"|insufficient_user_quota|pre_consume_token_quota_failed|"  # one-api's and its kin's
+    + tongues.CREDITS
+)
+#: The account itself is shut, whatever it may still have: no model of it serves.
+SHUT = (
+    r"\b(?:account|organi[sz]ation|project|team|consumer|workspace|tenant)\b[^.]{0,60}"
+    r"\b(?:has been|have been|is|was)\b[^.]{0,20}"
+    r"\b(?:suspended|deactivated|disabled|banned|terminated|restricted|blocked|denied access)\b"
+    r"|account (?:suspended|deactivated|disabled|banned|blocked)|organization_restricted|"
+    + tongues.SHUT
+)
+TOO_LARGE = (
+    r"request too large|context_length_exceeded|ContextWindowExceeded|maximum context length"
+    r"|prompt is too long|input is too long"
+    r"|too many (?:input )?tokens in (?:the )?(?:prompt|request)"
+    r"|exceeds? (?:the )?(?:model'?s )?(?:maximum )?(?:context|max_model_len)"
+    r"|input token count .{0,60}exceeds the maximum|reduce the length of the (?:messages|prompt)"
+    r"|request entity too large|string_above_max_length"
+    # of llama.cpp, LM Studio, TGI, Qwen, Moonshot, Cohere and others
+    r"|exceed_context_size|exceeds? (?:the )?available context|context length of only"
+    r"|exceed\w* (?:the )?(?:maximum|max) (?:allowed )?(?:input|prompt|sequence|model) length"
+    r"|maximum (?:supported |allowed )?(?:input|prompt|sequence|model) length"
+    r"|context (?:length|window|size) (?:was |is |has been )?exceeded|prompt is too large"
+    r"|exceeds (?:the )?(?:maximum |max )?(?:allowed )?token limit of"
+    r"|exceed\w* (?:the )?model'?s? token limit|tokens in the prompt cannot exceed"
+    r"|range of input length|`inputs` (?:tokens|must have less than)"
+)
+HISTORY = (
+    r"thought_?signature|invalid .{0,20}signature.{0,20} in .{0,20}thinking"
+    r"|thinking(?: or redacted_thinking)? blocks? .{0,80}(?:cannot be modified|must be|expected)"
+    r"|reasoning_content.{0,60}must be passed back|encrypted[ _]content.{0,60}could not be verified"
+)
+GONE = (
+    r"model_decommissioned|has been decommissioned|model_not_found|is not a valid model"
+    r"|model_not_supported|unknown_model|model_archived|no such model"
+    r"|model .{1,160}(?:does not exist|no longer (?:available|supported))"
+)
+#: Said of a 400 only. What a model cannot do is not that it is not there.
+UNKNOWN = (
+    r"unknown model\b|model not exist|(?:invalid|unsupported) model:"
+    r"|\bmodel:? [`'\"]?[\w./:@-]{1,120}[`'\"]? (?:is |was )?not (?:found|available)"
+)
+#: What the owner of the account has to do first.
+UNREADY = (
+    r"verify your (?:e-?mail|phone|account|identity)|(?:e-?mail|phone)[^.]{0,20}not verified"
+    r"|\bip (?:address )?[^!?]{0,60}not (?:allowed|authorized|whitelisted)"
+)
+BLOCKED = (
+    r"error code: 10\d\d\b|attention required! \| cloudflare|cf-error-details"
+    r"|<title>just a moment|request blocked.{0,40}(?:firewall|security)"
+)
+DAY = (
+    r"PerDay|free-models-per-day|openrouter_free_tier_daily|\((?:TPD|RPD)\)"
+    r"|(?:tokens|requests) per day limit exceeded|too many tokens per day|UserByModelByDay"
+    r"|daily free allocation|daily (?:[a-z]+ ){0,2}(?:limit|quota|allowance)|today'?s? quota"
+    r"|daily (?:cap|maximum)|used [^.]{0,30}\bdaily\b|\bfor (?:today|the day)\b"
+    r"|\bper 86400 ?s|daily ?limit ?exceeded|(?:again|until) tomorrow|until midnight|"
+    + code(3036, 4006)
+)
+MONTH = (
+    r"(?:calls|requests|tokens) / month|monthly (?:[a-z]+ ){0,2}(?:limit|quota|allowance)"
+    r"|limit(?:ed)? (?:of|to) [\d,]+ [a-z ]{1,20}per month|\bper month (?:limit|quota)"
+    r"|\bfor (?:this|the current) month\b|this month'?s (?:limit|quota|allowance)"
+)
+MINUTE = (
+    r"PerMinute|free-models-per-min\b|openrouter_free_tier_per_minute|\((?:TPM|RPM)\)"
+    r"|\bper 60 ?s\b|\b[RT]PM limit"
+)
+OVERLOAD = (
+    r"DEGRADED function|queue_exceeded|temporarily rate-limited upstream|overloaded_error"
+    r"|service_tier_capacity_exceeded|no capacity|out of capacity|capacity temporarily exceeded"
+    r"|(?:model|engine|service) ?(?:is )?(?:currently )?overloaded"
+    r"|engine_overloaded|ServerOverloaded"
+    r"|server (?:is )?(?:busy|overloaded)|currently overloaded|flex tier capacity"
+    r"|model .{0,120}is (?:currently )?loading|no models? (?:is |are )?(?:currently )?loaded"
+    rf"|{tongues.OVERLOAD}|" + code(3505, 3040)
+)
+#: Google's errors name the quota; its days are Pacific, whoever passes them on.
+GOOGLES_DAY = r"quota_?id[\"']?\s*:\s*[\"'][^\"']{1,120}PerDay"
+DAY_403 = r"daily[ _]?(?:limit|quota)[ _]?exceeded|quota[ _]?exceeded.{0,120}\bper day\b"
+WEEK = r"weekly (?:[a-z]+ ){0,2}(?:limit|quota|allowance)|(?:requests|tokens|calls) per week\b"
+EDGE = r"\berror code: ?1015\b|\berror 1015\b|used cloudflare to restrict access"
