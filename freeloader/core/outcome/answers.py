@@ -26,8 +26,6 @@ _MOST = 16384
 _WRAPPED = re.compile(r"litellm\.|Exception - |Error code: \d{3}")
 #: ``limit=100, remaining=0, reset=50`` and ``"default";r=0;t=50`` of the IETF's drafts.
 _DRAFT = re.compile(r"(?:\breset=|;\s*t=)(\d{1,9})")
-#: A validator's error goes on with what was sent to it: the client's words, not the provider's.
-_ECHO = re.compile(r"[\"']loc[\"']\s*:.{0,2000}?[\"']input[\"']\s*:", re.DOTALL)
 _STATUS_BY_CLASS = {
     "AuthenticationError": 401,
     "PermissionDeniedError": 403,
@@ -126,9 +124,9 @@ def read(answer: Answer) -> Reading:
     """Lay an answer open."""
     body = answer.body[:_MOST]
     parts = _unwrap(body)
-    echo = _ECHO.search(body)
-    told = [p for p in parts if isinstance(p, str)] if echo else map(_as_text, parts)
-    text = "\n".join([body[: echo.end()] if echo else body, *told])
+    echo = _echo_in(body)
+    told = map(_as_text, parts) if echo < 0 else [p for p in parts if isinstance(p, str)]
+    text = "\n".join([body if echo < 0 else body[:echo], *told])
     if answer.error_class:
         text += f"\n{answer.error_class}"
     if answer.code:
@@ -236,6 +234,15 @@ def _error_in(value: dict[str, Any]) -> bool:
         return True
     base = value.get("base_resp")
     return isinstance(base, dict) and base.get("status_code") not in (None, 0)
+
+
+def _echo_in(body: str) -> int:
+    """Where a validator's error goes on with what was sent to it; -1: nowhere.
+
+    Those are the client's words, and say nothing of the provider.
+    """
+    place = body.find('"loc"')
+    return place if place < 0 else body.find('"input"', place)
 
 
 def _as_text(value: object) -> str:
