@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from houses import PlainSnapshot, deployment, profile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeloader.core import routing
-from freeloader.core.model import Deployment, Gates, Level, Resolution, Verdict
+from freeloader.core.model import Deployment, Gates, Level, Limit, Resolution, Verdict
 from freeloader.core.policy import combine
 from freeloader.core.routing import bounds
 from freeloader.core.snapshot import Health
@@ -181,6 +183,23 @@ def test_a_pause_is_a_refusal_with_its_end() -> None:
     assert decision.winner is None
     assert decision.refused[0].verdict == pause
     assert decision.counts == {"breaker": 1}
+
+
+@pytest.mark.parametrize(
+    ("window", "amount", "claim"),
+    [
+        ("1d", 2_000, 256), ("5h", 20_000, 1_000), ("month", 20_000, 1_000),
+        ("1d", 200_000, 2_048), ("1m", 2_000, 2_048),
+    ],
+)  # fmt: skip
+def test_an_unbounded_answer_claims_a_small_part_of_a_days_tokens(
+    window: str, amount: int, claim: int
+) -> None:
+    limit = Limit("tokens", amount, window)
+    free = deployment("a", "f", max_output=8_000)
+    free = replace(free, account=replace(free.account, limits=(limit,)))
+    assert bounds.upper_meters(profile(bounded=False), free).output == claim
+    assert bounds.upper_meters(profile(), free) == profile().upper
 
 
 def test_an_unbounded_answer_is_held_at_the_models_own_bound() -> None:

@@ -108,6 +108,8 @@ def verdict(window: Window, meters: Meters, now: float, ahead: int = 0) -> Verdi
         return None
     used = min(window.counter.used(now), float(window.amount))
     said = f"{name_of(window)}: {used:,.0f} of {window.amount:,} used, {window.held:,} held"
+    if wanted > 1 and not ahead and window.counter.used(now) + window.held < window.amount:
+        said = f"{said}, {wanted:,} may be needed"
     if ahead:
         said = f"{said}, {ahead:,} wanted by requests that wait already"
     if not isfinite(until):

@@ -18,6 +18,9 @@ LEAST_OUTPUT = 256
 #: shorter; claiming the model's own bound would let one request fill a minute's window,
 #: and the worst that too small a claim can cause on a free account is a refusal.
 UNBOUNDED_QUOTA_OUTPUT = 2_048
+#: Nor more than this part of what is there for hours or days: the last of it, smaller than a
+#: claim, would never be used.
+_PART = 20
 
 
 def upper_meters(profile: Profile, deployment: Deployment) -> Meters:
@@ -29,8 +32,21 @@ def upper_meters(profile: Profile, deployment: Deployment) -> Meters:
         return profile.upper
     bound = answer_bound(profile, deployment)
     if not deployment.billable:
-        bound = min(bound, UNBOUNDED_QUOTA_OUTPUT)
+        bound = min(bound, _claim(deployment))
     return profile.upper.with_output(bound * profile.choices)
+
+
+def _claim(deployment: Deployment) -> int:
+    """What an unbounded answer claims of a free quota."""
+    claim = UNBOUNDED_QUOTA_OUTPUT
+    for limit in deployment.limits:
+        if (
+            limit.amount < _PART * claim
+            and limit.metric in ("tokens", "output")
+            and limit.window[-1] not in "sm"  # 1h, 1d, month, once: not the seconds and minutes
+        ):
+            claim = max(LEAST_OUTPUT, limit.amount // _PART)
+    return claim
 
 
 def answer_bound(profile: Profile, deployment: Deployment) -> int:
