@@ -114,7 +114,7 @@ class Pacer:
         who, ahead, left = self._alike.get(deployment.id), None, None
         if who is not None and (kind := self._kind_of(need, expected)) is not None:
             ahead = self._shares.strain(kind, who)
-            left = None if ahead is None else self._shares.leaves(kind)
+            left = self._shares.leaves(kind) if ahead is not None and self.demand.known else None
         elif who is None and self._plans:
             # It takes its turn: nobody knows what is lost there by waiting, or there are more
             # quotas than are planned, and so no lack of them.
@@ -142,7 +142,7 @@ class Pacer:
         ``likely``: the windows of a deployment, and what a call of such meters takes there.
         """
         if self._work is None:
-            if not self.demand.known or 0.0 <= now - self._planned < _STEP:
+            if 0.0 <= now - self._planned < _STEP or not self.demand.ready(now):
                 return
             self._planned = now
             self._work = self._plan(deployments, likely, now)

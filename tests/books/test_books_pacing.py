@@ -66,6 +66,24 @@ async def test_nobody_is_refused_for_what_is_kept() -> None:
     assert served == [best.provider.id] * 20 + [None]
 
 
+async def test_the_first_hour_is_planned_once_some_of_it_was_seen_and_leaves_nobody_out() -> None:
+    best, other = house()
+    clock = FakeClock()
+    books = await opened(FakeLedger(), clock, BudgetRules(), best, other)
+    planned = []
+    for i in range(80):
+        assert await serve(books, clock, f"any{i}") is not None
+        clock.go(20)
+        for _ in range(100):
+            await books.flush_dirty()
+        found = books.strain(best, ONE, 0.0, clock.wall)
+        assert found is not None
+        assert found.left is None
+        planned.append(found.plain is not None or found.whole is not None)
+    assert planned.index(True) == 600 // 20 - 1
+    assert all(planned[30:])
+
+
 async def test_before_its_reset_what_is_left_is_for_anybody() -> None:
     best, other = house()
     clock = FakeClock(wall=NOON - 12 * 3600 + 60)

@@ -13,7 +13,8 @@ from pacing_kit import BEST, DAY, HOUR, MIDNIGHT, NOON, ONE, busy, window
 
 from freeloader.core.model import Limit
 from freeloader.core.pacing import plan
-from freeloader.core.pacing.demand import PRIOR_PER_DAY, Demand
+from freeloader.core.pacing.demand import Demand
+from freeloader.core.pacing.hours import PRIOR_PER_DAY
 from freeloader.core.routing import kept
 from freeloader.money import Meters
 
@@ -138,6 +139,36 @@ def test_the_room_of_a_sliding_window_is_taken_rather_than_lost() -> None:
     assert steps == sorted(steps)
     assert steps[0] == 0.0
     assert steps[-1] == strain(filling, 50, demand, need=9.0) > plan.ON_PLAN
+
+
+@pytest.mark.parametrize(
+    ("minutes", "count", "ready"),
+    [(9, 500, False), (11, 19, False), (11, 21, True), (50, 20, True)],
+)
+def test_of_the_first_hour_some_is_enough_to_go_by(minutes: int, count: int, ready: bool) -> None:
+    """Ten minutes and twenty requests; the day is taken to be like them, or a bit quieter."""
+    demand = Demand()
+    for i in range(count):
+        demand.note(0.0, "", 600, 200, NOON + i * minutes * 60 / count)
+    now = NOON + minutes * 60
+    before = demand.rate
+    assert demand.ready(now) is ready
+    assert not demand.known
+    if not ready:
+        assert demand.rate == before
+        return
+    seen = count / (minutes * 60)
+    assert 0.6 * seen < demand.rate < seen
+    assert demand.between(now, now + DAY) == pytest.approx(demand.rate * DAY)
+
+
+def test_an_hour_in_which_it_all_began_counts_as_a_whole_one() -> None:
+    demand = Demand()
+    for i in range(50):
+        demand.note(0.0, "", 600, 200, NOON + 2400 + i * 24)
+    demand.note(0.0, "", 600, 200, NOON + HOUR)
+    assert demand.known
+    assert demand.between(NOON + DAY, NOON + DAY + HOUR) == pytest.approx(150)
 
 
 def test_a_large_request_strains_tokens_more_and_counted_requests_alike() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,6 +54,70 @@ def laid_out(*limits: Limit, used: float = 0.0, now: float = NOON) -> tuple[Prog
     takers = [taker(window) for window in windows]
     programme = laid([(Asked((0, 10), 1.0, 0.0, 600, 200), takers)], Demand(), now)
     return programme, [str(name) for name in programme.names]
+
+
+@given(st.floats(0, 3 * DAY), st.sets(st.integers(0, 5 * 96).map(lambda x: x * 900.0), max_size=4))
+def test_blocks_follow_one_another_whenever_quotas_are_reset(
+    now: float, resets: set[float]
+) -> None:
+    edges = horizon._edges(now, resets)
+    assert len(edges) == BLOCKS + 1
+    assert edges[0] == now
+    assert all(after > before for before, after in pairwise(edges))
+
+
+@given(st.floats(0, 3 * DAY), st.floats(61, 15 * HOUR))
+def test_where_a_quota_is_reset_a_block_ends(now: float, later: float) -> None:
+    assert now + later in horizon._edges(now, {now + later})
+
+
+@given(st.floats(60, DAY - 1))
+@settings(max_examples=60, deadline=None)
+def test_what_is_asked_before_a_reset_is_of_its_period_and_what_comes_after_of_the_next(
+    rest: float,
+) -> None:
+    """An even day of a hundred requests, so much of it before the reset."""
+    now = NOON + DAY / 2 - rest
+    programme, _ = laid_out(Limit("requests", 20, "1d", "calendar", "model"), now=now)
+    asked = [0.0, 0.0]
+    for cell in programme.cells:
+        ((at, _),) = cell.offers[0].claims
+        asked[at] += cell.asked
+    assert asked[0] == pytest.approx(100 * rest / DAY)
+
+
+def off_by(part: float) -> Demand:
+    """An even day; its hours were off by this part of what was expected."""
+    demand = Demand()
+    demand.load(demand.dump() | {"wrong": [part * part, 1.0]})
+    return demand
+
+
+def supplies(limit: Limit, used: float, demand: Demand) -> list[float]:
+    window = quota.window_for(limit, "w", NOON)
+    window.counter.add(used, NOON, NOON)
+    asked = [(Asked((0, 10), 1.0, 0.0, 600, 200), [taker(window)])]
+    return list(laid(asked, demand, NOON).supply)
+
+
+@pytest.mark.parametrize(
+    ("off", "stored"), [(0.0, 700), (0.15, 0.4 * (700 - 250)), (0.9, 180), (None, 180)]
+)
+def test_of_what_a_bucket_has_stored_the_less_is_planned_the_less_is_known(
+    off: float | None, stored: float
+) -> None:
+    """As long as nobody knows how far hours are off, they are far off."""
+    limit = Limit("requests", 1000, "1d", "refill", "model")
+    whole = supplies(limit, 300, Demand() if off is None else off_by(off))[0]
+    assert whole == pytest.approx(1000 + stored)
+
+
+def test_who_comes_all_at_once_finds_less_of_an_hours_window() -> None:
+    """What is free now is as it is."""
+    limit = Limit("requests", 30, "1h", "rolling", "model")
+    even, rushes = (supplies(limit, 12, off_by(off)) for off in (0.0, 1.0))
+    assert rushes[0] == even[0]
+    assert rushes[1:] == pytest.approx([0.65 * much for much in even[1:]])
 
 
 def test_a_short_window_gives_what_comes_back_and_at_once_what_is_free() -> None:

@@ -1,18 +1,19 @@
 """The day ahead as a programme: blocks of hours, what is asked in each, what windows give. Pure.
 
-Blocks are short at first and longer later, from now to about a day ahead. A short
-window gives what comes back in each block, or it is lost there, and at first what is
-free. A calendar's gives what is left until its reset, and its share of the next period
-after that. A long bucket that refills gives what comes back, no sooner than it does, and
-of what it has stored only a part: how long such demand goes on nobody knows. To use what
-would be lost within hours costs nothing; to use what lasts longer costs what it is worth
-in the long run (``core.pacing.worth``), though it may be short of nothing today. Windows
-of minutes are not planned: whether they have room is asked when it matters.
+Blocks are short at first and longer later, from now to about a day ahead, and where a
+quota is reset one ends. A short window gives what comes back in each block, or it is lost
+there, and at first what is free. A calendar's gives what is left until its reset, and its
+share of the next period after that. A long bucket that refills gives what comes back, no
+sooner than it does, and of what it has stored the less, the less it is known who comes.
+To use what would be lost within hours costs nothing; to use what lasts longer costs what
+it is worth in the long run (``core.pacing.worth``), though it may be short of nothing
+today. Windows of minutes are not planned: whether they have room is asked when it matters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Hashable, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Generator, Hashable, Sequence
 from math import floor, sqrt
 
 from freeloader.core.pacing.demand import Demand
@@ -26,17 +27,23 @@ _HOUR = 3600.0
 #: Seconds of the first block, and hours of those after it: of them the first ends with the
 #: hour, or with the next if that is near.
 _SOON, _BLOCKS, _NEAR = 600.0, (1, 2, 3, 6, 6, 6), 1200.0
+#: Seconds until there is another plan: what ends before that is as good as over.
+_NEXT = 60.0
 #: As many of the first blocks have together no more of a long bucket than is there by their end:
 #: those of ten minutes, and of about six and twelve hours.
 _FIRSTS = (1, 4, 5)
 #: Windows up to this length are lost block by block.
 _SHORT = 6 * _HOUR
-#: Of a long bucket: what it keeps in any case, and what of the rest a day may use.
-_KEEP, _SPEND = 0.25, 0.4
+#: What of an hour's window is lost later, where hours are as much off as they can be: who
+#: comes all at once finds no more of it than is free then.
+_LOST = 0.35
+#: Of a long bucket: what it keeps in any case, and what of the rest a day may use, where hours
+#: are off by this part or more, or nobody knows yet. Where all come as expected it keeps nothing.
+_KEEP, _SPEND, _UNSURE = 0.25, 0.4, 0.15
 #: By how much, for each point of need, more is taken to be asked later: what a plan of means
 #: lacks in the end is missed by those whom few can serve. In any case, and where hours are as
 #: much off as they can be: of several hours together the less.
-_CARE, _OFF = 0.006, 0.065
+_CARE, _OFF = 0.006, 0.08
 #: How much less it is worth to serve later, where hours are as much off as they can be: who is
 #: here is sure.
 _LATER = 0.12
@@ -55,9 +62,9 @@ def programme(
     Windows are looked at before the first pause only, for ``now`` is the past after that;
     what they are worth is asked after it.
     """
-    edges = _edges(now)
-    supplies = _Supplies(demand, edges)
     usual = _usual(asked)
+    edges = _edges(now, {end for window, _ in usual.values() if (end := _reset(window, now))})
+    supplies = _Supplies(demand, edges)
     for window, _ in usual.values():
         supplies.add(window)
     yield
@@ -87,13 +94,27 @@ def programme(
     return Programme(names, supply, cells)
 
 
-def _edges(now: float) -> list[float]:
+def _reset(window: Window, now: float) -> float | None:
+    """When a day's period ends, or a longer one's."""
+    if isinstance(window.counter, Calendared) and _lasts(window):
+        return window.counter.period(now).end
+    return None
+
+
+def _edges(now: float, resets: Collection[float]) -> list[float]:
+    """When blocks begin and end. Where quotas are reset one of them does: were a reset in the
+    middle of a block, what is asked in a part of it would be of the wrong period."""
     edges, end = [now, now + _SOON], floor(now / _HOUR) * _HOUR
     for at, hours in enumerate(_BLOCKS):
         end += hours * _HOUR
         if at == 0 and end - now < _NEAR:
             end += _HOUR
         edges.append(end)
+    for reset in sorted(one for one in resets if one - now >= _NEXT):
+        at = bisect_left(edges, reset)
+        free = [x for x in (at - 1, at) if 0 < x < len(edges) - 1 and edges[x] not in resets]
+        if free and reset < edges[-1] and reset not in edges:
+            edges[min(free, key=lambda x: abs(edges[x] - reset))] = reset
     return edges
 
 
@@ -162,13 +183,14 @@ class _Supplies:
         can also be had in those that end within its length."""
         length = length_of(window.limit.window)
         rate, edges = window.amount / length, self._edges
+        found = 1.0 - _LOST * self._demand.spread if length <= _HOUR else 1.0
         within = sum(edge <= edges[0] + length for edge in edges[1:]) if length > _HOUR else 1
         claims = [
             (blocks, self._until(window, free, rate, blocks)) for blocks in sorted({1, within})
         ]
         for block, of in enumerate(self.of):
             if block >= within:
-                much = rate * (edges[block + 1] - edges[block])
+                much = found * rate * (edges[block + 1] - edges[block])
                 claims = [(block + 1, self._new((window.key, block), window.key, much))]
             of[window.key] = tuple(at for blocks, at in claims if block < blocks)
 
@@ -202,7 +224,9 @@ class _Supplies:
         if window.kind == "once":
             whole = free * ahead / length
         elif window.kind == "refill":
-            whole += _SPEND * max(0.0, free - _KEEP * window.amount)
+            unsure = min(1.0, self._demand.spread / _UNSURE) if self._demand.judged else 1.0
+            spend = 1.0 - unsure * (1.0 - _SPEND)
+            whole += spend * max(0.0, free - unsure * _KEEP * window.amount)
         claims = [(len(self.of), self._new(window.key, window.key, whole))]
         if rate:
             claims += [(blocks, self._until(window, free, rate, blocks)) for blocks in _FIRSTS]

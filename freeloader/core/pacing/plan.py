@@ -188,7 +188,7 @@ def strain(
     if ahead is None:
         return Strain(plain + kept, kept, worst, others)
     due = kept if ahead else 0.0
-    many = demand.rate * _DAY >= _ENOUGH
+    many = demand.known and demand.rate * _DAY >= _ENOUGH
     return Strain(
         *(ahead, due, worst, others, True, plain + kept), needed=kept, lapses=lapses, many=many
     )
