@@ -45,6 +45,13 @@ def laid(question: Question, demand: Demand, now: float) -> Programme:
             return found
 
 
+def off_by(part: float) -> Demand:
+    """An even day; its hours were off by this part of what was expected."""
+    demand = Demand()
+    demand.load(demand.dump() | {"wrong": [part * part, 1.0]})
+    return demand
+
+
 def laid_out(*limits: Limit, used: float = 0.0, now: float = NOON) -> tuple[Programme, list[str]]:
     windows = []
     for i, limit in enumerate(limits):
@@ -52,7 +59,7 @@ def laid_out(*limits: Limit, used: float = 0.0, now: float = NOON) -> tuple[Prog
         window.counter.add(used, now, now)
         windows.append(window)
     takers = [taker(window) for window in windows]
-    programme = laid([(Asked((0, 10), 1.0, 0.0, 600, 200), takers)], Demand(), now)
+    programme = laid([(Asked((0, 10), 1.0, 0.0, 600, 200), takers)], off_by(0.15), now)
     return programme, [str(name) for name in programme.names]
 
 
@@ -86,13 +93,6 @@ def test_what_is_asked_before_a_reset_is_of_its_period_and_what_comes_after_of_t
     assert asked[0] == pytest.approx(100 * rest / DAY)
 
 
-def off_by(part: float) -> Demand:
-    """An even day; its hours were off by this part of what was expected."""
-    demand = Demand()
-    demand.load(demand.dump() | {"wrong": [part * part, 1.0]})
-    return demand
-
-
 def supplies(limit: Limit, used: float, demand: Demand) -> list[float]:
     window = quota.window_for(limit, "w", NOON)
     window.counter.add(used, NOON, NOON)
@@ -122,8 +122,8 @@ def test_who_comes_all_at_once_finds_less_of_an_hours_window() -> None:
 
 def test_a_short_window_gives_what_comes_back_and_at_once_what_is_free() -> None:
     """Ten minutes, the rest of the hour, and 2, 3, 6, 6, 6 hours."""
-    programme, _ = laid_out(Limit("requests", 30, "1h", "rolling", "model"), used=12)
-    assert programme.supply == [18 + 5, 25, 60, 90, 180, 180, 180]
+    found = supplies(Limit("requests", 30, "1h", "rolling", "model"), 12, off_by(0.0))
+    assert found == [18 + 5, 25, 60, 90, 180, 180, 180]
     assert {claim for one in programme.cells for offer in one.offers for claim in offer.claims} == {
         (block, 1.0) for block in range(BLOCKS)
     }

@@ -224,7 +224,7 @@ class _Supplies:
         if window.kind == "once":
             whole = free * ahead / length
         elif window.kind == "refill":
-            unsure = min(1.0, self._demand.spread / _UNSURE) if self._demand.judged else 1.0
+            unsure = min(1.0, self._demand.spread / _UNSURE)
             spend = 1.0 - unsure * (1.0 - _SPEND)
             whole += spend * max(0.0, free - unsure * _KEEP * window.amount)
         claims = [(len(self.of), self._new(window.key, window.key, whole))]

@@ -73,15 +73,11 @@ class Hours:
         return True
 
     @property
-    def judged(self) -> bool:
-        """Whether an hour was compared with what was expected of it."""
-        return self._wrong[1] > 0
-
-    @property
     def spread(self) -> float:
-        """By which part of what is expected of an hour it is mostly off; 1 at most."""
+        """By which part of what is expected of an hour it is mostly off; 1 at most, and as long
+        as no hour was compared."""
         off, expected = self._wrong
-        return min(1.0, sqrt(off / expected)) if expected > 0 else 0.0
+        return min(1.0, sqrt(off / expected)) if expected > 0 else 1.0
 
     def between(self, start: float, end: float) -> float:
         """Requests that are likely asked between two moments."""
