@@ -122,8 +122,9 @@ def test_who_comes_all_at_once_finds_less_of_an_hours_window() -> None:
 
 def test_a_short_window_gives_what_comes_back_and_at_once_what_is_free() -> None:
     """Ten minutes, the rest of the hour, and 2, 3, 6, 6, 6 hours."""
-    found = supplies(Limit("requests", 30, "1h", "rolling", "model"), 12, off_by(0.0))
-    assert found == [18 + 5, 25, 60, 90, 180, 180, 180]
+    limit = Limit("requests", 30, "1h", "rolling", "model")
+    assert supplies(limit, 12, off_by(0.0)) == [18 + 5, 25, 60, 90, 180, 180, 180]
+    programme, _ = laid_out(limit, used=12)
     assert {claim for one in programme.cells for offer in one.offers for claim in offer.claims} == {
         (block, 1.0) for block in range(BLOCKS)
     }
