@@ -28,8 +28,8 @@ _STEP, _STRIDE = 0.8 / SHARPNESS, 2.0
 #: How much longer the next stride of a price is that goes on in one direction, how much shorter
 #: after it turned, and how long and short they become (Rprop; Riedmiller and Braun, 1993). When
 #: a rush begins or ends prices that mattered become nothing: at one pace it took half an hour.
-#: What turned goes on as usual at most, or two supplies of the same kinds chase one another.
-_LONGER, _SHORTER, _PACES = 1.5, 0.5, (0.5, 12.0)
+#: With longer ones two supplies of the same kinds chase one another without end.
+_LONGER, _SHORTER, _PACES = 1.5, 0.5, (0.5, 8.0)
 #: Above this no price goes, and here it begins. Worth is from just below 2 to less than 9.
 _MOST, _FIRST, _DEAREST = 50.0, 0.1, 50.0
 #: Less of a share than this part of the greatest is none.
@@ -102,8 +102,7 @@ class Fluid:
         for at, has in enumerate(supply):
             stride = log((taken[at] + _TINY) / (has + _TINY))
             rises = stride > 0
-            pace = self._paces[at]
-            pace = _LONGER * pace if rises is self._rose[at] else min(1.0, _SHORTER * pace)
+            pace = self._paces[at] * (_LONGER if rises is self._rose[at] else _SHORTER)
             self._paces[at], self._rose[at] = min(max(pace, _PACES[0]), _PACES[1]), rises
             stride = self._paces[at] * _STEP * min(_STRIDE, max(-_STRIDE, stride))
             prices[at] = min(_MOST, max(0.0, prices[at] + stride))
