@@ -133,6 +133,27 @@ TRAPS = (
 CASES = (*(Case(**found) for found in FOUND), *TRAPS)
 
 
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Invalid value: '{}'. Supported values are: 'user', 'assistant'",
+        'Input should be "user" or "assistant", not "{}"',
+        "`{}` is not a valid role",
+    ],
+)
+@pytest.mark.parametrize(
+    "words",
+    ["insufficient balance", "invalid api key", "insufficient_quota", "the model x does not exist",
+     "this account has been suspended", "user location is not supported"],
+)  # fmt: skip
+def test_a_client_that_is_quoted_rests_nobody(status: int, said: str, words: str) -> None:
+    body = json.dumps(error(said.format(words), type="invalid_request_error"))
+    for lane in (Answer(status, {}, body), Answer(status, {}, body, error_class="BadRequestError")):
+        found = classify(lane, (), (), NOW)
+        assert (found.kind, found.scope) == ("client_fault", "request")
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_a_refusal_from_elsewhere(case: Case) -> None:
     rules, limits = (), ()  # type: ignore[var-annotated]

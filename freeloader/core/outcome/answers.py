@@ -26,6 +26,8 @@ _MOST = 16384
 _WRAPPED = re.compile(r"litellm\.|Exception - |Error code: \d{3}")
 #: ``limit=100, remaining=0, reset=50`` and ``"default";r=0;t=50`` of the IETF's drafts.
 _DRAFT = re.compile(r"(?:\breset=|;\s*t=)(\d{1,9})")
+#: A value, as an error message shows it: in apostrophes, or in quotes that JSON has escaped.
+_QUOTED = re.compile(r"\\\"[^\"\\]{0,400}\\\"|(?<!\w)'[^'\n]{0,400}'(?!\w)|`[^`\n]{0,400}`")
 _STATUS_BY_CLASS = {
     "AuthenticationError": 401,
     "PermissionDeniedError": 403,
@@ -48,7 +50,8 @@ class Reading:
     """An answer laid open. ``statuses`` holds every status it may truly have had;
     ``text`` the body and all that was wrapped in it; ``error``: it holds an error
     object although the status says success; ``retold``: these are LiteLLM's words, and
-    no status of the provider's own is known."""
+    no status of the provider's own is known. ``own``: the text without what a refusal of
+    the request quotes, which may be the client's words; ``named``: but with single names."""
 
     status: int | None
     statuses: frozenset[int]
@@ -58,6 +61,8 @@ class Reading:
     error: bool
     success: bool
     retold: bool = False
+    own: str = ""
+    named: str = ""
 
     def retry_after(self, now: float) -> float | None:
         """Seconds by Retry-After (seconds, a date or words) or Retry-After-Ms (Azure's too)."""
@@ -143,7 +148,15 @@ def read(answer: Answer) -> Reading:
     statuses = frozenset(x for x in (answer.status, status, *inner) if x is not None)
     retold = wrapped and not success and (status is None or status == 400 or status >= 500)
     given = plain(answer.headers)
-    return Reading(status, statuses, given, text, _message(parts), error, success, retold)
+    own = named = text
+    if status in (400, 422) and not _WRAPPED.search(body):
+        whole = [p for p in parts if not isinstance(p, str)] if echo < 0 else []
+        own = "\n".join([body if echo < 0 else body[:echo], *map(_as_text, whole)])
+        named = _QUOTED.sub(lambda value: "''" if " " in value[0] else value[0], own)
+        own = _QUOTED.sub("''", named)
+    return Reading(
+        status, statuses, given, text, _message(parts), error, success, retold, own, named
+    )
 
 
 def _unwrap(body: str) -> list[Any]:

@@ -113,13 +113,20 @@ def _holds(rule: ErrorRule, reading: Reading, *, whatever: bool = False) -> bool
         return False
     if reading.success and not rule.match:
         return False
-    if rule.match and not _pattern(rule.match).search(reading.text):
+    if rule.match and not _pattern(rule.match).search(_heard(rule, reading)):
         return False
     if not rule.header:
         return True
     name, _, wanted = rule.header.partition(":")
     value = reading.headers.get(name.strip().lower())
     return value is not None and (not wanted or bool(_pattern(wanted.strip()).search(value)))
+
+
+def _heard(rule: ErrorRule, reading: Reading) -> str:
+    """What rests a model or an account must be the provider's word, not a client's it quotes."""
+    if rule.scope in ("account", "provider"):
+        return reading.own
+    return reading.named if rule.scope == "model" else reading.text
 
 
 _ASKED = re.compile(
