@@ -136,7 +136,9 @@ class Client:
                 f"nothing answers at {self.address}; start the daemon: xswarm start --daemon"
             ) from error
         except TimeoutError as error:
-            raise Failure(f"{self.address} did not answer in time; see `xswarm status`.") from error
+            raise Failure(  # not `xswarm status`: that may be what was asked
+                f"{self.address} did not answer in time; `xswarm doctor` looks at it from outside."
+            ) from error
         except (OSError, HTTPException) as error:
             raise Failure(
                 f"{self.address} broke the connection ({_why(error)}); see `xswarm logs`."
