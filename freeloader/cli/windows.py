@@ -174,11 +174,15 @@ def _until(moment: Any, now: float) -> str:
 
 def _lasts(row: Mapping[str, Any], left: float, now: float) -> str:
     """``lasts until 16:40``; with the day where it is not today; nothing where nothing flows."""
+    if row.get("metric") == "concurrency":
+        return ""
+    if not left:
+        return "empty"
     found = _moment(row.get("lastsUntil"))
     if found is not None:
         then, today = (datetime.fromtimestamp(at, UTC).astimezone() for at in (found, now))
         form = "%H:%M" if then.date() == today.date() else "%Y-%m-%d %H:%M"
-        return f"lasts until {then.strftime(form)}" if left else "empty"
+        return f"lasts until {then.strftime(form)}"
     return "lasts" if row.get("perHour") else ""
 
 

@@ -155,3 +155,8 @@ def test_a_limit_of_nothing_is_said_aloud(xswarm, daemon):
 def test_what_says_nothing_or_two_things_is_refused(xswarm, daemon, words):
     assert xswarm("account", "set", "groq@2", *words).code == 2
     assert daemon.asked == []
+
+
+def test_what_is_spent_is_empty_at_any_rate(xswarm, daemon):
+    ran = show(xswarm, daemon, window(used=30, remaining=0, perHour=0, lastsUntil=None))
+    assert "empty" in ran.out

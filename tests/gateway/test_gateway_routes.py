@@ -246,12 +246,19 @@ def _references(value: Any) -> set[str]:
 @pytest.mark.parametrize(
     ("body", "reset"),
     [({}, (None, None)), ({"provider": "groq"}, ("groq", None)),
-     ({"provider": "groq", "idx": 1}, ("groq", 1))],
+     ({"provider": "groq", "idx": 0}, ("groq", 0))],
 )  # fmt: skip
 async def test_free_windows_can_be_reset(body: Any, reset: Any, house: House) -> None:
     status, answered, _ = await house.ask(body, "/v1/free-tiers/reset", key=ADMIN)
     assert (status, answered) == (200, {"reset": True, "windows": 3})
     assert house.books.resets == [reset]
+
+
+@pytest.mark.parametrize("body", [{"provider": "grok"}, {"provider": "groq", "idx": 1}])
+async def test_a_reset_of_what_nobody_has_is_no_success(body: Any, house: House) -> None:
+    status, answered, _ = await house.ask(body, "/v1/free-tiers/reset", key=ADMIN)
+    assert (status, well_formed(answered)["code"]) == (404, "not_found")
+    assert house.books.resets == []
 
 
 async def test_a_spike_is_confirmed_once_and_noted(house: House) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from freeloader.errors import InvalidRequest
+from freeloader.errors import InvalidRequest, NotFound
 from freeloader.gateway.guards.body import read_json
 from freeloader.gateway.keys import ADMIN, INFO
 from freeloader.gateway.routes.table import (
@@ -62,9 +62,17 @@ class Quota:
             raise InvalidRequest("provider must be a name.", param="provider")
         if idx is not None and (type(idx) is not int or provider is None):
             raise InvalidRequest("idx is a number beside a provider.", param="idx")
+        if provider is not None:
+            await self._require_account(provider, idx)
         subject = "all" if provider is None else provider if idx is None else f"{provider}@{idx}"
         # Noted first: what cannot be written down is not done.
         await services.desk.note(request[CALLER].key_id, "free-tiers.reset", subject)
         count = services.books.reset(provider, idx, services.clock.now())
         services.forgive()
         return json_response({"reset": True, "windows": count})
+
+    async def _require_account(self, provider: str, idx: int | None) -> None:
+        """A name that nobody has would reset nothing, and look as if it had."""
+        rows = await self._services.accounts.list_accounts()
+        if not any(r["provider"] == provider and idx in (None, r["idx"]) for r in rows):
+            raise NotFound("There is no such account; GET /v1/accounts lists them.")
