@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -66,12 +67,22 @@ def main(argv: list[str]) -> int:
     for name, part in PARTS.items():
         if options.only in (None, name):
             print(f"{name} …", file=sys.stderr, flush=True)
-            with tempfile.TemporaryDirectory(prefix="fl-") as folder:
-                rows += part(Path(folder), quick=options.quick)
+            rows += _rows(name, part, quick=options.quick)
     print(json.dumps([asdict(row) for row in rows], indent=1) if options.json else table(rows))
     if options.only is None and not options.json:
         print(catalogue.table())
     return 0 if all(row.ok for row in rows) else 1
+
+
+def _rows(name: str, part: Callable[..., list[Row]], *, quick: bool) -> list[Row]:
+    """What a part shows; where it breaks that is a row too, and the others are not lost."""
+    with tempfile.TemporaryDirectory(prefix="fl-") as folder:
+        try:
+            return part(Path(folder), quick=quick)
+        except (AssertionError, OSError, psutil.Error) as problem:
+            traceback.print_exc()
+            found = f"it broke: {problem}"
+            return [Row(name, "as the catalogue has it", "a measurement", found, False)]
 
 
 # ── the child ────────────────────────────────────────────────────────────────
