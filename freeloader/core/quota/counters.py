@@ -132,10 +132,18 @@ class Calendared:
         return self._calendar.at(now).end if level >= 0 else inf
 
     def dump(self) -> dict[str, Any]:
-        return {"periods": [[start, count] for start, count in self._counts.items()]}
+        periods = [[start, count] for start, count in self._counts.items()]
+        return {"periods": periods, "timezone": self._calendar.timezone}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        self._counts = {float(s): float(c) for s, c in state["periods"][-_PERIODS_KEPT:]}
+        """What was counted in a period of another zone is in both periods that it touches."""
+        here, periods = self._calendar, state["periods"][-_PERIODS_KEPT:]
+        there = Calendar(here.window, str(state.get("timezone", here.timezone)))
+        self._counts = {}
+        for start, count in periods:
+            for moment in (float(start), there.at(float(start)).end - 1):
+                begun = here.at(moment).start
+                self._keep(begun, max(float(count), self._counts.get(begun, 0.0)))
 
     def _of(self, start: float) -> float:
         """The count of a period, which becomes the present one.
@@ -173,6 +181,10 @@ class Once:
     @property
     def expires(self) -> float:
         return inf if self._days is None else self._opened + self._days * 86400
+
+    def reopen(self, now: float) -> None:
+        """Other credits, as many, that last as long."""
+        self._opened, self._total = now, 0.0
 
     def used(self, now: float) -> float:
         return self._total if now < self.expires else inf

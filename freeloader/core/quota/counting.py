@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from freeloader.core.quota import counters
 from freeloader.core.quota.hearing import learn_amount
 from freeloader.core.quota.window import Reservation, Window, unsure
 
@@ -44,8 +45,11 @@ def release(window: Window, held: Reservation, now: float, *, sent: bool) -> Non
 
 def reset(window: Window, now: float) -> None:
     """The owner says that it is fresh, and as large as it was said to be: less was learnt from
-    answers of before. Open holds stay."""
+    answers of before. Open holds stay. What the provider counted until now is nobody's guess."""
     window.counter.put(0.0, now)
+    if isinstance(window.counter, counters.Once):
+        window.counter.reopen(now)
     if window.amount < window.limit.amount:
         learn_amount(window, window.limit.amount, now, pinned=False)
     window.blocked = window.elsewhere = None
+    window.heard = False

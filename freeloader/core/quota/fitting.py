@@ -80,6 +80,9 @@ def _after_holds(window: Window, amount: int, used: float, now: float) -> float:
     """When to look again if the open holds were all given back, or for requests: all used."""
     if used + amount > window.amount + EPSILON:
         return max(now + RECHECK, window.counter.below(window.amount - amount, now))
+    if window.limit.metric == "requests" and window.kind == "refill":  # they come back one by one
+        over = used + window.held + amount - window.amount
+        return now + over * window_seconds(window.limit.window) / window.amount
     if window.limit.metric == "requests" and window.kind not in ("once", "concurrency"):
         return reset_at(window, now)
     return now + RECHECK

@@ -39,6 +39,8 @@ def restore(window: Window, state: Mapping[str, Any], now: float) -> None:
     if state["kind"] != window.kind:
         window.counter.put(float(window.amount), now)
         return
+    if int(state.get("amount", 0)) > 0:  # first: what refilled since then did so by it
+        learn_amount(window, int(state["amount"]), now, pinned=False)
     window.counter.load(state["counter"])
     window.heard = bool(state.get("heard", False))
     window.opened = float(state.get("opened", window.opened))
@@ -49,8 +51,6 @@ def restore(window: Window, state: Mapping[str, Any], now: float) -> None:
     held = int(state.get("held", 0))
     if held:
         window.counter.add(held, now, 0.0)
-    if int(state.get("amount", 0)) > 0:
-        learn_amount(window, int(state["amount"]), now, pinned=False)
     if "blocked" in state:
         said, until = state["blocked"]
         window.blocked = (float(said), float(until))
