@@ -151,3 +151,27 @@ async def test_u5_after_all_that_both_lanes_answer(keeper: Keeper, wire: Hostile
     wire.say(ODD["as it should be"])
     for lane in LANES:
         assert (await heard(keeper, wire, lane))[-1] == End("stop")
+
+
+#: What servers write into a stream that has begun when they fail, beside ``{"error": …}``.
+FAILING = {
+    "an error object (vLLM)": b'data: {"object":"error","message":"boom","code":500}\n\n',
+    "a detail (FastAPI)": b'data: {"detail":"boom"}\n\n',
+    "a list (Cloudflare)": b'data: {"success":false,"errors":[{"message":"boom"}]}\n\n',
+    "words in an error event": b"event: error\ndata: boom went the engine\n\n",
+    "plain words": b"data: boom went the engine\n\n",
+    "its reason to finish": event({"content": ""}, "error"),
+}
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("name", FAILING)
+async def test_u6_an_answer_that_failed_in_the_middle_is_no_success(
+    keeper: Keeper, wire: HostileWire, name: str, lane: str
+) -> None:
+    """Whatever shape the failure has, and although the stream says that it is done."""
+    wire.say(stream(BEGUN + FAILING[name] + DONE))
+    last = (await heard(keeper, wire, lane))[-1]
+    assert isinstance(last, Fault), "half an answer would be taken for a whole one"
+    if lane == "direct" and b"boom" in FAILING[name]:
+        assert "boom" in last.answer.body

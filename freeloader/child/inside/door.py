@@ -168,7 +168,7 @@ def meta(wire: Wire, unexplained: bool = False) -> dict[str, Any]:
     told = wire.told() if wire.usage else None
     # What it told before it had said everything is not the whole of it.
     believed = wire.usage and not wire.spoke and not (told is not None and told.contrary)
-    found |= {"usage": believed, "finish": wire.finished, "done": wire.done}
+    found |= {"usage": believed, "finish": wire.finished, "done": wire.whole}
     if told is not None:
         found["rawUsage"] = told.best
     return found

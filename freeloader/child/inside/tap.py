@@ -99,6 +99,11 @@ class Wire:
         """True if the provider said that it is done, or if that cannot be read here."""
         return self.finish or self.opaque or self.calls == 0
 
+    @property
+    def whole(self) -> bool:
+        """True if it ends as an answer in OpenAI's shape does, and in nothing strange."""
+        return self.done and (self.finish or not self.stray())
+
     def feed(self, chunk: bytes) -> None:
         """A piece of the answer's decoded body."""
         seam = self.tail[-_OVERLAP:] + chunk
@@ -144,7 +149,20 @@ class Wire:
             end = self.tail.find(b"\n", found[-1])
             line = self.tail[start : end if end >= 0 else None]
             return line.removeprefix(b"data:").strip()[:BODY_BYTES]
+        if self.done and (stray := self.stray()):
+            return stray[:_GARBAGE_BYTES]
         return b"" if b'"choices"' in self.body else self.body[:_GARBAGE_BYTES]
+
+    def stray(self) -> bytes:
+        """Of a stream in OpenAI's shape the last event that is no piece of an answer: how some
+        servers say that they failed. Empty where there is none near the end."""
+        lines = self.tail.split(b"\n")
+        for line in reversed(lines[1:] if len(self.tail) == _TAIL_BYTES else lines):
+            text = line.removeprefix(b"data:").strip() if line.startswith(b"data:") else b""
+            known = b'"choices"' in text or b'"usage"' in text or text == b"[DONE]"
+            if text and text != b"{}" and not known:
+                return text
+        return b""
 
     def told(self) -> Told | None:
         """The usage objects at the end of an OpenAI-shaped answer, as they were sent."""

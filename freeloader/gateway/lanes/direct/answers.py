@@ -105,7 +105,11 @@ def failure_in(data: Mapping[str, Any]) -> bytes:
     """The error that stands in a choice instead of an answer (OpenRouter's way); b"" for none."""
     choices = data.get("choices")
     for choice in choices if isinstance(choices, list) else ():
-        error = choice.get("error") if isinstance(choice, dict) else None
+        if not isinstance(choice, dict):
+            continue
+        error = choice.get("error")
+        if not error and choice.get("finish_reason") == "error":
+            error = {"message": "the answer ended with the finish reason 'error'"}
         if error:
             return orjson.dumps({"error": error})
     return b""

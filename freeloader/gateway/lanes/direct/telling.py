@@ -31,6 +31,7 @@ class Telling:
         self._reading = Reading(stream=stream)
         self._parser = SseParser() if stream else None
         self._failure: bytes | None = None
+        self._stray: bytes | None = None
         self._head = b""
         self.headers: Mapping[str, str] = EMPTY
         #: True once the provider said that it is done, or that it failed: the rest is nothing.
@@ -57,11 +58,12 @@ class Telling:
         reading = self._reading
         if self._failure is not None:
             return [*last, *self.broken("CutStream", self._failure)]
-        if reading.finish_reason or (self.over and reading.content):
+        stray = self._stray
+        if reading.finish_reason or (self.over and reading.content and stray is None):
             return [*last, *self._usage(), End(reading.finish_reason)]
         if reading.content:
-            return [*last, *self.broken("CutStream")]
-        return [*last, *self.broken("EmptyAnswer", b"" if self.begun else self._head)]
+            return [*last, *self.broken("CutStream", stray or b"")]
+        return [*last, *self.broken("EmptyAnswer", stray or (b"" if self.begun else self._head))]
 
     def whole(self, body: bytes) -> list[Event]:
         """The events of a JSON answer."""
@@ -92,17 +94,32 @@ class Telling:
                 self.over = True
                 break
             data = parsed(event.data)
-            if data is None:
-                continue
-            self.begun = True
-            failure = event.data if data.get("error") or event.name == "error" else b""
-            if failure := failure or answers.failure_in(data):
+            if data is not None:
+                self.begun = True
+            failed = event.name == "error" or (data is not None and data.get("error"))
+            failure = event.data if failed else answers.failure_in(data or {})
+            if failure:
                 self._failure, self.over = failure, True
                 break
+            self._note_stray(event.data, data)
+            if data is None:
+                continue
             delta = self._delta(data)
             if delta is not None:
                 found.append(delta)
         return found
+
+    def _note_stray(self, text: bytes, data: dict[str, Any] | None) -> None:
+        """The first event that is no piece of an answer: how some servers say that they failed.
+
+        It counts only where the answer is not finished besides. What may hold a piece of
+        the text is not repeated.
+        """
+        known = data is not None and (
+            not data or not {"choices", "usage", "x_groq"}.isdisjoint(data)
+        )
+        if self._stray is None and text and not known:
+            self._stray = b"" if b'"choices"' in text else text[:_GARBAGE]
 
     def _delta(self, data: dict[str, Any]) -> Delta | None:
         """A chunk as an event; None where it says nothing to the client."""
