@@ -99,9 +99,11 @@ async def test_h5_only_json_is_taken(path: str, kind: str, house: House) -> None
     assert house.owner.calls == []
 
 
-async def test_json_with_a_charset_is_taken(house: House) -> None:
+@pytest.mark.parametrize("name", ["UTF-8", "utf-8", "Utf-8", "UTF8"])
+async def test_json_with_a_charset_is_taken(house: House, name: str) -> None:
+    """Names of charsets have no case (RFC 9110, 8.3.2)."""
     async with house.call("POST", "/v1/chat/completions", CLIENT, data=orjson.dumps(HELLO),
-                          headers={"Content-Type": "application/json; charset=UTF-8"},
+                          headers={"Content-Type": f"application/json; charset={name}"},
                           ) as response:  # fmt: skip
         assert response.status == 200
 

@@ -184,6 +184,31 @@ async def test_r8_after_a_day_the_key_is_free(tmp_path: Path) -> None:
     assert len(alpha.calls) == 2
 
 
+async def test_r8_a_clock_that_jumps_makes_no_second_call_of_one_under_way(tmp_path: Path) -> None:
+    """A laptop that slept for a day comes back with its clients' retries."""
+    async with street(tmp_path, "alpha") as (live, alpha):
+        begun, goes_on = asyncio.Event(), asyncio.Event()
+
+        async def slow(request: Any) -> Any:
+            begun.set()
+            await goes_on.wait()
+            return await answers(request)
+
+        alpha.handler = slow
+        first = asyncio.create_task(live.post(**keyed("k")))
+        await begun.wait()
+        live.daemon.front.repeats._clock = Later(25)
+        alpha.handler = answers
+        status, _, body = await live.post(**keyed("k"))
+        other = await live.post({"temperature": 0.5}, **keyed("k"))
+        goes_on.set()
+        assert (await first)[0] == 200
+    assert (status, body["error"]["code"]) == (409, "idempotency_conflict")
+    assert "under way" in body["error"]["message"]
+    assert "another request" in other[2]["error"]["message"]
+    assert len(alpha.calls) == 1
+
+
 async def test_r8_an_error_that_consumed_nothing_may_be_tried_again(tmp_path: Path) -> None:
     async with street(tmp_path, "alpha") as (live, alpha):
         alpha.handler = refuses(503)

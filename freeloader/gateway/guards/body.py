@@ -72,7 +72,7 @@ def check_content(request: web.Request) -> None:
             "The body must be JSON: send it with the header Content-Type: application/json.",
             code="unsupported_media_type",
         )
-    if request.charset not in (None, "utf-8", "utf8", "UTF-8"):
+    if (request.charset or "utf-8").lower() not in ("utf-8", "utf8"):
         raise InvalidRequest("JSON bodies are UTF-8.", code="unsupported_media_type")
 
 

@@ -58,7 +58,7 @@ class Repeats:
     def __init__(self, shelf: Shelf, box: Seal, clock: Clock, tasks: Tasks, boot: str) -> None:
         self._shelf, self._box = shelf, box
         self._clock, self._tasks, self._boot = clock, tasks, boot
-        self._live: set[str] = set()
+        self._live: dict[str, Replay] = {}
 
     async def once(
         self, request: web.Request, caller: Caller, body: Mapping[str, Any], work: Work
@@ -73,10 +73,11 @@ class Repeats:
         name = _name(given, caller, request.path)
         now = self._clock.now().wall
         mine = Replay(name, _print(request, body), now, self._boot)
-        found = await self._shelf.take(mine, now - KEPT_S)
+        # What is under way is never too old, whatever the clock says by now.
+        found = self._live.get(name) or await self._shelf.take(mine, now - KEPT_S)
         if found is not None:
             return self._again(found, mine)
-        self._live.add(name)
+        self._live[name] = mine
         recorder = request[RECORDER] = Recorder()
         # A task of its own: a client that leaves will come back for the answer.
         doing = self._tasks.start(self._do(name, recorder, work), f"once {name[:8]}")
@@ -97,7 +98,7 @@ class Repeats:
             await self._keep(name, recorder)
             raise
         finally:
-            self._live.discard(name)
+            self._live.pop(name, None)
         return response
 
     async def _keep(self, name: str, recorder: Recorder) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from freeloader.errors import InvalidRequest
 from freeloader.gateway.keys import INFO, own_project
@@ -59,6 +59,8 @@ class Export:
             }
         )
         await response.prepare(request)
+        if request.method == hdrs.METH_HEAD:  # its body would be taken for the next answer
+            return response
         finished = False
         try:
             head = shape == "csv"
