@@ -61,6 +61,7 @@ class Owner:
             self.discovering.fetch,
             clock,
             world.refresh,
+            books.renewed,
         )
         self.discovering.attach(self.accounts)
         self.keys = AppKeys(ledger, clock, changed=rebudget)

@@ -98,6 +98,12 @@ class Books(Standing):
         self._changed()
         return len(keys)
 
+    def renewed(self, provider: str, idx: int) -> None:
+        """The account has another key: what was refused to the former one is tried afresh. Its
+        quota may be the same."""
+        self._breakers.reset(provider, idx)
+        self._changed()
+
     def wanted(self, profile: Profile, policy: Policy, now: Instant) -> None:
         """A request came: what is asked by the hour, and of which need, is what pacing goes by."""
         need, label = need_of(policy, profile)

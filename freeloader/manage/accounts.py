@@ -65,13 +65,15 @@ class Accounts:
         fetch: Fetch,
         clock: Clock,
         changed: Changed = unchanged,
+        renewed: Callable[[str, int], object] = lambda provider, idx: None,
     ) -> None:
+        """``renewed`` is told of a new key: what was said of the former one is over."""
         self._ledger = ledger
         self._secrets = secrets
         self._catalog = catalog
         self._fetch = fetch
         self._clock = clock
-        self._changed = changed
+        self._changed, self._renewed = changed, renewed
         self._turn = asyncio.Lock()  # one change at a time, so that no idx is given twice
 
     # ── the routes' and commands' view: bodies in, JSON out ──────────────────
@@ -102,6 +104,8 @@ class Accounts:
                 account = replace(account, secret_backend=await self._store(account, key))
             await self._ledger.put_account(account, self._clock.now().wall)
             await self._audit(actor, "account.change", account, {"changed": sorted(changes)})
+            if key is not None:
+                self._renewed(provider, idx)
         await self._changed()
         return answers.shown(account, self._known(account))
 
@@ -205,6 +209,7 @@ class Accounts:
         )
         details = {"tier": account.tier, "verified": account.verified}
         await self._audit(actor, "account.add", account, details)
+        self._renewed(account.provider, account.idx)  # another one may have had the number
         await self._changed()
         answer: Row = {"added": True, "provider": account.provider, "idx": account.idx}
         answer |= answers.checked(account, self._known(account), listing)

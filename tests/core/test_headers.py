@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloader.catalog import load
+from freeloader.core.model import RateLimitHeader
 from freeloader.core.outcome.headers import Observation, observations
 
 NOW = 1790980000.0
@@ -86,3 +87,16 @@ def test_values_are_never_negative_and_resets_never_past(headers: dict[str, str]
     for provider in PROVIDERS.values():
         for found in observations(headers, provider.rate_limit_headers, NOW):
             assert found.value >= (NOW if found.means == "reset" else 0)
+
+
+@pytest.mark.parametrize("form", ["duration", "seconds", "epoch_s", "epoch_ms", "rfc3339"])
+@pytest.mark.parametrize(
+    "said",
+    ["90", "1m30s", "90000ms", f"{NOW + 90:.0f}", f"{(NOW + 90) * 1000:.0f}", "PT1M30S",
+     "2026-10-02T22:28:10Z", "Fri, 02 Oct 2026 22:28:10 GMT"],
+)  # fmt: skip
+def test_a_reset_is_read_in_whatever_form_it_comes(said: str, form: str) -> None:
+    """A provider that goes over from seconds to milliseconds shuts nobody out for a month."""
+    fact = RateLimitHeader("x-reset", "requests", "1d", "reset", form)
+    (found,) = observations({"x-reset": said}, [fact], NOW)
+    assert found.value == NOW + 90

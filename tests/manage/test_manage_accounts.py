@@ -260,3 +260,20 @@ async def test_a_ledger_that_fails_leaves_no_secret_behind(
 )
 def test_what_stays_on_this_machine(url: str, here: bool) -> None:
     assert forms.is_loopback(url) is here
+
+
+async def test_who_waits_for_another_key_is_told_of_each(
+    ledger: FakeLedger, store: SecretStore, catalog: Any, asker: FakeAsker, clock: Any
+) -> None:
+    """What was refused to a bad key must not be refused to the next one for a day."""
+    told: list[tuple[str, int]] = []
+    made = Accounts(
+        ledger, store, lambda: catalog, asker, clock, renewed=lambda *name: told.append(name)
+    )
+    await made.add_account({"provider": "groq", "key": KEY}, "owner")
+    await made.change_account("groq", 1, {"priority": 5}, "owner")
+    assert told == [("groq", 1)]
+    await made.change_account("groq", 1, {"key": "gsk_other0123456789"}, "owner")
+    await made.remove_account("groq", 1, "owner")
+    await made.add_account({"provider": "groq", "key": KEY}, "owner")
+    assert told == [("groq", 1)] * 3

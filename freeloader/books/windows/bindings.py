@@ -6,7 +6,7 @@ a window is taken over when the window is first looked at. Counts are never made
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from freeloader.books.windows.learner import Learner
@@ -18,12 +18,14 @@ from freeloader.core.quota import Window
 class Bound(NamedTuple):
     """A deployment's windows. ``walls``: those that refuse (the others count what is free for an
     account that can be billed); ``derived``: one of all counts what follows from other meters;
-    ``ceilings`` are those of the walls that no single request may exceed."""
+    ``ceilings`` are those of the walls that no single request may exceed; ``beside`` are held
+    and settled as well, and ask nothing: the owner's own limits are in their place."""
 
     windows: tuple[Window, ...]
     walls: tuple[Window, ...]
     derived: bool
     ceilings: tuple[Window, ...]
+    beside: tuple[Window, ...]
 
 
 class Bindings:
@@ -82,9 +84,22 @@ class Bindings:
         windows = (*walls, *given)
         ceilings = tuple(window for window in walls if window.limit.per_request_ceiling)
         derived = any(window.derived for window in windows)
-        bound = Bound(windows, tuple(walls), derived, ceilings)
+        beside = self._beside(deployment, windows, now)
+        bound = Bound(windows, tuple(walls), derived, ceilings, beside)
         self.bound[deployment.id] = bound
         return bound
+
+    def _beside(
+        self, deployment: Deployment, counted: Sequence[Window], now: float
+    ) -> tuple[Window, ...]:
+        """Windows of published limits that the owner's are in the place of, each once."""
+        keys = {quota.key_of(limit, deployment): limit for limit in deployment.beside}
+        known = {window.key for window in counted}
+        return tuple(
+            self._window(limit, key, now, pinned=False)
+            for key, limit in keys.items()
+            if key not in known
+        )
 
     def _window(self, limit: Limit, key: str, now: float, pinned: bool) -> Window:
         window = self._windows.get(key)
@@ -93,9 +108,9 @@ class Bindings:
             self._windows[key] = window
             self._restore(window, now)
         elif key in self._fresh:
-            window.amount = min(window.amount, limit.amount)  # two limits share one bucket
-            if limit.amount < window.limit.amount:
+            if limit.amount < window.limit.amount:  # two limits share one bucket
                 window.limit = limit
+            quota.learn_amount(window, min(window.amount, limit.amount), now, pinned=False)
         elif window.limit != limit:
             self._redescribe(window, limit, now)
         if pinned and window.amount > limit.amount:  # the owner's word counts, not the header's

@@ -67,14 +67,14 @@ class Quotas:
 
     def given(self, deployment: Deployment, now: float) -> tuple[Window, ...]:
         """Those that count what is free for its account, which can be billed."""
-        windows, walls, _, _ = self._windows.of(deployment, now)
+        windows, walls, *_ = self._windows.of(deployment, now)
         return tuple(window for window in windows if window not in walls)
 
     def check(self, deployment: Deployment, upper: Meters, now: float) -> Verdict | None:
         """None if all windows have room; else the refusal that lasts longest."""
         # Asked of every candidate, most of whose windows are known and have room.
         bound = self._bound.get(deployment.id) or self._windows.of(deployment, now)
-        _, walls, derived, _ = bound
+        _, walls, derived, *_ = bound
         meters = metered(deployment, upper, walls, ceiling=True) if derived else upper
         worst: Verdict | None = None
         for window in walls:
@@ -120,7 +120,7 @@ class Quotas:
     def _metered(
         self, deployment: Deployment, upper: Meters, now: float
     ) -> tuple[tuple[Window, ...], Meters]:
-        _, walls, derived, _ = self._windows.of(deployment, now)
+        _, walls, derived, *_ = self._windows.of(deployment, now)
         return walls, metered(deployment, upper, walls, ceiling=True) if derived else upper
 
     def likely(
@@ -128,14 +128,15 @@ class Quotas:
     ) -> tuple[tuple[Window, ...], Meters]:
         """The windows of a deployment, and what a call that comes to ``expected`` takes there."""
         bound = self._bound.get(deployment.id) or self._windows.of(deployment, now)
-        windows, _, derived, _ = bound
+        windows, _, derived, *_ = bound
         if derived:
             return windows, metered(deployment, expected, windows, ceiling=False)
         return windows, expected
 
     def reserve(self, deployment: Deployment, upper: Meters, now: float) -> tuple[Reservation, ...]:
         """Holds in all windows; ``check`` was asked before, in the same breath."""
-        windows = self.bound(deployment, now)
+        bound = self._windows.of(deployment, now)
+        windows = bound.windows + bound.beside
         meters = metered(deployment, upper, windows, ceiling=True)
         self._dirty.update([window.key for window in windows])
         held = [quota.reserve(window, quota.claim(window, meters), now) for window in windows]

@@ -154,6 +154,8 @@ class Deployment:
     billable: bool = field(init=False)
     #: The limits in force: the account's own, else the model's, else the provider's.
     limits: tuple[Limit, ...] = field(init=False)
+    #: What the owner's own limits are in the place of: counted on, for the day they are gone.
+    beside: tuple[Limit, ...] = field(init=False)
     #: True where the owner said what may be used: no header says otherwise.
     pinned: bool = field(init=False)
 
@@ -163,7 +165,10 @@ class Deployment:
         put(self, "public_model", f"{self.provider.id}/{self.model.id}")
         put(self, "local", local)
         put(self, "billable", self.account.billable and not local)
-        put(self, "limits", tuple(limit for limit in self._stated() if self._concerns(limit)))
+        stated, published = self._stated(), self.model.limits or self.provider.limits
+        put(self, "limits", tuple(limit for limit in stated if self._concerns(limit)))
+        replaced = (x for x in published if x not in stated) if self.account.limits else ()
+        put(self, "beside", tuple(limit for limit in replaced if self._concerns(limit)))
         put(self, "pinned", any(not self.gives(limit) for limit in self.account.limits))
 
     def gives(self, limit: Limit) -> bool:

@@ -60,7 +60,7 @@ def observations(
         text = given.get(fact.name.lower())
         if text is None or fact.window == TRIPPED:
             continue
-        value = _reset(text, fact.format, now) if fact.means == "reset" else _count(text)
+        value = _reset(text, now) if fact.means == "reset" else _count(text)
         if value is not None:
             found.append(Observation(fact.metric, fact.window, fact.means, value))
     return tuple(found)
@@ -87,13 +87,7 @@ def _count(text: str) -> int | None:
     return int(value)
 
 
-def _reset(text: str, form: str, now: float) -> float | None:
-    """Lenient on purpose: providers change a header's format more often than its name."""
-    if form in ("epoch_ms", "epoch_s"):
-        value = durations.number(text)
-        if value is None or value <= 0:
-            return None
-        then = value / 1000 if form == "epoch_ms" and value >= 1e11 else value
-        return now + durations.bounded(then - now)
+def _reset(text: str, now: float) -> float | None:
+    """In whatever form: providers change a header's format more often than its name."""
     seconds = durations.wait(text, now)
     return None if seconds is None else now + seconds

@@ -1,0 +1,73 @@
+"""An owner changes limits or a key: nothing that was counted is lost, nothing stays refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from fake_ledger import TOKENS, FakeClock, FakeLedger, deployment, opened
+from money_kit import code, reserve
+
+from freeloader.books.books import Books
+from freeloader.books.ports import Hold
+from freeloader.core.budget import BudgetRules
+from freeloader.core.model import OWN, Deployment, Limit
+from freeloader.core.outcome import Outcome
+
+DAY = Limit("requests", 3, "1d", "calendar")
+MINE = Limit("requests", 100, "1m", "rolling", source=OWN)
+
+
+def owned(found: Deployment, *limits: Limit) -> Deployment:
+    return replace(found, account=replace(found.account, limits=limits))
+
+
+async def use(books: Books, clock: FakeClock, found: Deployment, *names: str) -> None:
+    for name in names:
+        hold = await reserve(books, clock, name, found)
+        assert isinstance(hold, Hold)
+        await books.settle(hold, TOKENS, "reported", clock.now())
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_a_published_day_counts_on_while_the_owners_limit_is_in_its_place(
+    killed: bool,
+) -> None:
+    """Taken away again, the owner's limit leaves no day that was never used."""
+    found, ledger, clock = deployment(limits=(DAY,)), FakeLedger(), FakeClock()
+    mine = owned(found, MINE)
+    books = await opened(ledger, clock, BudgetRules(), found)
+    await use(books, clock, found, "a")
+    books.set_deployments([mine])
+    assert [row["limit"] for row in books.windows_view(clock.now())] == [100]
+    await use(books, clock, mine, "b", "c", "d")
+    if killed:
+        books = await opened(ledger, clock, BudgetRules(), mine)
+    books.set_deployments([found])
+    (row,) = books.windows_view(clock.now())
+    assert (row["used"], row["remaining"]) == (3, 0)
+    assert code(await reserve(books, clock, "e", found)) == "quota_exhausted"
+
+
+async def test_the_smaller_of_two_limits_of_one_bucket_refills_at_its_own_rate() -> None:
+    large = deployment(model="large", limits=(Limit("requests", 60, "1m", "refill"),))
+    small = deployment(model="small", limits=(Limit("requests", 6, "1m", "refill"),))
+    clock = FakeClock()
+    books = await opened(FakeLedger(), clock, BudgetRules(), large, small)
+    assert len(books.windows_view(clock.now())) == 1
+    await use(books, clock, small, *"abcdef")
+    clock.go(11)
+    await use(books, clock, small, "g")
+    assert code(await reserve(books, clock, "h", small)) == "quota_exhausted"
+
+
+async def test_another_key_is_not_refused_for_the_former_one() -> None:
+    """Also where nothing else of the account changed, or the account was gone meanwhile."""
+    one, clock = deployment(), FakeClock()
+    books = await opened(FakeLedger(), clock, BudgetRules(), one)
+    books.record(one, Outcome("key_bad", "401", scope="account"), 10, None, 0, clock.now())
+    books.set_deployments([])
+    books.set_deployments([one])
+    assert books.paused(one, clock.wall) is not None, "the same key, as far as is known"
+    books.renewed("p", 0)
+    assert books.paused(one, clock.wall) is None
