@@ -137,6 +137,9 @@ class Breakers:
             case "key_bad":
                 guard = _key_guard(deployment)
                 breaker.stand(self._of(guard), wall, reason)
+            case "our_fault" if outcome.scope == "model" and outcome.until is not None:
+                # What this way to the model cannot do: asking in vain helps nobody.
+                breaker.pause(self._of(guard), outcome.until, wall, "upstream_failed", reason)
             case _:
                 return  # the request's, the client's or our own fault: nothing about the provider
         self._keep(guard, wall)

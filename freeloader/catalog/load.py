@@ -207,4 +207,4 @@ def _price_file(given: Path | None, problems: list[Problem]) -> Path | None:
 
 
 def _good_name(name: str) -> bool:
-    return bool(name) and not set(name) & set("/@,: \t\n") and len(name) <= 64
+    return name.isprintable() and not set(name) & set("/@,: ") and 0 < len(name) <= 64

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args, get_origin
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
 from freeloader.core.outcome import KINDS
@@ -166,6 +166,16 @@ class PricingDoc(Doc):
     tiers: list[TierDoc] = []
 
 
+def _plain_name(value: str) -> str:
+    """No request could name another one, and no list or log should show it."""
+    if not value.isprintable():
+        raise ValueError("a model's name is printable text")
+    return value
+
+
+ModelName = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_plain_name)]
+
+
 class NeuronsDoc(Doc):
     """A provider's own units per million tokens."""
 
@@ -299,7 +309,7 @@ class ProviderDoc(Doc):
     rate_limit_headers: list[HeaderDoc] = []
     error_rules: list[RuleDoc] = []
     quota_report: list[ReportDoc] = []
-    models: dict[str, ModelDoc] = {}
+    models: dict[ModelName, ModelDoc] = {}
 
 
 def complaints(problem: ValidationError, model: type[BaseModel]) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,8 @@ from money_kit import FREE, code, reserve
 
 from freeloader.books.ports import Hold
 from freeloader.core.budget import BudgetRules
-from freeloader.core.outcome import Outcome
+from freeloader.core.events import Answer
+from freeloader.core.outcome import ENTRY_REFUSED, Outcome, classify
 
 
 async def test_only_one_tries_after_a_pause() -> None:
@@ -54,6 +55,21 @@ async def test_a_pause_reaches_as_far_as_its_scope(scope: str, paused: set[str])
     outcome = Outcome("slow_down", "429", until=NOON + 30, scope=scope)
     books.record(all_[0], outcome, 10, None, 0, clock.now())
     assert {d.id for d in all_ if books.paused(d, clock.wall) is not None} == paused
+
+
+async def test_a_model_that_litellm_left_out_is_not_asked_in_vain_with_every_request() -> None:
+    one, other = deployment(), deployment(model="n")
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), one, other)
+    answer = Answer(None, body="left out", error_class=ENTRY_REFUSED, lane_fault=True)
+    judged = classify(answer, (), (), clock.wall)
+    books.record(one, judged, 10, None, 0, clock.now())
+    verdict = books.paused(one, clock.wall)
+    assert verdict is not None
+    assert "left out" in verdict.reason
+    assert books.paused(other, clock.wall) is None
+    clock.go(301)
+    assert books.paused(one, clock.wall) is None, "the owner may have mended it"
 
 
 async def test_a_bad_key_stops_that_key_until_the_account_changes() -> None:

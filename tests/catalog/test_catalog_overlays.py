@@ -131,6 +131,14 @@ def test_a_whole_provider_in_either_spelling(home: Path) -> None:
         ),
         ({"new": {"displayName": "New"}}, "bad.json: providers.new.kind: "),
         ({"a/b": {}}, "bad.json: providers.a/b: "),
+        ({"a\x1b": {}}, "bad.json: providers.a\x1b: "),
+        *(
+            (
+                {"groq": {"models": {name: {"family": "f"}}}},
+                f"bad.json: providers.groq.models.{name}",
+            )
+            for name in ("", "a\nb", "\x1b[31mred", "x" * 257)
+        ),
     ],
 )
 def test_a_broken_overlay_is_named_and_skipped(home: Path, content: Any, wanted: str) -> None:

@@ -147,6 +147,16 @@ async def test_u2_what_does_not_end_is_ended(
     assert isinstance(last, Fault)
 
 
+async def test_a_model_with_a_name_in_another_script_is_served(
+    keeper: Keeper, wire: HostileWire
+) -> None:
+    """LiteLLM put the name into a header, which cannot hold it: a paid answer became a 500."""
+    wire.say(stream(GOOD + DONE))
+    events = [one async for one in LiteLLMLane(keeper).send(attempt("raw/通义", stream=True))]
+    assert text(events) == "hé 漢"
+    assert events[-1] == End("stop")
+
+
 async def test_u5_after_all_that_both_lanes_answer(keeper: Keeper, wire: HostileWire) -> None:
     wire.say(ODD["as it should be"])
     for lane in LANES:

@@ -21,5 +21,6 @@ def entries_for(upstream: FakeUpstream) -> tuple[Entry, ...]:
         *found,
         Entry("groq/ok", "groq/ok", url),
         Entry("raw/x", "openai/x", upstream.wire.url),
+        Entry("raw/通义", "openai/通义", upstream.wire.url),
         Entry("dead/x", "openai/x", "http://127.0.0.1:9"),
     )

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from freeloader.core.events import Answer, Delta, End, Event, Fault, Headers, Usage
 from freeloader.core.model import Account, Attempt, Deployment, Model, Profile, Provider, Timeouts
+from freeloader.core.outcome import ENTRY_REFUSED
 from freeloader.errors import Unavailable
 from freeloader.gateway.lanes.litellm import LiteLLMLane, request_body
 from freeloader.gateway.lanes.upstream import refusal
@@ -144,6 +145,16 @@ async def test_no_child_and_unknown_entries_are_the_lanes_fault(child: Child) ->
     keeper = await child(sse())
     answer = answer_of(await collect(keeper, attempt(entry="p/unknown")))
     assert (answer.lane_fault, answer.error_class) == (True, "UnknownEntry")
+
+
+def test_a_model_that_litellm_left_out_is_told_from_one_it_does_not_know_yet() -> None:
+    """It was started with the entry, so that asking again is of no use: what to mend is said."""
+    meta = b64encode(orjson.dumps({"calls": 0, "class": "BadRequestError"})).decode()
+    body = b'{"error": {"message": "There are no healthy deployments for this model"}}'
+    answer = refusal(400, {"x-freeloader-upstream": meta}, body)
+    assert (answer.lane_fault, answer.phase) == (True, "connect")
+    assert answer.error_class == ENTRY_REFUSED
+    assert "litellm.params" in answer.body
 
 
 async def test_s1_a_child_that_died_before_the_call_is_waited_for(child: Child) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 def install() -> None:
     """Apply all mends. Call after LiteLLM is imported, before it serves."""
     _groq_without_service_tier()
+    _names_in_other_scripts()
 
 
 def _groq_without_service_tier() -> None:
@@ -29,3 +30,17 @@ def _groq_without_service_tier() -> None:
             return super(GroqChatConfig, self).transform_response(*args, **named)
 
     GroqChatConfig.transform_response = transform_response
+
+
+def _names_in_other_scripts() -> None:
+    """The model's name goes into headers, which hold Latin letters only: of one in another
+    script the answer, already paid for, became a 500."""
+    from litellm.proxy.common_request_processing import ProxyBaseLLMRequestProcessing as Processing
+
+    plain = Processing.get_custom_headers
+
+    def get_custom_headers(**named: Any) -> dict[str, str]:
+        found: dict[str, str] = plain(**named)
+        return {name: value.encode("ascii", "replace").decode() for name, value in found.items()}
+
+    Processing.get_custom_headers = staticmethod(get_custom_headers)

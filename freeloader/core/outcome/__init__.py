@@ -6,6 +6,13 @@ other ``tongues``), ``waits`` and ``durations`` say how long (``messages`` finds
 says of limits, and ``flaws`` finds what is wrong with it.
 """
 
-from freeloader.core.outcome.judging import BUSY, KINDS, Outcome, classify, flawed
+from freeloader.core.outcome.judging import (
+    BUSY,
+    ENTRY_REFUSED,
+    KINDS,
+    Outcome,
+    classify,
+    flawed,
+)
 
-__all__ = ["BUSY", "KINDS", "Outcome", "classify", "flawed"]
+__all__ = ["BUSY", "ENTRY_REFUSED", "KINDS", "Outcome", "classify", "flawed"]

@@ -46,6 +46,10 @@ KINDS = tuple(_MEANING)
 #: The class of an answer that a lane gives for a call it had no room for: nothing was sent.
 BUSY = "PoolFull"
 _BUSY_S = 1.0
+#: That of a call for a model which LiteLLM left out of its list, because it cannot use what was
+#: said of it. Asking again is of no use until the owner mends that, which takes a new child.
+ENTRY_REFUSED = "EntryRefused"
+_ENTRY_REFUSED_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,9 @@ def classify(
     if answer.lane_fault and answer.error_class == BUSY:
         said = _plain("our_fault", answer.body, "request", "other", "lane")
         return replace(said, until=now + _BUSY_S)
+    if answer.lane_fault and answer.error_class == ENTRY_REFUSED:
+        said = _plain("our_fault", answer.body, "model", "other", "lane")
+        return replace(said, until=now + _ENTRY_REFUSED_S)
     if answer.lane_fault:
         return _plain("our_fault", answer.body or "the lane broke", "request", "same", "lane")
     reading = read(answer)

@@ -14,12 +14,17 @@ from typing import Any
 import orjson
 
 from freeloader.core.events import Answer
+from freeloader.core.outcome import ENTRY_REFUSED
 
 META_HEADER = "x-freeloader-upstream"
 BODY_HEADER = "x-freeloader-body"
 TRAILER_EVENT = "freeloader"
 _PROVIDER_PREFIX = "llm_provider-"
 _BODY_CHARS = 4096
+_LEFT_OUT = (
+    "LiteLLM cannot use what the registry says of this model (litellm.prefix or litellm.params "
+    "in an overlay?)"
+)
 
 
 def meta_of(headers: Mapping[str, str]) -> dict[str, Any]:
@@ -82,8 +87,8 @@ def _refused_inside(status: int, common: dict[str, Any], *, sent: bool) -> Answe
     """
     unknown = "no healthy deployments" in common["body"] or "Invalid model name" in common["body"]
     ours = unknown or status >= 500 or common["error_class"] == "LaneError"
-    if unknown:
-        common["error_class"] = "UnknownEntry"
+    if unknown:  # it was started with it, and left it out
+        common |= {"error_class": ENTRY_REFUSED, "body": _LEFT_OUT}
     phase = "head" if sent else "connect"
     return Answer(None if ours or sent else status, **common, phase=phase, lane_fault=ours)
 
