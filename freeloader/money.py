@@ -176,6 +176,14 @@ def usd_from_pico(pico: int) -> float:
     return pico / PICO_PER_USD  # of two integers: the nearest float
 
 
+def dollars(pico: int) -> str:
+    """An amount in words: cents where there are any, more digits for less."""
+    usd = pico / PICO_PER_USD
+    if usd >= 1 or pico == 0:
+        return f"${usd:,.2f}"
+    return f"${usd:.6f}" if usd >= 1e-5 else f"${usd:.12f}".rstrip("0")
+
+
 def known_usd(pico: int, unpriced: bool) -> float | None:
     """The same of a cost that may be unknown: then None, whatever was counted for it."""
     return None if unpriced else usd_from_pico(pico)
@@ -201,3 +209,9 @@ def _camel(name: str) -> str:
 
 
 _CAMEL = tuple(map(_camel, METERS))
+_PUBLIC = dict(zip(METERS, _CAMEL, strict=True))
+
+
+def public(metric: str) -> str:
+    """The contract's (camelCase) name of a meter; any other name as it is."""
+    return _PUBLIC.get(metric, metric)

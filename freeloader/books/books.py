@@ -61,6 +61,7 @@ class Books(Standing):
         self._quotas.replaced()
         self._allowances.replace(deployments)
         if self._sums.begun:  # before that, what windows have counted is not known
+            self._quotas.join(deployments, self._clock.now().wall)
             self._allowances.look(self._clock.now().wall)
         self._pacer.replaced()
         self._breakers.replaced()
@@ -339,6 +340,7 @@ class Books(Standing):
         self._sums.inherit(fresh)
         await self._watcher.load(fresh, now.wall)
         self._sums.begin(fresh)
+        self._quotas.join(self._deployments.values(), now.wall)
         self._allowances.look(now.wall)
 
     async def flush_dirty(self) -> int:

@@ -115,7 +115,7 @@ def limit_row(limit: Limit) -> dict[str, Any]:
     """A limit as ``parse_limits`` reads it."""
     amount = usd_from_pico(limit.amount) if limit.metric == "usd" else limit.amount
     row: dict[str, Any] = {
-        "metric": limit.metric,
+        "metric": camel(limit.metric),
         "amount": amount,
         "window": limit.window,
         "reset": limit.reset,

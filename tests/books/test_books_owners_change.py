@@ -11,7 +11,7 @@ from money_kit import code, reserve
 from freeloader.books.books import Books
 from freeloader.books.ports import Hold
 from freeloader.core.budget import BudgetRules
-from freeloader.core.model import OWN, Deployment, Limit
+from freeloader.core.model import OWN, Deployment, Limit, Verdict
 from freeloader.core.outcome import Outcome
 
 DAY = Limit("requests", 3, "1d", "calendar")
@@ -71,3 +71,37 @@ async def test_another_key_is_not_refused_for_the_former_one() -> None:
     assert books.paused(one, clock.wall) is not None, "the same key, as far as is known"
     books.renewed("p", 0)
     assert books.paused(one, clock.wall) is None
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_a_key_said_to_be_anothers_account_brings_along_what_it_used(killed: bool) -> None:
+    """Two calls of one key and one of the other are three of the bucket that they share."""
+    one, two = deployment(idx=1, limits=(DAY,)), deployment(idx=2, limits=(DAY,))
+    twin = replace(two, account=replace(two.account, same_account_as=1))
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), one, two)
+    await use(books, clock, one, "a")
+    await use(books, clock, two, "b", "c")
+    books.set_deployments([one, twin])
+    assert code(await reserve(books, clock, "d", one)) == "quota_exhausted"
+    await books.flush_dirty()
+    if killed:
+        books = await opened(ledger, clock, BudgetRules(), one, twin)
+    books.set_deployments([one, twin])
+    (row,) = books.windows_view(clock.now())
+    assert (row["account"], row["used"]) == (1, 3), "once"
+
+
+async def test_money_is_told_in_dollars_and_a_meter_by_its_public_name() -> None:
+    cent = Limit("usd", 10**10, "1d", "rolling", source=OWN)
+    read = Limit("cache_read", 1000, "1d", "rolling", source=OWN)
+    found, clock = owned(deployment(), cent, read), FakeClock()
+    books = await opened(FakeLedger(), clock, BudgetRules(), found)
+    await use(books, clock, found, "a", "b", "c")
+    refused = await reserve(books, clock, "d", found)
+    assert isinstance(refused, Verdict)
+    assert "usd per 1d of p@0: $0.009000 of $0.010000 used, $0.00 held" in refused.reason
+    assert "$0.003000 may be needed" in refused.reason
+    (alert,) = books.quota_alerts(clock.now())
+    assert "$0.009000 of $0.010000 used" in alert["message"]
+    assert {row["metric"] for row in books.windows_view(clock.now())} == {"usd", "cacheRead"}

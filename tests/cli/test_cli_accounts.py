@@ -43,13 +43,14 @@ def test_account_add_sends_params_limits_and_pooling(xswarm, daemon):
     daemon.on("POST", "/v1/accounts", ADDED, 201)
     ran = xswarm("account", "add", "azure", "k", "--param", "api_version=2024", "--endpoint",
                  "https://x", "--limit", "requests=1000/1d", "--limit", "usd=0.5/month",
-                 "--same-account-as", "2", "--json")  # fmt: skip
+                 "--limit", "cache_read=5/1d", "--same-account-as", "2", "--json")  # fmt: skip
     assert ran.json == ADDED
     body = daemon.asked[0]["body"]
     assert body["params"] == {"api_version": "2024"}
     assert body["limits"] == [
         {"metric": "requests", "amount": 1000, "window": "1d"},
         {"metric": "usd", "amount": 0.5, "window": "month"},
+        {"metric": "cache_read", "amount": 5, "window": "1d"},
     ]
     assert (body["endpoint"], body["sameAccountAs"]) == ("https://x", 2)
 

@@ -159,3 +159,9 @@ def test_the_warning_says_of_the_terms_what_is_about_accounts() -> None:
     (said,) = answers.pooled(known, Account("groq", 2), [Account("groq", 1)])
     assert "Limits are per project. One account only. Source: x." in said
     assert "trained" not in said
+
+
+def test_a_metric_is_shown_by_its_public_name_and_read_by_either() -> None:
+    for name in ("cacheRead", "cache_read"):
+        (limit,) = limits.parse_limits([{"metric": name, "amount": 5, "window": "1d"}])
+        assert limits.limit_row(limit)["metric"] == "cacheRead"

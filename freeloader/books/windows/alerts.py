@@ -17,6 +17,7 @@ from freeloader.core.model import Deployment
 from freeloader.core.periods import window_seconds
 from freeloader.core.quota import Window
 from freeloader.core.rows import AlertRow
+from freeloader.money import public, usd_from_pico
 
 #: Windows shorter than this come and go too fast to warn of (seconds).
 SHORTEST_S = 3600.0
@@ -111,18 +112,22 @@ def _due(
     )
     if not (near or spent or drained):  # most windows, most of the time: nothing is worded
         return
-    whose = f"{limit.metric} per {limit.window} of {window.key.partition('|')[0]}"
+    whose = f"{public(limit.metric)} per {limit.window} of {window.key.partition('|')[0]}"
+    dollars = limit.metric == "usd"
     data = {
         "provider": deployment.provider.id, "account": deployment.account.idx,
-        "metric": limit.metric, "window": limit.window, "used": int(used), "limit": window.amount,
+        "metric": public(limit.metric), "window": limit.window,
+        "used": usd_from_pico(int(used)) if dollars else int(used),
+        "limit": usd_from_pico(window.amount) if dollars else window.amount,
     }  # fmt: skip
     full = quota.full_at(window, now)
     back = f"; full again {iso(full)}" if full is not None and isfinite(full) else ""
-    amounts = f"{used:,.0f} of {window.amount:,}"
+    whole = quota.said(limit, window.amount)
+    amounts = f"{quota.said(limit, used)} of {whole}"
     if deployment.gives(limit):
         whose = f"free allowance of {whose}"
     if spent and deployment.gives(limit):
-        said = f"{whose}: all {window.amount:,} used, calls cost money now{back}"
+        said = f"{whose}: all {whole} used, calls cost money now{back}"
         yield "quota_spent", said, data
     elif spent:
         yield "quota_spent", f"{whose}: {amounts} used, nothing is left{back}", data

@@ -76,6 +76,7 @@ class Bindings:
         given: list[Window] = []
         for limit in deployment.limits:
             window = self._window(limit, quota.key_of(limit, deployment), now, pinned)
+            self._join(quota.key_of(limit, deployment, deployment.account.idx), window, now)
             of_kind = given if deployment.gives(limit) else walls
             if all(one is not window for one in of_kind):  # of two in one bucket, one counts
                 of_kind.append(window)
@@ -88,6 +89,20 @@ class Bindings:
         bound = Bound(windows, tuple(walls), derived, ceilings, beside)
         self.bound[deployment.id] = bound
         return bound
+
+    def _join(self, own: str, shared: Window, now: float) -> None:
+        """A key that is said now to be another's account brings along what it had used."""
+        if own == shared.key or (own not in self._windows and own not in self._saved):
+            return
+        mine = self._windows.get(own)
+        if mine is None:
+            mine = self._windows[own] = quota.window_for(shared.limit, own, now)
+            self._restore(mine, now)
+        used = min(mine.counter.used(now), float(mine.amount)) + mine.held
+        if used:
+            shared.counter.add(used, now, now)
+            mine.counter.put(0.0, now)
+            self.restored |= {own, shared.key}
 
     def _beside(
         self, deployment: Deployment, counted: Sequence[Window], now: float

@@ -55,6 +55,12 @@ class Quotas:
         """The deployments changed: limits are looked up anew, counts stay."""
         self._windows.replaced()
 
+    def join(self, deployments: Iterable[Deployment], now: float) -> None:
+        """Keys that share another's account bring along at once what they had used."""
+        for deployment in deployments:
+            if deployment.account.same_account_as is not None:
+                self.bound(deployment, now)
+
     def who_counts(
         self, deployments: Iterable[Deployment], key: str, now: float
     ) -> tuple[Deployment, Window] | None:

@@ -16,7 +16,7 @@ from freeloader.core import quota
 from freeloader.core.model import OWN, Deployment, Limit
 from freeloader.core.periods import window_seconds
 from freeloader.core.quota import Window, forecast
-from freeloader.money import usd_from_pico
+from freeloader.money import public, usd_from_pico
 
 Row = dict[str, Any]
 
@@ -72,7 +72,7 @@ def window_row(deployment: Deployment, window: Window, now: float) -> Row:
         "model": deployment.model.id if "model" in limit.scope else None,
         "appliesTo": list(limit.applies_to),
         "scope": limit.scope,
-        "metric": limit.metric,
+        "metric": public(limit.metric),
         "window": limit.window,
         "reset": limit.reset if window.known else "unknown",
         "allowance": deployment.gives(limit),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from freeloader.core.model import Provider
 
 WINDOW = re.compile(
-    r"(?P<metric>[A-Za-z]+)=(?P<amount>[0-9]+(?:[.][0-9]+)?)(?:/(?P<window>[0-9]+[smhd]|month|once))?"
+    r"(?P<metric>[A-Za-z_]+)=(?P<amount>[0-9]+(?:[.][0-9]+)?)(?:/(?P<window>[0-9]+[smhd]|month|once))?"
     r"(?P<more>(?:,[A-Za-z_]+(?:=[^,]+)?)*)"
 )
 limit_option = click.option(

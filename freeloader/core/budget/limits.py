@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from freeloader.core.budget.balances import Balance, Balances
 from freeloader.core.model import EMPTY, Verdict
 from freeloader.core.periods import Period, iso
-from freeloader.money import PICO_PER_USD, usd_from_pico
+from freeloader.money import dollars, usd_from_pico
 
 GLOBAL = "global"
 #: The allocation of requests without a project, and of projects without their own.
@@ -179,14 +179,6 @@ def settle(balances: tuple[Balance, ...], held: int, cost: int) -> None:
 def release(balances: tuple[Balance, ...], held: int) -> None:
     for balance in balances:
         balance.held -= held
-
-
-def dollars(pico: int) -> str:
-    """An amount in words: cents where there are any, more digits for less."""
-    usd = pico / PICO_PER_USD
-    if usd >= 1 or pico == 0:
-        return f"${usd:,.2f}"
-    return f"${usd:.6f}" if usd >= 1e-5 else f"${usd:.12f}".rstrip("0")
 
 
 def _limits(

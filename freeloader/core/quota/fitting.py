@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import isfinite
 
 from freeloader.core.model import OWN, Verdict
@@ -15,6 +16,7 @@ from freeloader.core.quota.window import (
     need,
     never_fits,
     reset_at,
+    said,
     too_large,
 )
 from freeloader.money import Meters
@@ -99,25 +101,26 @@ def _none_at_all(window: Window) -> Verdict:
 
 def verdict(window: Window, meters: Meters, now: float, ahead: int = 0) -> Verdict | None:
     """``fits_behind`` as a refusal in words, or None."""
-    limit = window.limit
+    limit, much = window.limit, partial(said, window.limit)
     if window.amount <= 0:
         return _none_at_all(window)
     if limit.per_request_ceiling and too_large(limit, meters, window.amount):
-        reason = f"request too large: {name_of(window)} allows {window.amount:,} in all"
+        reason = f"request too large: {name_of(window)} allows {much(window.amount)} in all"
         return Verdict("quota", "no_model_passes_gates", reason, relax=window.amount)
     wanted = need(limit, meters)
     until = fits_behind(window, min(window.amount, wanted), ahead, now)
     if until is None:
         return None
     used = min(window.counter.used(now), float(window.amount))
-    said = f"{name_of(window)}: {used:,.0f} of {window.amount:,} used, {window.held:,} held"
+    words = f"{name_of(window)}: {much(used)} of {much(window.amount)} used"
+    words += f", {much(window.held)} held"
     if wanted > 1 and not ahead and window.counter.used(now) + window.held < window.amount:
-        said = f"{said}, {wanted:,} may be needed"
+        words += f", {much(wanted)} may be needed"
     if ahead:
-        said = f"{said}, {ahead:,} wanted by requests that wait already"
+        words += f", {much(ahead)} wanted by requests that wait already"
     if not isfinite(until):
-        return Verdict("quota", "quota_exhausted", f"{said}; nothing comes back")
-    return Verdict("quota", "quota_exhausted", f"{said}; free again {iso(until)}", until)
+        return Verdict("quota", "quota_exhausted", f"{words}; nothing comes back")
+    return Verdict("quota", "quota_exhausted", f"{words}; free again {iso(until)}", until)
 
 
 def covers(window: Window, now: float) -> bool:
@@ -135,8 +138,8 @@ def ceiling(window: Window, asked: Meters) -> Verdict | None:
         return None
     wanted = need(window.limit, asked)
     reason = (
-        f"request too large: asks for about {wanted:,} with its max_tokens, "
-        f"{name_of(window)} allows {window.amount:,} in all"
+        f"request too large: asks for about {said(window.limit, wanted)} with its max_tokens, "
+        f"{name_of(window)} allows {said(window.limit, window.amount)} in all"
     )
     return Verdict("quota", "no_model_passes_gates", reason, relax=window.amount)
 

@@ -13,7 +13,7 @@ from freeloader.core.model import Deployment, Limit
 from freeloader.core.periods import window_seconds
 from freeloader.core.quota import counters
 from freeloader.core.quota.forecast import Flow
-from freeloader.money import Meters
+from freeloader.money import Meters, dollars, public
 
 #: Where only running calls stand in the way: when to look again, in seconds.
 RECHECK = 1.0
@@ -205,4 +205,9 @@ def name_of(window: Window) -> str:
     owner = window.key.split("|", 1)[0]
     if limit.metric == "concurrency":
         return f"running calls of {owner}"
-    return f"{limit.metric} per {limit.window} of {owner}"
+    return f"{public(limit.metric)} per {limit.window} of {owner}"
+
+
+def said(limit: Limit, amount: float) -> str:
+    """An amount of a limit, for people."""
+    return dollars(round(amount)) if limit.metric == "usd" else f"{amount:,.0f}"
