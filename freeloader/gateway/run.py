@@ -36,7 +36,7 @@ from freeloader.gateway.running.channel import Channel
 from freeloader.gateway.running.last_words import LastWords
 from freeloader.gateway.running.seeking import Seeker
 from freeloader.gateway.running.so_far import SoFar
-from freeloader.gateway.running.telling import Telling
+from freeloader.gateway.running.telling import Telling, counts_in_a_quota
 from freeloader.gateway.settling import Settled, settle
 from freeloader.gateway.tools import Tools
 from freeloader.records import replace
@@ -296,6 +296,8 @@ class Run:
         so_far = self._so_far
         so_far.settled = await settle(watch, hold, self.decision_id, self._tools)
         self._plan.spent_pico += so_far.settled.cost
+        if counts_in_a_quota(watch.attempt.deployment):
+            so_far.from_quotas += so_far.settled.used
         self._plan.unpriced |= so_far.settled.unpriced
         so_far.attempts[watch.attempt.number - 1] = so_far.settled.shown
 

@@ -51,6 +51,7 @@ async def test_a_stronger_model_is_asked_and_both_are_paid() -> None:
     assert run.headers()["X-Freeloader-Attempts"] == "2"
     assert run.routing()["model"] == "c/strong"
     assert "flaw" not in run.routing()
+    assert run.accounting()["quotaUsed"] == {"requests": 2, "input": 20, "output": 10}
     assert [row[:2] for row in one.books.said("settle")] == [
         (WEAK.id, "reported"),
         (STRONG.id, "reported"),

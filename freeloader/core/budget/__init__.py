@@ -11,7 +11,6 @@ from freeloader.core.budget.limits import (
     BudgetRules,
     admit,
     admit_request,
-    dollars,
     hold,
     name_of,
     names,
@@ -22,6 +21,7 @@ from freeloader.core.budget.limits import (
     setting_of,
     settle,
 )
+from freeloader.money import dollars
 
 __all__ = [
     "DEFAULT_PROJECT",

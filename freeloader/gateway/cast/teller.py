@@ -61,7 +61,7 @@ class CastTelling(Telling):
     def free(self) -> bool:
         return not any(member.candidate.deployment.billable for member in self._standing.members)
 
-    def quota_used(self, used: Meters) -> Meters:
+    def quota_used(self) -> Meters:
         """Each member by itself, and the judge: some of them may be billed, and others free."""
         if self._so_far.settled is None:
             return Meters()

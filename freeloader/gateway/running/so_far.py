@@ -15,6 +15,7 @@ from freeloader.gateway.attempts import Watch
 from freeloader.gateway.limits import Limit
 from freeloader.gateway.plan import Plan
 from freeloader.gateway.settling import Settled
+from freeloader.money import Meters
 
 
 @dataclass(slots=True)
@@ -34,6 +35,8 @@ class SoFar:
     sent: Profile | None = None
     watch: Watch | None = None
     settled: Settled | None = None
+    #: What all attempts used that counts in a quota: an answer with a flaw was one too.
+    from_quotas: Meters = field(default_factory=Meters)
     waited_s: float = 0.0
     #: When the whole request is late; waiting for a turn puts it off.
     deadline: Limit | None = None

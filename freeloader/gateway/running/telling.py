@@ -107,7 +107,7 @@ class Telling:
             "tokensOut": used.output,
             "costUsd": known_usd(self._so_far.plan.spent_pico, self._so_far.plan.unpriced),
             "latencyMs": round(elapsed * 1000),
-            "quotaUsed": self.quota_used(used).as_dict(),
+            "quotaUsed": self.quota_used().as_dict(),
             "estimated": settled is None or settled.basis != "reported",
             "savings": self.savings(),
         }
@@ -161,11 +161,9 @@ class Telling:
         """True where nothing that was asked can be billed."""
         return self._so_far.chosen is not None and not self._so_far.chosen.deployment.billable
 
-    def quota_used(self, used: Meters) -> Meters:
-        """What of ``used``, which is all of it, counts in a quota."""
-        chosen = self._so_far.chosen
-        counts = chosen is not None and counts_in_a_quota(chosen.deployment)
-        return used if counts else Meters()
+    def quota_used(self) -> Meters:
+        """What counts in a quota, of all attempts as the cost is."""
+        return self._so_far.from_quotas
 
     def row(self, status: str, error: FreeloaderError | None) -> DecisionRow:
         """The decision as the journal keeps it."""
