@@ -122,6 +122,16 @@ def test_limits_carry_their_small_print() -> None:
     assert [(x.amount, x.tier) for x in gemma if x.per_request_ceiling] == [(16000, None)]
 
 
+def test_a_models_own_limits_lift_no_whole_accounts() -> None:
+    """They stand in the provider's place: what holds for all models is among them, or nobody
+    counts it. Mistral's month is told in tokens by its headers, whatever the pricing page says."""
+    for (name, model), found in CATALOG.models.items():
+        of_all = [x for x in CATALOG.providers[name].limits if x.scope in ("account", "ip")]
+        own = {(x.metric, x.window) for x in found.limits}
+        lifted = {(x.metric, x.window) for x in of_all} - own if own else set()
+        assert lifted <= {("usd", "month")}, model
+
+
 def test_amounts_nobody_knows_are_absent() -> None:
     assert {x.metric for x in CATALOG.providers["ollama_cloud"].limits} == {"concurrency"}
 
