@@ -91,9 +91,16 @@ class Books(Standing):
         self._changed()
 
     def reset(self, provider: str | None, idx: int | None, now: Instant) -> int:
-        """Forgets pauses and quota counts of everything, a provider or an account; how many."""
-        self._breakers.reset(provider, idx)
-        keys = self._quotas.reset(provider, idx, now.wall)
+        """Forgets pauses and quota counts of everything, a provider or an account; how many.
+
+        A key that shares another's account has its counts and pauses there.
+        """
+        named = () if provider is None or idx is None else self._of_account(provider, idx)
+        roots = {d.account.same_account_as for d in named} - {None}
+        keys: frozenset[str] = frozenset()
+        for one in (idx, *roots):
+            self._breakers.reset(provider, one)
+            keys |= self._quotas.reset(provider, one, now.wall)
         self._quota_alerts.forget(keys)
         self._allowances.look(now.wall)
         self._changed()

@@ -130,9 +130,9 @@ def _lines(row: Mapping[str, Any], now: float) -> Iterator[Line]:
         model,
         window,
         _bar(used, limit),
-        f"{_amount(metric, used)} of {_amount(metric, limit)}",
-        _amount(metric, left),
-        _amount(metric, row.get("held") or 0),
+        f"{amount(metric, used)} of {amount(metric, limit)}",
+        amount(metric, left),
+        amount(metric, row.get("held") or 0),
         _resets(row, now),
         _lasts(row, left, now),
         confidence,
@@ -156,7 +156,8 @@ def _bar(used: float, limit: float) -> str:
     return "█" * full + "░" * (_BAR - full)
 
 
-def _amount(metric: Any, value: float) -> str:
+def amount(metric: Any, value: float) -> str:
+    """So much of a metric, for people."""
     return money(value) if metric == "usd" else f"{value:,}"
 
 

@@ -105,3 +105,18 @@ async def test_money_is_told_in_dollars_and_a_meter_by_its_public_name() -> None
     (alert,) = books.quota_alerts(clock.now())
     assert "$0.009000 of $0.010000 used" in alert["message"]
     assert {row["metric"] for row in books.windows_view(clock.now())} == {"usd", "cacheRead"}
+
+
+async def test_a_reset_of_a_second_key_is_one_of_what_it_shares() -> None:
+    one, twin = deployment(idx=1, limits=(DAY,)), deployment(idx=2, same=1, limits=(DAY,))
+    other = deployment(idx=3, limits=(DAY,))
+    clock = FakeClock()
+    books = await opened(FakeLedger(), clock, BudgetRules(), one, twin, other)
+    await use(books, clock, twin, "a", "b", "c")
+    await use(books, clock, other, "d")
+    spent = Outcome("spent", "429", window="1d", metric="requests", scope="account")
+    books.record(twin, spent, 10, None, 0, clock.now())
+    assert books.reset("p", 2, clock.now()) == 1
+    assert code(await reserve(books, clock, "e", twin)) == "held"
+    used = {row["account"]: row["used"] for row in books.windows_view(clock.now())}
+    assert used == {1: 0, 3: 1}

@@ -130,7 +130,11 @@ def test_explain_lists_candidates_and_refusals(xswarm, daemon):
         ],
         "winner": {"model": ROUTING["model"]},
         "reason": ROUTING["reason"],
-    }
+        "quota": {"windows": [
+            {"metric": "usd", "window": "1d", "remaining": 5.8e-05, "limit": 0.0001},
+            {"metric": "tokens", "window": "1m", "remaining": 8000, "limit": 8000},
+        ]},
+    }  # fmt: skip
     daemon.on("POST", "/v1/router/debug", answer)
     short = xswarm("explain", "hi")
     assert "groq@0/llama" in short.out
@@ -139,6 +143,8 @@ def test_explain_lists_candidates_and_refusals(xswarm, daemon):
     assert "$0.008 (free allowance)" in short.out
     assert "x@0/y" not in short.out
     assert "1 refused" in short.err
+    assert "quota: usd per 1d: $0.000058 of $0.0001 left" in short.err
+    assert "quota: tokens per 1m: 8,000 of 8,000 left" in short.err
     assert "→ groq/llama: best score; free" in short.err
     assert "minIntelligence: 2 is below 7" in xswarm("explain", "--all", "hi").out
     assert xswarm("explain", "--json", "hi").json == answer

@@ -9,6 +9,7 @@ from front_fakes import CLIENT, House, well_formed
 
 from freeloader.catalog import load
 from freeloader.catalog.names import Names
+from freeloader.clock import Instant
 from freeloader.core.model import Verdict
 from freeloader.gateway.routes.models import AUTOMATIC
 
@@ -28,6 +29,17 @@ async def test_models_in_both_shapes(house: House) -> None:
     assert (small["quotaRemaining"], small["quotaResets"]) == (9, "2026-11-21T00:00:00.000Z")
     assert body["models"][0]["costPer1M"] == {"input": None, "output": None}
     assert body["models"][2]["costPer1M"] == {"input": 0.0, "output": 0.0}
+
+
+async def test_a_pool_of_some_models_says_nothing_of_the_others(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left of the free ones is not what is left of a paid one at the same account."""
+    pool = {**house.books.windows_view(Instant(0.0, 0.0))[0], "appliesTo": ["org/*"]}
+    monkeypatch.setattr(house.books, "windows_view", lambda now: [{**pool, "remaining": 3}])
+    _, body, _ = await house.get("/v1/models", CLIENT)
+    left = {row["name"]: row["quotaRemaining"] for row in body["models"]}
+    assert left == {"org/big": 3, "small": None, "tiny": None}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from freeloader.cli import casting
 from freeloader.cli.backend import online
 from freeloader.cli.shell import Failure, emit, json_option, money, note, private, rows_of
 from freeloader.cli.tables import table
+from freeloader.cli.windows import amount
 
 STRATEGIES = "balanced, cost-first, speed-first, quality-first, multi-cast …"
 PROMPT_BYTES_MAX = 16 * 1024 * 1024
@@ -162,8 +163,9 @@ def _show_policy(answer: Mapping[str, Any]) -> None:
     quota = answer.get("quota") or {}
     for row in quota.get("windows") or ():
         if row.get("remaining") is not None:
-            left = f"{row.get('remaining')} of {row.get('limit', row.get('amount'))} left"
-            note(f"quota: {row.get('metric')} per {row.get('window')}: {left}")
+            metric, limit = row.get("metric"), row.get("limit", row.get("amount"))
+            left = f"{amount(metric, row['remaining'])} of {amount(metric, limit)} left"
+            note(f"quota: {metric} per {row.get('window')}: {left}")
 
 
 def _body(

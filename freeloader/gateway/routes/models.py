@@ -9,6 +9,7 @@ models of some kind.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from aiohttp import web
@@ -196,6 +197,7 @@ def _quota(deployments: list[Deployment], windows: Windows) -> tuple[Any, str | 
             if row.get("metric") == "requests"
             and isinstance(row.get("remaining"), (int, float))
             and row.get("model") in (None, one.model.id)
+            and _concerns(row, one.model.id)
         ]
         if not known:
             continue
@@ -203,6 +205,12 @@ def _quota(deployments: list[Deployment], windows: Windows) -> tuple[Any, str | 
         if best is None or tight["remaining"] > best[0]:
             best = (tight["remaining"], tight.get("resetsAt"))
     return best if best is not None else (None, None)
+
+
+def _concerns(row: Row, model: str) -> bool:
+    """A pool of some models says nothing of the others."""
+    pool = row.get("appliesTo") or ()
+    return not pool or any(fnmatchcase(model, pattern) for pattern in pool)
 
 
 def _id(row: Mapping[str, Any]) -> str:
