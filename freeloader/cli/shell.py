@@ -46,8 +46,19 @@ def home_path() -> Path:
 
     The same as ``settings.Home.find``, without its 0.3 s of imports.
     """
-    named = os.environ.get("XSWARM_HOME", "").strip() or "~/.xswarm"
-    return Path(named).expanduser().absolute()
+    return own_path(os.environ.get("XSWARM_HOME", "").strip() or "~/.xswarm").absolute()
+
+
+def own_path(named: str) -> Path:
+    """With ``~`` as the user's home. Raises Failure where nobody knows that: a user without a
+    name, as containers have them, and no HOME."""
+    try:
+        return Path(named).expanduser()
+    except RuntimeError as error:
+        raise Failure(
+            f"{named} is nowhere: this user has no home directory here; set HOME, or XSWARM_HOME "
+            "to a directory of yours"
+        ) from error
 
 
 def tell(error: Exception) -> int:

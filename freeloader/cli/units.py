@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from freeloader.cli.shell import Failure
+from freeloader.cli.shell import Failure, own_path
 
 NAME = "xswarm.service"
 LABEL = "org.xswarm.freeloader"
@@ -91,7 +91,7 @@ def _command(program: Program) -> str:
 
 def _user_unit(program: Program, environ: Mapping[str, str]) -> Plan:
     config = environ.get("XDG_CONFIG_HOME", "").strip()
-    folder = Path(config) if config.startswith("/") else Path("~/.config").expanduser()
+    folder = Path(config) if config.startswith("/") else own_path("~/.config")
     own = quoted(f"XSWARM_HOME={program.home}") if program.chosen else ""
     return _systemd(
         "user",
@@ -150,8 +150,8 @@ def _launchd(program: Program, environ: Mapping[str, str], user: int, *, system:
     }
     template: dict[str, Any] = plistlib.loads(_template("launchd", f"{LABEL}.plist").encode())
     text = plistlib.dumps(_replaced(template, values), sort_keys=False).decode()
-    folder = Path("/Library/LaunchDaemons") if system else Path("~/Library/LaunchAgents")
-    path = folder.expanduser() / f"{LABEL}.plist"
+    folder = Path("/Library/LaunchDaemons") if system else own_path("~/Library/LaunchAgents")
+    path = folder / f"{LABEL}.plist"
     domain = "system" if system else f"gui/{user}"
     return Plan(
         "launchd",

@@ -194,6 +194,36 @@ def test_a_manager_that_refuses_is_told_in_one_line(systemctl: Path, tmp_path: P
     ]
 
 
+@pytest.mark.parametrize("former", [None, "[Unit]\nDescription=mine\n"])
+def test_without_a_manager_nothing_is_left_behind(
+    systemctl: Path, tmp_path: Path, former: str | None, capsys
+):
+    """What nobody reads could not be uninstalled either: that asks the manager first."""
+    file = tmp_path / "config/systemd/user/xswarm.service"
+    if former is not None:
+        file.parent.mkdir(parents=True)
+        file.write_text(former)
+    (tmp_path / "broken").touch()
+    assert main(["service", "install", "--yes"]) == 1
+    assert (file.read_text() if file.exists() else None) == former
+
+
+@pytest.mark.parametrize("words", [["service", "status"], ["status"], ["doctor"]])
+def test_a_user_without_a_home_is_told_what_to_set(words: list[str], monkeypatch, capsys):
+    """Containers run as users that have no name, and often no HOME."""
+
+    def nobody(*_: object) -> None:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    for name in ("HOME", "XSWARM_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(words) == 1
+    err = capsys.readouterr().err.strip()
+    assert "set HOME, or XSWARM_HOME" in err
+    assert "defect" not in err
+
+
 def test_another_platforms_file_is_only_shown(systemctl: Path, capsys):
     assert main(["service", "install", "--manager", "launchd", "--yes"]) == 1
     assert "not this platform's" in capsys.readouterr().err

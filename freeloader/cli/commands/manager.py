@@ -64,7 +64,12 @@ def install(system: bool, manager: str | None, dry_run: bool, yes: bool) -> None
     if there != plan.text:
         _write(plan.path, plan.text)
     for command in plan.install:
-        _run(command)
+        try:
+            _run(command)
+        except Failure:
+            if command[-1] == "daemon-reload":  # nobody read it: no manager runs here
+                _put_back(plan.path, there)
+            raise
     click.echo(f"installed: {plan.path}")
     for remark in plan.after:
         note(remark)
@@ -186,6 +191,14 @@ def _write(path: Path, text: str) -> None:
     fresh.write_text(text, "utf-8")
     fresh.chmod(0o644)
     fresh.replace(path)
+
+
+def _put_back(path: Path, there: str | None) -> None:
+    """Without a manager a service could not be uninstalled again."""
+    if there is None:
+        path.unlink()
+    else:
+        _write(path, there)
 
 
 def _run(command: tuple[str, ...]) -> None:
