@@ -134,14 +134,22 @@ def _was_sent(watch: Watch) -> bool:
 
 
 def _judge(watch: Watch, now: Instant, tools: Tools) -> Outcome | None:
-    """What the failure means. Its reason goes to clients and into the journal: no key is in it."""
+    """What the failure means. Its reason goes to clients, into the journal and from there to
+    terminals: no key is in it, and nothing that would move a cursor or hide a word."""
     if watch.fault is None:
-        return None if watch.flaw is None else outcome.flawed(watch.flaw)
+        return None if watch.flaw is None else outcome.flawed(_shown_safely(watch.flaw))
     deployment = watch.attempt.deployment
     rules, limits = deployment.provider.error_rules, deployment.limits
     answer = without(watch.fault, watch.attempt.credentials.values())
     judged = outcome.classify(answer, rules, limits, now.wall)
-    return replace(judged, reason=tools.scrub(judged.reason))
+    return replace(judged, reason=tools.scrub(_shown_safely(judged.reason)))
+
+
+def _shown_safely(text: str) -> str:
+    """On one line, without control characters and changes of direction."""
+    if text.isprintable():
+        return text
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _observe(watch: Watch, hold: Hold, now: Instant, tools: Tools) -> None:

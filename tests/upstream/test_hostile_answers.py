@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 from bank_kit import IN, OUT, Town, town
-from house_kit import Handler, piece, raw, whole
+from house_kit import Handler, piece, raw, refuses, street, whole
 
 DONE = b"data: [DONE]\n\n"
 MOST = 50
@@ -285,3 +285,18 @@ async def test_u5_every_head_that_is_none_ends_and_is_booked(tmp_path: Path) -> 
     rows = {name: (at_once(head), nothing(head)) for name, head in heads.items()}
     assert await unlike(tmp_path / "whole", rows, stream=False) == {}
     assert await unlike(tmp_path / "stream", rows) == {}
+
+
+async def test_h8_a_providers_words_move_no_cursor_and_forge_no_line(tmp_path: Path) -> None:
+    """They are shown to people: in errors, decisions and logs, in terminals too."""
+    evil = "\x1b]0;pwned\x07 \x1b[31mred \x9b2J \u202egnp\u2028INFO forged\r\nERROR forged"
+    async with street(tmp_path, "alpha") as (live, alpha):
+        for status in (400, 401, 404, 429, 500):
+            live.calm()
+            alpha.handler = refuses(status, {"error": {"message": evil, "code": evil}})
+            _, headers, body = await live.post()
+            error = body["error"]
+            assert "forged" in error["message"], status
+            shown = [error["message"], *headers.values()]
+            shown += [row["reason"] for row in (error["details"] or {}).get("attempts", ())]
+            assert all(text.isprintable() for text in shown), shown
