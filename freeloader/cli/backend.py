@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from freeloader.cli.client import Client
 from freeloader.cli.lifecycle import RunFiles
-from freeloader.cli.shell import Failure, NotRunning, home_path, rows_of
+from freeloader.cli.shell import Failure, NotRunning, home_path, is_key, rows_of
 from freeloader.clock import SystemClock
 
 Row = dict[str, Any]
@@ -132,13 +132,14 @@ def read_key(home: Path, role: str) -> str:
     """A key that ``init`` wrote. Raises Failure where it is missing or not readable."""
     path = home / f"{role}.key"
     try:
-        key = path.read_text(encoding="utf-8").strip()
+        key = path.read_text("ascii", "replace").strip()
     except OSError as error:
         raise Failure(
             f"{path} cannot be read ({error.strerror}); `xswarm doctor` says what is missing."
         ) from error
-    if not key:
-        raise Failure(f"{path} is empty; `xswarm doctor` says what to do.")
+    if not is_key(key):
+        what = "holds no key" if key else "is empty"
+        raise Failure(f"{path} {what}; `xswarm doctor` says what to do.")
     return key
 
 

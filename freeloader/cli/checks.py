@@ -26,7 +26,7 @@ from freeloader.cli.running_checks import (
     check_problems,
     check_providers,
 )
-from freeloader.cli.shell import duration
+from freeloader.cli.shell import duration, is_key
 from freeloader.cli.supply_checks import check_listening, check_packages, check_start_files
 from freeloader.cli.system_checks import check_door, check_groups, check_modes, check_orphans
 from freeloader.cli.unit_checks import check_service
@@ -99,8 +99,9 @@ def check_keys(patient: Patient) -> Iterator[Finding]:
                 f"{path} is open to others ({mode:04o})",
                 f"chmod 600 {path}, and make a new one: xswarm key create",
             )
-        elif not path.read_text(encoding="utf-8").strip():
-            yield Finding(f"{role} key", FAIL, f"{path} is empty", f"remove it, then: {again}")
+        elif not is_key(key := path.read_text("ascii", "replace").strip()):
+            what = "holds no key" if key else "is empty"
+            yield Finding(f"{role} key", FAIL, f"{path} {what}", f"remove it, then: {again}")
         else:
             yield Finding(f"{role} key", OK, f"{path.name}, for its owner alone")
 

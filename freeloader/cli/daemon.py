@@ -20,7 +20,7 @@ from freeloader.banner import Banner
 from freeloader.cli import importing, lifecycle
 from freeloader.cli.client import Client
 from freeloader.cli.lifecycle import Lock, RunFiles
-from freeloader.cli.shell import Failure, duration, note, tell
+from freeloader.cli.shell import Failure, duration, is_key, note, tell
 from freeloader.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
@@ -142,7 +142,8 @@ class Readiness:
 
     def _admin_key(self) -> str | None:
         try:
-            return (self._home / "admin.key").read_text(encoding="utf-8").strip() or None
+            key = (self._home / "admin.key").read_text("ascii", "replace").strip()
+            return key if is_key(key) else None
         except OSError:
             return None  # only the reason of a long wait is lost
 

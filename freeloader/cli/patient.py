@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from freeloader.cli import daemon
 from freeloader.cli.client import Client
 from freeloader.cli.lifecycle import Record, RunFiles
+from freeloader.cli.shell import is_key
 from freeloader.clock import Clock
 from freeloader.errors import ConfigError
 
@@ -62,7 +63,9 @@ def ask(patient: Patient, path: str) -> Any:
     if patient.record is None or not patient.record.address or patient.silent:
         return None
     file = patient.home / "admin.key"
-    key = file.read_text(encoding="utf-8").strip() if file.is_file() else None
-    status, answer = Client(patient.record.address, key).probe(path, ANSWER_SECONDS)
+    key = file.read_text("ascii", "replace").strip() if file.is_file() else ""
+    status, answer = Client(patient.record.address, key if is_key(key) else None).probe(
+        path, ANSWER_SECONDS
+    )
     patient.silent = status == 0
     return answer if status == 200 else None

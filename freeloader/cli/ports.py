@@ -21,6 +21,8 @@ def trouble(host: str, port: int) -> str | None:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
         return f"host {host} is unknown ({error.strerror}); fix it: xswarm config set server.host …"
+    except UnicodeError:  # no name of a host that can be written down
+        return f"host {host!a} is none; fix it: xswarm config set server.host …"
     family, kind, protocol, _, where = found[0]
     with socket.socket(family, kind, protocol) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

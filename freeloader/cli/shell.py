@@ -49,6 +49,11 @@ def home_path() -> Path:
     return own_path(os.environ.get("XSWARM_HOME", "").strip() or "~/.xswarm").absolute()
 
 
+def is_key(text: str) -> bool:
+    """True for what a header can carry: a file that a crash cut short holds zeros."""
+    return bool(text) and text.isascii() and text.isprintable()
+
+
 def own_path(named: str) -> Path:
     """With ``~`` as the user's home. Raises Failure where nobody knows that: a user without a
     name, as containers have them, and no HOME."""

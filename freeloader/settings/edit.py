@@ -122,7 +122,7 @@ def _document(path: Path) -> tomlkit.TOMLDocument:
         return tomlkit.parse(path.read_text("utf-8"))
     except FileNotFoundError:
         return tomlkit.parse(_HEADER)
-    except TOMLKitError as error:
+    except (TOMLKitError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not TOML: {error}; correct it there first.") from error
 
 

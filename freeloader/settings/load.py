@@ -77,7 +77,7 @@ def read_toml(path: Path) -> Mapping[str, Any]:
         return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         reason = f"is not TOML: {error}; correct it there, or move the file away"
         raise refusal([Problem(str(path), "", reason)]) from None
     except OSError as error:

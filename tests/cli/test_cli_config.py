@@ -117,6 +117,15 @@ def test_an_import_of_nothing_is_no_success(xswarm, daemon, tmp_path):
     assert xswarm("config", "import", str(file)).code == 0
 
 
+@pytest.mark.parametrize("junk", [b"\xff\xfe", b"[" * 100_000 + b"]" * 100_000])
+def test_config_import_of_what_is_none_is_one_line(xswarm, daemon, tmp_path, junk):
+    file = tmp_path / "a.json"
+    file.write_bytes(junk)
+    ran = xswarm("config", "import", str(file))
+    assert ran.code == 1
+    assert "a.json cannot be read" in ran.err
+
+
 def test_config_import_reads_json_and_toml(xswarm, daemon, tmp_path):
     daemon.on("POST", "/v1/config/import", {"changes": ["telemetry stays off"]})
     as_json, as_toml, broken = tmp_path / "a.json", tmp_path / "a.toml", tmp_path / "b.json"

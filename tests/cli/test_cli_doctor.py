@@ -89,6 +89,16 @@ def test_keys(home):
     assert states(home, checks.check_keys) == ["fail", "fail"]
 
 
+@pytest.mark.parametrize("junk", [b"\0" * 40, b"\xff\xfe", "schlüssel".encode()])
+def test_a_key_file_that_holds_no_key(home, xswarm, daemon, junk):
+    (home / "admin.key").write_bytes(junk)
+    assert states(home, checks.check_keys) == ["fail", "ok"]
+    for words in (["doctor"], ["status"], ["key", "list"]):
+        ran = xswarm(*words)
+        assert ran.code == 1
+        assert "defect" not in ran.err
+
+
 def test_secret_store(home):
     [(state, what, _)] = found(home, checks.check_secrets)
     assert (state, "file" in what) == ("ok", True)

@@ -284,6 +284,13 @@ def test_a_host_that_is_none_is_named():
     assert "no.such.host.invalid" in problem
 
 
+@pytest.mark.parametrize("host", ["\udcff", "x" * 64, "a..b"])
+def test_a_host_that_no_name_can_be_is_named(host):
+    problem = ports.trouble(host, 3000)
+    assert problem is not None
+    assert "server.host" in problem
+
+
 def test_leaving_a_start_in_the_background_says_that_it_goes_on(cli, home):
     started = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, "start", "--daemon"],

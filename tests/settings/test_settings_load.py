@@ -200,6 +200,7 @@ def test_what_is_shown_can_be_given_back(home: Home) -> None:
         ("[discovery.registry]\ncron = 'daily'\n", "discovery.registry.cron", "cron"),
         ("[[routing.rules]]\nwhen = {taks = 'x'}\n", "routing.rules.0.when.taks", "'task'"),
         ("[server\n", "", "TOML"),
+        ("a = " + "[" * 5000 + "]" * 5000, "", "TOML"),
     ],
 )  # fmt: skip
 def test_what_is_refused_names_file_key_and_reason(

@@ -120,10 +120,10 @@ def set_values(
 @json_option
 def import_file(file: Path, as_json: bool) -> None:
     """Take over a whole configuration in JSON or TOML; keys go to the secret store."""
-    text = file.read_text(encoding="utf-8")
     try:
+        text = file.read_text(encoding="utf-8")
         document = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Failure(f"{file} cannot be read: {error}.") from error
     if not isinstance(document, dict):
         raise Failure(f"{file} is not an object of settings.")
