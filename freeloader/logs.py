@@ -184,7 +184,22 @@ class LineFormatter(logging.Formatter):
 
 
 class PrivateRotatingFile(RotatingFileHandler):
-    """A rotating file that is 0600 from its first byte, under any umask."""
+    """A rotating file that is 0600 from its first byte, under any umask; where somebody took it
+    away (to make room, or to rotate it himself) the next line begins a new one."""
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - logging's own name
+        if self.stream is not None and self._taken_away(self.stream.fileno()):
+            self.stream.close()
+            self.stream = None  # it is opened anew with this line
+        return bool(super().shouldRollover(record))
+
+    def _taken_away(self, descriptor: int) -> bool:
+        try:
+            there = os.stat(self.baseFilename)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(self.baseFilename), mode=0o700, exist_ok=True)
+            return True
+        return there.st_ino != os.fstat(descriptor).st_ino
 
     def _open(self) -> IO[Any]:  # type: ignore[override]
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)

@@ -209,6 +209,29 @@ def test_k2_the_file_is_private_and_rotates(tmp_path: Path, redactor: Redactor) 
         assert path.stat().st_size <= 4000
 
 
+@pytest.mark.parametrize("how", ["removed", "moved", "with its folder"])
+def test_a_file_that_somebody_took_away_is_begun_anew(
+    tmp_path: Path, redactor: Redactor, how: str
+) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    handle = setup(folder, redactor)
+    file = folder / "freeloader.log"
+    try:
+        logging.getLogger("x").warning("before")
+        if how == "moved":
+            file.rename(folder / "elsewhere")
+        else:
+            file.unlink()
+        if how == "with its folder":
+            folder.rmdir()
+        logging.getLogger("x").warning("after")
+        assert "after" in file.read_text()
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    finally:
+        handle.close()
+
+
 def test_the_foreground_shows_the_same(tmp_path: Path, redactor: Redactor) -> None:
     stream = io.StringIO()
     handle = setup(tmp_path, redactor, foreground=True, stream=stream)

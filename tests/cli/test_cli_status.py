@@ -90,8 +90,11 @@ def test_a_follower_survives_rotation_and_emptying(tmp_path):
     with path.open("a") as file:
         file.write("two\n")
     assert follower.more() == "two\n"
+    with path.open("a") as file:
+        file.write("last\n")
     path.rename(tmp_path / "a.log.1")
     path.write_text("3\n")
+    assert follower.more() == "last\n", "what came before it was rotated away"
     assert follower.more() == "3\n"
     path.write_text("")
     assert follower.more() == ""

@@ -78,12 +78,24 @@ class Follower:
     def more(self) -> str:
         """What came since the last call; at most 1 MB at a time."""
         size, inode = self._end()
-        if inode != self._inode or size < self._position:
+        if inode != self._inode:
+            last = self._last_of_the_former()
+            if last:
+                return last
             self._position, self._inode = 0, inode
-        if size == self._position:
-            return ""
+        if size < self._position:
+            self._position = 0
+        return "" if size == self._position else self._read(self._path)
+
+    def _last_of_the_former(self) -> str:
+        """What the file that was rotated away got after the last look."""
+        former = self._path.with_name(f"{self._path.name}.1")
+        size, inode = self._end(former)
+        return self._read(former) if inode == self._inode and size > self._position else ""
+
+    def _read(self, path: Path) -> str:
         try:
-            with self._path.open("rb") as file:
+            with path.open("rb") as file:
                 file.seek(self._position)
                 text = file.read(1024 * 1024)
         except FileNotFoundError:
@@ -91,9 +103,9 @@ class Follower:
         self._position += len(text)
         return text.decode("utf-8", "replace")
 
-    def _end(self) -> tuple[int, int]:
+    def _end(self, path: Path | None = None) -> tuple[int, int]:
         try:
-            found = self._path.stat()
+            found = (path or self._path).stat()
         except FileNotFoundError:
             return 0, 0
         return found.st_size, found.st_ino
