@@ -76,15 +76,23 @@ class Line:
         """What it waits for now."""
         self._tickets[number] = replace(self._tickets[number], claims=dict(claims))
 
-    def leave(self, number: int, *, served: bool) -> None:
-        """It was served, or gave up. A second time changes nothing."""
+    def leave(self, number: int, *, served: bool) -> Ticket | None:
+        """It was served, or gave up: the ticket as it was. A second time changes nothing."""
         ticket = self._tickets.pop(number, None)
         if ticket is None:
-            return
-        if not served and self._last.get(ticket.project) == ticket.turn:
-            self._last[ticket.project] = ticket.turn - 1  # a turn not taken is not paid for
+            return None
+        if not served:
+            self._give_back(ticket)
         if not self._tickets:
             self._last.clear()
+        return ticket
+
+    def _give_back(self, gone: Ticket) -> None:
+        """A turn not taken is not paid for: who of the project comes after moves up by one."""
+        self._last[gone.project] = max(0, self._last.get(gone.project, 0) - 1)
+        for number, t in self._tickets.items():
+            if t.turn > gone.turn and t.project == gone.project:
+                self._tickets[number] = Ticket(number, t.project, t.turn - 1, t.claims)
 
     def ordered(self) -> list[Ticket]:
         """All, whose turn it is first."""

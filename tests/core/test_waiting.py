@@ -25,6 +25,31 @@ def test_who_comes_later_does_not_wait_for_turns_of_the_past() -> None:
     assert line.ordered().index(new) <= 1
 
 
+@given(
+    st.permutations(range(12)),
+    st.integers(0, 12),
+    st.lists(st.sampled_from("bc"), min_size=3, max_size=9),
+)
+def test_turns_that_were_not_taken_are_not_paid_for(
+    order: list[int], leaving: int, others: list[str]
+) -> None:
+    """Whose requests gave up, in whatever order, stands where it would had they never come."""
+    line, never = Line(), Line()
+    for name in others:
+        line.join(name)
+        never.join(name)
+    mine = [line.join("a") for _ in range(12)]
+    staying = sorted(order[leaving:])
+    for number in order[:leaving]:
+        line.leave(mine[number].number, served=False)
+    for _ in staying:
+        never.join("a")
+    line.join("a")
+    never.join("a")
+    places = [[(t.project, t.turn) for t in some.ordered()] for some in (line, never)]
+    assert places[0] == places[1]
+
+
 def test_an_idle_room_remembers_no_debts() -> None:
     line = Line()
     for _ in range(9):

@@ -135,7 +135,7 @@ class Room:
         number = seat.ticket.number
         if self._seats.pop(number, None) is None:
             return
-        self._line.leave(number, served=served)
+        seat.ticket = self._line.leave(number, served=served) or seat.ticket
         if self._on_turn is seat:
             self._on_turn = None
             self._next()
