@@ -356,6 +356,7 @@ class Books(Standing):
         What fails stays dirty for the next call. Old measurements fade here too.
         """
         now = self._clock.now()
+        self._see(now)  # where all rest nobody reserves, and a clock set back would not be noticed
         self._ranking.touch(self._health.fade(now.mono))
         self._allowances.look(now.wall)
         await self._extras.alerts()

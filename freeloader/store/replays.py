@@ -48,6 +48,8 @@ class Replays:
         """Takes the name. None: it was free; else who had it, not longer ago than ``since``."""
 
         def piece(conn: sqlite3.Connection) -> Replay | None:
+            # A clock that was ahead for a while leaves rows that would be there for that long.
+            conn.execute(past.REPLAYS_AHEAD, {"now": replay.at})
             conn.execute(past.REPLAYS_OLD, {"since": since})
             params = {"name": replay.name, "print": replay.print, "at": replay.at}
             if conn.execute(past.REPLAY_TAKE, {**params, "boot": replay.boot}).rowcount == 1:

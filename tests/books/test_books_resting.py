@@ -57,6 +57,24 @@ async def test_a_pause_reaches_as_far_as_its_scope(scope: str, paused: set[str])
     assert {d.id for d in all_ if books.paused(d, clock.wall) is not None} == paused
 
 
+@pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])
+async def test_r13_a_clock_that_is_set_does_not_lengthen_a_rest(jump: float) -> None:
+    """Half a minute became a day and half a minute, where nobody else was asked meanwhile."""
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), FREE)
+    for _ in range(5):
+        books.record(FREE, Outcome("their_fault", "500"), 10, None, 0, clock.now())
+    assert books.paused(FREE, clock.wall) is not None
+    clock.wall += jump
+    await books.flush_dirty()
+    verdict = books.paused(FREE, clock.wall)
+    assert verdict is not None
+    assert verdict.until is not None
+    assert verdict.until - clock.wall == pytest.approx(30)
+    clock.go(30)
+    assert books.paused(FREE, clock.wall) is None
+
+
 async def test_a_model_that_litellm_left_out_is_not_asked_in_vain_with_every_request() -> None:
     one, other = deployment(), deployment(model="n")
     ledger, clock = FakeLedger(), FakeClock()

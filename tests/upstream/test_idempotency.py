@@ -209,6 +209,19 @@ async def test_r8_a_clock_that_jumps_makes_no_second_call_of_one_under_way(tmp_p
     assert len(alpha.calls) == 1
 
 
+async def test_r8_a_clock_that_was_years_ahead_keeps_no_key_for_years(tmp_path: Path) -> None:
+    async with street(tmp_path, "alpha") as (live, alpha):
+        repeats = live.daemon.front.repeats
+        repeats._clock = Later(5 * 365 * 24)
+        await live.post(**keyed("k"))
+        repeats._clock = Later(0)
+        assert (await live.post(**keyed("k")))[1].get("idempotent-replayed") == "true"
+        repeats._clock = Later(24.1)
+        status, _, _ = await live.post({"temperature": 0.1}, **keyed("k"))
+    assert status == 200
+    assert len(alpha.calls) == 2
+
+
 async def test_r8_an_error_that_consumed_nothing_may_be_tried_again(tmp_path: Path) -> None:
     async with street(tmp_path, "alpha") as (live, alpha):
         alpha.handler = refuses(503)

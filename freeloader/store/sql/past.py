@@ -83,6 +83,7 @@ REPLAY_FREE = "DELETE FROM replays WHERE name = :name AND boot = :boot AND state
 REPLAYS_OLD = """
 DELETE FROM replays WHERE name IN (SELECT name FROM replays WHERE at < :since LIMIT 500)
 """
+REPLAYS_AHEAD = "UPDATE replays SET at = :now WHERE at > :now"
 REPLAYS_TOO_MANY = """
 DELETE FROM replays WHERE name IN (
     SELECT name FROM (
