@@ -222,6 +222,34 @@ async def test_r8_a_clock_that_was_years_ahead_keeps_no_key_for_years(tmp_path: 
     assert len(alpha.calls) == 2
 
 
+async def test_r8_a_client_that_left_while_its_key_was_taken_finds_the_answer(
+    tmp_path: Path,
+) -> None:
+    """The key was taken, and nobody did what it stood for: 409 for a day, for nothing."""
+    async with street(tmp_path, "alpha") as (live, alpha):
+        shelf = live.daemon.front.repeats._shelf
+        taking, goes_on, take = asyncio.Event(), asyncio.Event(), shelf.take
+
+        async def slowly(*given: Any) -> Any:
+            found = await take(*given)
+            taking.set()
+            await goes_on.wait()
+            return found
+
+        shelf.take = slowly
+        first = asyncio.create_task(live.post(**keyed("k")))
+        await taking.wait()
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await asyncio.sleep(0.05)  # until the daemon has heard of it
+        goes_on.set()
+        shelf.take = take
+        await live.daemon.tasks.drain(5)
+        status, headers, _ = await live.post(**keyed("k"))
+    assert (status, headers.get("idempotent-replayed")) == (200, "true")
+    assert len(alpha.calls) == 1
+
+
 async def test_r8_an_error_that_consumed_nothing_may_be_tried_again(tmp_path: Path) -> None:
     async with street(tmp_path, "alpha") as (live, alpha):
         alpha.handler = refuses(503)

@@ -71,17 +71,20 @@ class Repeats:
         if not given:
             return await work()
         name = _name(given, caller, request.path)
-        now = self._clock.now().wall
-        mine = Replay(name, _print(request, body), now, self._boot)
+        mine = Replay(name, _print(request, body), self._clock.now().wall, self._boot)
+        # A task of its own: a client that leaves will come back for the answer, also where it
+        # left while the name was being taken.
+        doing = self._tasks.start(self._once(request, mine, work), f"once {name[:8]}")
+        return await asyncio.shield(doing)
+
+    async def _once(self, request: web.Request, mine: Replay, work: Work) -> web.StreamResponse:
         # What is under way is never too old, whatever the clock says by now.
-        found = self._live.get(name) or await self._shelf.take(mine, now - KEPT_S)
+        found = self._live.get(mine.name) or await self._shelf.take(mine, mine.at - KEPT_S)
         if found is not None:
             return self._again(found, mine)
-        self._live[name] = mine
+        self._live[mine.name] = mine
         recorder = request[RECORDER] = Recorder()
-        # A task of its own: a client that leaves will come back for the answer.
-        doing = self._tasks.start(self._do(name, recorder, work), f"once {name[:8]}")
-        return await asyncio.shield(doing)
+        return await self._do(mine.name, recorder, work)
 
     async def _do(self, name: str, recorder: Recorder, work: Work) -> web.StreamResponse:
         try:
