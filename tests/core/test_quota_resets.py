@@ -155,6 +155,6 @@ def test_a_refusal_survives_a_restart() -> None:
 
 
 def test_a_state_of_another_kind_is_not_taken_for_empty() -> None:
-    fresh = window(10, "1d", "calendar")
-    quota.restore(fresh, quota.dump(window(10, "1d", "rolling")), NOW)
+    fresh = window(10, "1d", "rolling")
+    quota.restore(fresh, quota.dump(window(10, "1d", "calendar")), NOW)
     assert quota.fits(fresh, 1, NOW) is not None

@@ -94,3 +94,26 @@ def test_of_a_bucket_that_refills_held_calls_come_back_one_by_one(held: int) -> 
     until = quota.fits(ours, 1, NOW)
     assert until is not None
     assert until - NOW == pytest.approx(2, abs=0.01)
+
+
+@given(
+    st.sampled_from(["refill", "calendar"]),
+    st.lists(st.floats(0, 40_000), max_size=12),
+    st.integers(0, 3),
+    st.floats(0, 90_000),
+)
+def test_a_reset_that_became_known_costs_no_day(
+    reset: str, waits: list[float], held: int, pause: float
+) -> None:
+    """Nobody knew how it resets, now it is known: neither forgotten nor spent until tomorrow."""
+    unknown, known, now = window(20, "1d", "unknown"), window(20, "1d", reset), NOW
+    for wait in waits:
+        now += wait
+        fill(unknown, 1, now)
+        fill(known, 1, now)
+    for _ in range(held):
+        quota.reserve(unknown, 1, now)
+    fresh = window(20, "1d", reset)
+    quota.restore(fresh, json.loads(json.dumps(quota.dump(unknown))), now + pause)
+    used = fresh.counter.used(now + pause)
+    assert known.counter.used(now + pause) - 1e-6 <= used <= len(waits) + held

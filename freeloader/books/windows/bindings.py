@@ -76,7 +76,8 @@ class Bindings:
         given: list[Window] = []
         for limit in deployment.limits:
             window = self._window(limit, quota.key_of(limit, deployment), now, pinned)
-            self._join(quota.key_of(limit, deployment, deployment.account.idx), window, now)
+            if deployment.account.same_account_as is not None:
+                self._join(quota.key_of(limit, deployment, deployment.account.idx), window, now)
             of_kind = given if deployment.gives(limit) else walls
             if all(one is not window for one in of_kind):  # of two in one bucket, one counts
                 of_kind.append(window)

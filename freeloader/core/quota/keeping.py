@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from freeloader.core.periods import window_seconds
 from freeloader.core.quota.hearing import learn_amount
+from freeloader.core.quota.rolling import Rolling
 from freeloader.core.quota.window import Window
 
 
@@ -33,11 +35,11 @@ def restore(window: Window, state: Mapping[str, Any], now: float) -> None:
     """Takes a dumped state over; what was in flight then counts as used.
 
     A state of another kind (the limit was described differently then) is not
-    believed to be empty: the window starts full. Raises ValueError, KeyError or
-    TypeError for data that is no dumped state.
+    believed to be empty: the window starts with the most that can be used. Raises
+    ValueError, KeyError or TypeError for data that is no dumped state.
     """
     if state["kind"] != window.kind:
-        window.counter.put(float(window.amount), now)
+        window.counter.put(_at_most(window, state, now), now)
         return
     if int(state.get("amount", 0)) > 0:  # first: what refilled since then did so by it
         learn_amount(window, int(state["amount"]), now, pinned=False)
@@ -54,3 +56,12 @@ def restore(window: Window, state: Mapping[str, Any], now: float) -> None:
     if "blocked" in state:
         said, until = state["blocked"]
         window.blocked = (float(said), float(until))
+
+
+def _at_most(window: Window, state: Mapping[str, Any], now: float) -> float:
+    """What slid is counted longest: no other kind has more left. Of any other all may be used."""
+    if state["kind"] != "rolling":
+        return float(window.amount)
+    before = Rolling(window_seconds(window.limit.window))
+    before.load(state["counter"])
+    return before.used(now) + int(state.get("held", 0))
