@@ -67,6 +67,7 @@ class Daemon:
         self.started = self.clock.now()
         self._logs = written
         self._background = Background()
+        self._reloading = asyncio.Lock()
         self._running: Running | None = None
         self._traces = Traces(settings)
         self.store = Store.open(home.ledger, home.journal, self.clock, strict=False)
@@ -205,7 +206,14 @@ class Daemon:
         await self._traces.close()
 
     async def reload(self) -> None:
-        """Settings, overlays and key budgets anew (SIGHUP, or a change over HTTP)."""
+        """Settings, overlays and key budgets anew (SIGHUP, or a change over HTTP).
+
+        One after another: what is read last is what holds. Raises FreeloaderError.
+        """
+        async with self._reloading:
+            await self._reload()
+
+    async def _reload(self) -> None:
         if not await asyncio.to_thread(self.in_force.read_again, self.home, self._given.environ):
             return
         found = self.settings

@@ -18,6 +18,7 @@ from freeloader.app import listening
 from freeloader.app.daemon import Daemon
 from freeloader.app.manager import ServiceManager
 from freeloader.banner import Banner
+from freeloader.errors import FreeloaderError
 from freeloader.manage.onboard import key_variables
 from freeloader.secrets import forget
 from freeloader.secrets.credentials import with_credentials
@@ -84,7 +85,7 @@ async def _serve(
     reloads: set[asyncio.Task[None]] = set()
 
     def ask_to_reload() -> None:
-        task = asyncio.create_task(daemon.reload(), name="reload")
+        task = asyncio.create_task(_reload(daemon), name="reload")
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
@@ -107,6 +108,19 @@ async def _serve(
         await daemon.stop()
         beat.cancel()
     return 0
+
+
+async def _reload(daemon: Daemon) -> None:
+    """What SIGHUP asks for. Nobody waits for it: that it failed is read in the log or nowhere."""
+    try:
+        await daemon.reload()
+    except (FreeloaderError, OSError) as problem:
+        told = " ".join(str(problem).split()).rstrip(".")
+        _log.error("the reload failed, part of what was in force before still is: %s; "
+                   "then reload again: kill -HUP %d", told, os.getpid(),
+                   extra={"fields": {"event": "settings.failed"}})  # fmt: skip
+    except Exception:  # noqa: BLE001 - the task's boundary: nobody reads its end
+        _log.exception("the reload ended by a defect; `xswarm restart` takes the files over")
 
 
 def tune() -> None:

@@ -79,7 +79,7 @@ class World:
         self._names: Names | None = None
         self._books: Books | None = None
         self._keeper: Keeper | None = None
-        self._busy = asyncio.Lock()
+        self._busy, self._reading = asyncio.Lock(), asyncio.Lock()
         #: Credentials by their name, and until when (monotonic) they need not be asked for.
         self._fields: dict[str, tuple[float, Mapping[str, str]]] = {}
 
@@ -189,10 +189,11 @@ class World:
 
     async def reread(self) -> None:
         """The registry's files, what waits for approval, and today's date anew."""
-        cautions = await self._cautions()
-        self._bundled, self._registry = await asyncio.to_thread(
-            existing.load, self._overlays, cautions, self._today()
-        )
+        async with self._reading:  # who began earlier read what is older
+            cautions = await self._cautions()
+            self._bundled, self._registry = await asyncio.to_thread(
+                existing.load, self._overlays, cautions, self._today()
+            )
         await self.refresh()
 
     def _today(self) -> str:

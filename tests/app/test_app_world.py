@@ -207,6 +207,27 @@ async def test_a_simulator_that_had_to_move_is_unknown_to_the_child(ground: Grou
     assert providers(ground.books)
 
 
+async def test_two_readings_at_once_leave_the_later_ones_files_in_force(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first sees what waits before the second does, and is done after it."""
+    views = iter(((20, ()), (0, ({"groq": None},))))
+
+    async def cautions() -> Any:
+        turns, seen = next(views)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return seen
+
+    async def at_once(work: Any, *given: Any) -> Any:
+        return work(*given)
+
+    monkeypatch.setattr(asyncio, "to_thread", at_once)
+    ground.world.attach(ground.books, ground.child, cautions)  # type: ignore[arg-type]
+    await asyncio.gather(ground.world.reread(), ground.world.reread())
+    assert "groq" not in ground.world.catalog.providers
+
+
 # ── what can be spoken to without a child ────────────────────────────────────
 
 GEMINI = Account("gemini", 1)
