@@ -44,7 +44,8 @@ def reason(candidate: Candidate, policy: Policy, resolution: Resolution, attempt
     if candidate.left:
         parts.append(candidate.left)
     if candidate.soft is not None:
-        parts.append(_although(candidate.soft))
+        named = resolution.kind == "named" and len(resolution.deployments) == 1
+        parts.append(_although(candidate.soft, named))
     if resolution.rule is not None:
         parts.append(f"by the rule '{resolution.rule}'")
     if attempts > 1:
@@ -194,9 +195,12 @@ def policy_shown(policy: Policy) -> dict[str, Any]:
     return out
 
 
-def _although(soft: Soft) -> str:
-    """Why somebody serves who was put back. What begins with a verb reads on."""
+def _although(soft: Soft, named: bool) -> str:
+    """Why somebody serves who was put back. What begins with a verb reads on. ``named``: no
+    other was asked for."""
     said = soft.verdict.reason
+    if soft.verdict.gate == "pacing" and named:
+        return f"its free quota is being saved, and no other was asked for ({said})"
     if soft.verdict.gate == "pacing":
         return f"every free quota is being saved, and this one can spare it best ({said})"
     read_on = said if said.startswith(("is ", "has ", "was ")) else f"was put back ({said})"

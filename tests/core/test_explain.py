@@ -10,6 +10,7 @@ from houses import PlainSnapshot, deployment, profile
 from freeloader.core import explain, routing
 from freeloader.core.model import Gates, Level, Resolution, Verdict
 from freeloader.core.policy import combine
+from freeloader.core.ranking.picking import Soft
 from freeloader.money import Price
 
 AUTO = Resolution("auto", "auto")
@@ -45,6 +46,21 @@ def test_the_sentence(
 ) -> None:
     said = explain.reason(scored(what, resolution), POLICY, resolution, attempts)
     assert all(part in said for part in parts), said
+
+
+@pytest.mark.parametrize(
+    ("resolution", "why"),
+    [
+        (Resolution("named", "groq/m", frozenset({"groq@1/m"})), "and no other was asked for"),
+        (Resolution("named", "m", frozenset({"groq@1/m", "two@1/m"})), "can spare it best"),
+        (AUTO, "can spare it best"),
+    ],
+)
+def test_who_is_spared_and_serves_says_why(resolution: Resolution, why: str) -> None:
+    soft = Soft(Verdict("pacing", "", "kept: 6 of 20 left"), only_free=True)
+    candidate = scored(deployment(), resolution)._replace(soft=soft)
+    said = explain.reason(candidate, POLICY, resolution, 1)
+    assert f"{why} (kept: 6 of 20 left)" in said
 
 
 def test_terms_add_up_to_the_score() -> None:
