@@ -6,6 +6,7 @@ Knows nothing of what a document means; checks are ``catalog.schema``'s.
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ _MOST_BYTES = 32 * 1024 * 1024
 
 def read_document(path: Path) -> dict[str, Any]:
     """One registry document. Raises OSError or ValueError with a reason that people understand."""
-    if path.stat().st_size > _MOST_BYTES:
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):  # a pipe or a device would be read for ever
+        raise ValueError("not a file (a folder, pipe, device or socket)")
+    if found.st_size > _MOST_BYTES:
         raise ValueError("larger than 32 MB")
     return parse_document(path.read_bytes())
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +167,39 @@ def test_an_unreadable_file_is_named(home: Path) -> None:
     (home / "dir.json").mkdir()
     (home / "latin.json").write_bytes(b'{"version": "\xff"}')
     assert {p.file for p in load(home, prices=None).problems} == {"dir.json", "latin.json"}
+
+
+def _pipe(place: Path) -> None:
+    os.mkfifo(place)
+
+
+def _device(place: Path) -> None:
+    place.symlink_to("/dev/zero")
+
+
+def _socket(place: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(place.name)  # a whole path may be longer than a socket's may be
+
+
+@pytest.mark.parametrize("make", [_pipe, _device, _socket])
+def test_what_is_no_file_is_named_and_never_opened(
+    home: Path, make: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe is read until somebody writes, ``/dev/zero`` for ever."""
+    monkeypatch.chdir(home)
+    make(home / "odd.json")
+    put(home, "good.json", {"groq": {"displayName": "Good"}})
+    read = Path.read_bytes
+
+    def only_files(path: Path) -> bytes:
+        assert path.is_file(), f"{path} was opened"
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", only_files)
+    catalog = load(home, prices=None)
+    assert [line.split(" (")[0] for line in said(catalog)] == ["odd.json: not a file"]
+    assert catalog.providers["groq"].display_name == "Good"
 
 
 JSON = st.recursive(
