@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from freeloader.cli.patient import FAIL, OK, Finding, Patient
+
+if TYPE_CHECKING:
+    from freeloader.store.schema import Schema
 
 
 def check_databases(patient: Patient) -> Iterator[Finding]:
@@ -21,7 +25,7 @@ def check_databases(patient: Patient) -> Iterator[Finding]:
     for name, look in looks.items():
         path = patient.home / name
         if not path.exists():
-            yield _missing(path)
+            yield _blocked(path) or _missing(path)
             continue
         found = look(path) or (None if patient.record else lock_problem(path))
         if found:
@@ -33,18 +37,33 @@ def check_databases(patient: Patient) -> Iterator[Finding]:
             remedy = "xswarm stop; xswarm doctor --repair --accept-loss"
             yield Finding(name, FAIL, doubt.partition(";")[0], remedy)
         else:
+            behind = _upgrade(name, path)
             size = f"sound, {path.stat().st_size / 2**20:.1f} MB"
-            yield Finding(name, OK, size + _upgrade(name, path))
+            blocked = _blocked(path) if behind else None
+            yield blocked or Finding(name, OK, size + behind)
 
 
 def _upgrade(name: str, path: Path) -> str:
     from freeloader.store.integrity import schema_behind
-    from freeloader.store.schema import JOURNAL, LEDGER
 
-    found = schema_behind(path, LEDGER if name == "freeloader.db" else JOURNAL)
+    found = schema_behind(path, _schema(name))
     if found is None:
         return ""
     return "; the next start brings it from version {} to {}, and keeps a copy".format(*found)
+
+
+def _blocked(path: Path) -> Finding | None:
+    """Where the next start could not make the file, or the copy that an upgrade keeps."""
+    from freeloader.store.opening import in_the_way
+
+    what, _, remedy = (in_the_way(path, _schema(path.name)) or "").partition("; ")
+    return Finding(path.name, FAIL, what, remedy) if what else None
+
+
+def _schema(name: str) -> Schema:
+    from freeloader.store.schema import JOURNAL, LEDGER
+
+    return LEDGER if name == "freeloader.db" else JOURNAL
 
 
 def _missing(path: Path) -> Finding:

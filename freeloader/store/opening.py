@@ -80,7 +80,20 @@ def prepare(path: Path, schema: Schema) -> None:
             _check(path, schema)
     except FILE_ERRORS as error:
         fault = file_fault(error, str(path)) or f"{path} cannot be used: {type(error).__name__}"
+        if isinstance(error, OSError) and (blocked := in_the_way(path, schema)) is not None:
+            fault = blocked
         raise unavailable(fault, retry_after=None) from error
+
+
+def in_the_way(path: Path, schema: Schema) -> str | None:
+    """One phrase with the next step where a folder has the name of a file that making ``path``,
+    or its next upgrade, has to write; None where there is none."""
+    made = _before(path, schema) if path.exists() else path
+    for wanted in (made, _part(made)):
+        if wanted.is_dir() and not wanted.is_symlink():
+            kept = f"a copy of {path.name} is kept" if made != path else f"{path.name} is made"
+            return f"{wanted} is a folder, and {kept} under that name; move it away"
+    return None
 
 
 def migrate(conn: sqlite3.Connection, schema: Schema) -> None:
@@ -105,7 +118,7 @@ def copy(source: sqlite3.Connection, target: Path) -> None:
 
     Made beside its place and moved there, in one read transaction: writers are not held up.
     """
-    part = target.with_name(target.name + ".part")
+    part = _part(target)
     part.unlink(missing_ok=True)
     _touch(part)
     conn = sqlite3.connect(part, isolation_level=None)
@@ -139,7 +152,7 @@ def _create(path: Path, schema: Schema) -> None:
             f"from a backup, or move {stale.name} away to begin a new one",
             retry_after=None,
         )
-    part = path.with_name(path.name + ".part")
+    part = _part(path)
     part.unlink(missing_ok=True)
     _touch(part)
     conn = sqlite3.connect(part, isolation_level=None)
@@ -173,7 +186,7 @@ def _check(path: Path, schema: Schema) -> None:
             )
     if version < schema.version:
         with connection(path, schema, writable=True) as conn:
-            copy(conn, path.with_name(f"{path.name}.before-v{schema.version}"))
+            copy(conn, _before(path, schema))
             migrate(conn, schema)
 
 
@@ -204,6 +217,14 @@ def _newer(path: Path, version: int, schema: Schema) -> Unavailable:
 
 def _pragma(conn: sqlite3.Connection, name: str) -> int:
     return int(conn.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
+
+
+def _before(path: Path, schema: Schema) -> Path:
+    return path.with_name(f"{path.name}.before-v{schema.version}")
 
 
 def _touch(path: Path) -> None:

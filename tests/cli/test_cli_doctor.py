@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,8 @@ from freeloader.cli import checks, running_checks, supply_checks
 from freeloader.clock import Instant
 from freeloader.secrets import SecretStore
 from freeloader.settings import Home
+from freeloader.store import opening
+from freeloader.store.schema import LEDGER
 
 NOW = 1_795_000_000.0
 
@@ -178,6 +181,20 @@ def test_databases(home):
     (home / "freeloader.db").write_bytes(b"not a database at all" * 500)
     (home / "journal.db").write_bytes(b"")
     assert states(home, checks.check_databases) == ["fail", "fail"]
+
+
+def test_a_folder_where_an_upgrade_keeps_its_copy(home):
+    path = home / "freeloader.db"
+    opening.prepare(path, replace(LEDGER, migrations=LEDGER.migrations[:-1]))
+    assert states(home, checks.check_databases) == ["ok", "ok"]
+    blocked = home / f"freeloader.db.before-v{LEDGER.version}"
+    blocked.mkdir()
+    (home / "journal.db.part").mkdir()
+    rows = found(home, checks.check_databases)
+    assert [state for state, _, _ in rows] == ["fail", "fail"]
+    assert str(blocked) in rows[0][1]
+    assert str(home / "journal.db.part") in rows[1][1]
+    assert {remedy for _, _, remedy in rows} == {"move it away"}
 
 
 def test_sound_databases(home):

@@ -98,6 +98,27 @@ async def test_s9_a_migration_that_fails_leaves_the_file_as_it_was(home: Path) -
     await open_store(home).close()
 
 
+@pytest.mark.parametrize(
+    ("made", "name"), [(False, "part"), (True, "before-v{}"), (True, "before-v{}.part")]
+)
+def test_a_folder_in_the_place_of_a_file_of_ours_is_what_is_named(
+    tmp_path: Path, made: bool, name: str
+) -> None:
+    path = tmp_path / "freeloader.db"
+    if made:
+        opening.prepare(path, LEDGER)
+    blocked = tmp_path / f"freeloader.db.{name.format(LEDGER.version + 1)}"
+    blocked.mkdir()
+    with pytest.raises(Unavailable) as refused:
+        opening.prepare(path, next_schema())
+    assert f"{blocked} is a folder" in refused.value.message
+    assert "move it away" in refused.value.message
+    assert not made or version(path) == LEDGER.version
+    blocked.rmdir()
+    opening.prepare(path, next_schema())
+    assert version(path) == LEDGER.version + 1
+
+
 def test_s9_a_newer_file_is_refused_and_left_alone(home: Path) -> None:
     path = home / "freeloader.db"
     opening.prepare(path, next_schema())
