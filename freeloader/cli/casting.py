@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from freeloader.cli.shell import money, note
+from freeloader.cli.shell import money, note, written
 from freeloader.cli.tables import columns, laid_out
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -56,7 +56,7 @@ def show_answers(answer: Mapping[str, Any], text: Callable[[Mapping[str, Any]], 
             click.echo(("\n" if at else "") + title)
         elif at:
             click.echo("")
-        click.echo(text(choice))
+        written(text(choice))
 
 
 def show_members(routing: Any, say: Callable[[str], Any] = note) -> None:

@@ -97,6 +97,13 @@ def _say(message: str, code: int) -> int:
     return code
 
 
+#: What a terminal obeys instead of showing it: control characters but for newline and tab, and
+#: what turns the direction of the text after it; each as people write it in a program.
+_COMMANDS = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    for code in (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    if chr(code) not in "\n\t"
+}
 #: What stands first of a message is a word, and no name of a setting, file or account.
 _WORD = re.compile(r"[a-z]+(?=[ ,])")
 #: What a message ends in, where that is to be copied: a full stop would be copied too.
@@ -120,6 +127,15 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 def emit(value: Any) -> None:
     """Prints ``value`` as JSON on standard output."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def written(text: str, *, nl: bool = True) -> None:
+    """What a model wrote, on standard output: byte for byte, but to a terminal no command.
+
+    It could clear the screen, set its title or the clipboard, or show words in another order.
+    """
+    safe = text.translate(_COMMANDS) if sys.stdout.isatty() else text
+    click.echo(safe, nl=nl, color=True)  # else click takes colours out of what is piped
 
 
 def note(message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -85,6 +86,29 @@ def test_whole_answers(xswarm, daemon):
     assert "private" not in plain.err
     assert "stream" not in daemon.asked[0]["body"]
     assert xswarm("ask", "--json", "hi").json == answer
+
+
+@pytest.mark.parametrize("words", [["ask", "hi"], ["ask", "--no-stream", "hi"]])
+@pytest.mark.parametrize("terminal", [False, True])
+def test_what_a_model_writes_is_no_command_to_a_terminal_and_itself_to_a_pipe(
+    xswarm, daemon, monkeypatch, words, terminal
+):
+    """Here it would clear the screen, write to the clipboard and turn text round."""
+    text = "a\tb\nc\x1b[2J\x1b]52;c;eA==\x07\x9b31m\r\x7f\u202e\u2066d äß 👩\u200d💻\n"
+    cut = text.index("[2J") + 1
+    message = {"choices": [{"message": {"content": text}}]}
+    pieces = [{"choices": [{"delta": {"content": part}}]} for part in (text[:cut], text[cut:])]
+    answer = sse(*pieces) if len(words) == 2 else message
+    daemon.on("POST", "/v1/chat/completions", answer)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    out = xswarm(*words).out.removesuffix("\n")
+    if not terminal:
+        assert out == text.removesuffix("\n") + ("" if len(words) == 2 else "\n")
+        return
+    assert all(char.isprintable() or char in "\t\n\u200d" for char in out)
+    assert out.startswith(
+        "a\tb\nc\\x1b[2J\\x1b]52;c;eA==\\x07\\x9b31m\\x0d\\x7f\\u202e\\u2066d äß 👩"
+    )
 
 
 def test_a_refusal_is_one_line(xswarm, daemon):

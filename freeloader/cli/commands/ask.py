@@ -10,7 +10,16 @@ import click
 
 from freeloader.cli import casting
 from freeloader.cli.backend import online
-from freeloader.cli.shell import Failure, emit, json_option, money, note, private, rows_of
+from freeloader.cli.shell import (
+    Failure,
+    emit,
+    json_option,
+    money,
+    note,
+    private,
+    rows_of,
+    written,
+)
 from freeloader.cli.tables import table
 from freeloader.cli.windows import amount
 
@@ -92,7 +101,7 @@ class Shown:
             click.echo(("\n\n" if self._last else "") + title)
         if text:
             self._last = text
-            click.echo(text, nl=False)
+            written(text, nl=False)
             sys.stdout.flush()
 
     def end(self) -> None:
