@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from freeloader.cli.commands.manager import plan_for
+from freeloader.cli.commands.manager import masked, plan_for
 from freeloader.cli.patient import FAIL, OK, WARN, Finding, Patient
 from freeloader.cli.shell import Failure
 from freeloader.cli.units import Plan
@@ -29,6 +29,9 @@ def check_service(patient: Patient) -> Iterator[Finding]:
         except Failure as failure:  # no manager that we know, or a path that it cannot start
             yield Finding("service", OK, failure.message)
             return
+        if (forbidden := masked(plan)) is not None:
+            yield Finding("service", OK, forbidden)  # that is a choice, too
+            continue
         try:
             text = plan.path.read_text("utf-8", "replace")
         except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import plistlib
 import shutil
@@ -12,8 +13,11 @@ import pytest
 
 from freeloader.cli import units
 from freeloader.cli.entry import main
+from freeloader.cli.patient import Patient
 from freeloader.cli.shell import Failure
+from freeloader.cli.unit_checks import check_service
 from freeloader.cli.units import Program
+from freeloader.clock import SystemClock
 
 ODD = [
     "plain",
@@ -182,6 +186,24 @@ def test_install_status_uninstall(systemctl: Path, tmp_path: Path, capsys):
         "--user disable --now xswarm.service",
         "--user daemon-reload",
     ]
+
+
+def test_a_masked_service_is_called_so_and_left_masked(systemctl: Path, tmp_path: Path, capsys):
+    """`systemctl mask` makes it a link to /dev/null: the owner wants it never to start."""
+    file = tmp_path / "config/systemd/user/xswarm.service"
+    file.parent.mkdir(parents=True)
+    file.symlink_to("/dev/null")
+    for words, code in ((["status"], 3), (["install", "--yes"], 1), (["uninstall", "--yes"], 1)):
+        assert main(["service", *words]) == code
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert "masked" in line
+        assert "`systemctl --user unmask xswarm.service`" in line
+    assert main(["service", "status", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["masked"] is True
+    patient = Patient(tmp_path / "home", SystemClock())
+    assert ["masked" in one.found for one in check_service(patient)][:1] == [True]
+    assert os.readlink(file) == "/dev/null"
+    assert systemctl.read_text() == ""
 
 
 def test_a_manager_that_refuses_is_told_in_one_line(systemctl: Path, tmp_path: Path, capsys):

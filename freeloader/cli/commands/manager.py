@@ -55,6 +55,8 @@ def service() -> None:
 def install(system: bool, manager: str | None, dry_run: bool, yes: bool) -> None:
     """Write the service file and start the service; shows both first, and asks."""
     plan = plan_for(manager, system)
+    if (forbidden := masked(plan)) is not None:
+        raise Failure(f"{forbidden}, then install again.")
     there = plan.path.read_text("utf-8", "replace") if plan.path.is_file() else None
     _show(plan, there)
     if dry_run or not _agreed(yes):
@@ -85,7 +87,7 @@ def uninstall(system: bool, manager: str | None, dry_run: bool, yes: bool) -> No
     """Stop the service and remove its file; the home stays as it is."""
     plan = plan_for(manager, system)
     if not plan.path.is_file():
-        raise Failure(f"there is no {plan.path}; nothing to uninstall.")
+        raise Failure(f"{masked(plan) or f'there is no {plan.path}'}; nothing to uninstall.")
     click.echo(f"would run:    {_commands(plan.uninstall)}")
     click.echo(f"would remove: {plan.path}")
     click.echo(f"would keep:   {home_path()}")
@@ -108,7 +110,7 @@ def uninstall(system: bool, manager: str | None, dry_run: bool, yes: bool) -> No
 def status(system: bool, manager: str | None, as_json: bool) -> None:
     """Show whether the service is installed, up to date and running. Exit code 3: it is not."""
     plan = plan_for(manager, system)
-    installed = plan.path.is_file()
+    installed, forbidden = plan.path.is_file(), masked(plan)
     current = installed and plan.path.read_text("utf-8", "replace") == plan.text
     running = installed and _runs(plan)
     if as_json:
@@ -117,16 +119,20 @@ def status(system: bool, manager: str | None, as_json: bool) -> None:
                 "manager": plan.manager,
                 "file": str(plan.path),
                 "installed": installed,
+                "masked": forbidden is not None,
                 "upToDate": current,
                 "running": running,
             }
         )
     else:
         click.echo(f"manager    {plan.manager}")
-        click.echo(f"file       {plan.path}{'' if installed else ' (not there)'}")
+        lacks = "" if installed else " (not there)" if forbidden is None else " (masked)"
+        click.echo(f"file       {plan.path}{lacks}")
         click.echo(f"service    {'running' if running else 'not running'}")
         if installed and not current:
             note("the file differs from what this version would write: xswarm service install")
+    if forbidden is not None:
+        raise NotRunning(f"{forbidden}, then `xswarm service install`.")
     if not installed:
         raise NotRunning("the service is not installed; `xswarm service install` does that.")
     if not running:
@@ -142,6 +148,14 @@ def plan_for(manager: str | None, system: bool) -> Plan:
         chosen=bool(os.environ.get("XSWARM_HOME", "").strip()),
     )
     return units.plan(manager or units.native(), program, os.environ, os.getuid(), system=system)
+
+
+def masked(plan: Plan) -> str | None:
+    """Where the owner told systemd never to start it: that, and the command that takes it back."""
+    if plan.manager != "systemd" or os.path.realpath(plan.path) != os.devnull:
+        return None
+    command = shlex.join((*plan.state[:-2], "unmask", units.NAME))
+    return f"the service is masked ({plan.path} is a link to {os.devnull}): `{command}` allows it"
 
 
 def _folders() -> tuple[Path, ...]:
