@@ -273,3 +273,18 @@ def test_where_hours_differ_who_is_here_is_worth_a_little_more_than_who_may_come
     assert uneven.spread > 0.7
     now, *later = [one.worth for one in laid([kind], uneven, NOON).cells]
     assert all(0.8 * now < worth < now for worth in later)
+
+
+@pytest.mark.parametrize(
+    ("need", "above", "below"),
+    [(0.0, 1.0, 1.0), (5.0, 1.5, 2.0), (7.0, 3.0, 4.0), (8.5, 5.0, 7.0)],
+)
+def test_many_go_before_one_of_middling_need_and_whoever_needs_most_before_many(
+    need: float, above: float, below: float
+) -> None:
+    """So many times what one is worth that anybody can serve."""
+    window = quota.window_for(Limit("requests", 20, "1d", "refill", "model"), "w", NOON)
+    kinds = [Asked((0, 10), 0.5, 0.0, 600, 200), Asked((1, 10), 0.5, need, 600, 200)]
+    programme = laid([(one, [taker(window)]) for one in kinds], off_by(0.0), NOON)
+    easy, hard = (cell.worth for cell in programme.cells if cell.first)
+    assert above <= hard / easy <= below

@@ -30,7 +30,7 @@ _STEP, _STRIDE = 0.8 / SHARPNESS, 2.0
 #: a rush begins or ends prices that mattered become nothing: at one pace it took half an hour.
 #: With longer ones two supplies of the same kinds chase one another without end.
 _LONGER, _SHORTER, _PACES = 1.5, 0.5, (0.5, 8.0)
-#: Above this no price goes, and here it begins. Worth is from just below 2 to less than 9.
+#: Above this no price goes, and here it begins. Worth is from just below 2 to 22.
 _MOST, _FIRST, _DEAREST = 50.0, 0.1, 50.0
 #: Less of a share than this part of the greatest is none.
 _NONE = 0.005

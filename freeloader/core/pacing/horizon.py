@@ -48,9 +48,9 @@ _CARE, _OFF = 0.006, 0.08
 #: here is sure.
 _LATER = 0.12
 #: What serving a request is worth, small or large, where what the mean one costs in the long
-#: run is 1; and for so much need once more. Less for need, and more are served of all, but
-#: strong quota goes to many that could do without.
-_WORTH, _NEED = 2.0, 1.5
+#: run is 1; and for such a need that much once more, which grows by its fourth power: of what
+#: many can serve as many as possible are served, of what few can whoever needs it most.
+_WORTH, _NEED, _POWER = 2.0, 5.67, 4
 
 
 def programme(
@@ -124,7 +124,7 @@ def _priced(need: float, takers: Sequence[Taker], worth: Worth) -> tuple[float, 
     its size. That it takes more of what is short is the programme's."""
     least = max(1.0, min((worth.cost(taker) for taker in takers), default=0.0))
     costs = [worth.cost(taker, _lasts) / least for taker in takers]
-    return _WORTH + need / _NEED, costs
+    return _WORTH * (1.0 + (need / _NEED) ** _POWER), costs
 
 
 def _lasts(window: Window) -> bool:
