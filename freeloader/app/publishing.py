@@ -31,6 +31,7 @@ class Published:
         self._every: tuple[Deployment, ...] = ()
         self._entries: Mapping[str, Entry] = EMPTY
         self._spoken: frozenset[str] = frozenset()
+        self._listed: Mapping[str, Entry] = EMPTY
         self._alone: dict[Verdict, Mapping[str, Verdict]] = {}
         self._waiting: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
@@ -39,7 +40,7 @@ class Published:
     def attach(self, books: Books, keeper: Keeper) -> None:
         """Whom to tell, and who tells of a new child."""
         self._books, self._keeper = books, keeper
-        keeper.on_switch(self.update)
+        keeper.on_switch(self._switched)
 
     def replace(
         self,
@@ -113,6 +114,16 @@ class Published:
         """Nobody is waited for any more."""
         if self._waiting is not None:
             self._waiting.cancel()
+
+    def _switched(self) -> None:
+        """Another child serves. The same list again would leave out the same."""
+        assert self._books is not None
+        assert self._keeper is not None
+        listed = self._keeper.served()
+        if listed != self._listed:
+            self._listed = listed
+            self._books.listed_anew()
+        self.update()
 
     def _known(self, deployment: Deployment, served: Mapping[str, Entry]) -> bool:
         """A provider that moved is called where it was until the next child comes; but where

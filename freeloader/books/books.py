@@ -112,6 +112,11 @@ class Books(Standing):
         self._breakers.reset(provider, idx)
         self._changed()
 
+    def listed_anew(self) -> None:
+        """The child knows other models than before: what it had left out is tried afresh."""
+        self._breakers.listed_anew()
+        self._changed()
+
     def wanted(self, profile: Profile, policy: Policy, now: Instant) -> None:
         """A request came: what is asked by the hour, and of which need, is what pacing goes by."""
         need, label = need_of(policy, profile)

@@ -41,6 +41,7 @@ class Breakers:
     def __init__(self) -> None:
         self._at: dict[str, Breaker] = {}
         self._guards: dict[str, tuple[str, ...]] = {}  # by deployment, once it was asked about
+        self._left_out: dict[str, float] = {}  # guards of models that a lane cannot use: until
         self._saved: set[str] = set()  # guards of which a pause is on disk
         self.dirty: set[str] = set()  # names of rows to be saved
         self._changes = Changes()
@@ -140,6 +141,8 @@ class Breakers:
             case "our_fault" if outcome.scope == "model" and outcome.until is not None:
                 # What this way to the model cannot do: asking in vain helps nobody.
                 breaker.pause(self._of(guard), outcome.until, wall, "upstream_failed", reason)
+                if outcome.blame == "lane":
+                    self._left_out[guard] = outcome.until
             case _:
                 return  # the request's, the client's or our own fault: nothing about the provider
         self._keep(guard, wall)
@@ -163,6 +166,14 @@ class Breakers:
                 del self._at[guard]
                 if guard in self._saved:
                     self.dirty.add(PREFIX + guard)
+
+    def listed_anew(self) -> None:
+        """The lane knows other models now: those it could not use may be tried at once."""
+        for guard, until in self._left_out.items():
+            found = self._at.get(guard)
+            if found is not None and found.paused is not None and found.paused[1] == until:
+                found.paused = None  # an ejection, or a longer pause, goes on
+        self._left_out.clear()
 
     def rows(self, names: Iterable[str], now: float) -> list[WindowRow]:
         """Pauses as they are now, for the ledger; one that is over is written as over."""

@@ -16,7 +16,9 @@ from freeloader.books.books import Books
 from freeloader.child.config import WARM, Entry, wire_name
 from freeloader.clock import SystemClock
 from freeloader.core.budget import BudgetRules
+from freeloader.core.events import Answer
 from freeloader.core.model import Account, Resolution, Verdict
+from freeloader.core.outcome import ENTRY_REFUSED, classify
 from freeloader.errors import Unavailable
 from freeloader.gateway.lanes.direct.lane import DirectLane
 from freeloader.secrets import SecretStore
@@ -226,6 +228,29 @@ async def test_two_readings_at_once_leave_the_later_ones_files_in_force(
     ground.world.attach(ground.books, ground.child, cautions)  # type: ignore[arg-type]
     await asyncio.gather(ground.world.reread(), ground.world.reread())
     assert "groq" not in ground.world.catalog.providers
+
+
+@pytest.mark.parametrize("mended", [False, True])
+async def test_what_a_child_left_out_rests_no_longer_than_until_a_child_with_another_list(
+    ground: Ground, mended: bool
+) -> None:
+    await ground.add(LOCAL)
+    ground.child.arrive()
+    local = next(d for d in ground.world.deployments if d.provider.id == "ollama")
+    answer = Answer(None, body="left out", error_class=ENTRY_REFUSED, lane_fault=True)
+    now = SystemClock().now()
+    ground.books.record(local, classify(answer, (), (), now.wall), 1, None, 0, now)
+    await ground.world.refresh()
+    assert ground.books.paused(local, now.wall) is not None, "the child is still the former"
+    if mended:
+        name = wire_name(local.entry)
+        ground.child.wanted = tuple(
+            replace(entry, api_base="http://127.0.0.1:9/v1")
+            if wire_name(entry.name) == name else entry
+            for entry in ground.child.wanted
+        )  # fmt: skip
+    ground.child.arrive()
+    assert (ground.books.paused(local, now.wall) is None) == mended
 
 
 # ── what can be spoken to without a child ────────────────────────────────────

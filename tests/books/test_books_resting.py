@@ -90,6 +90,23 @@ async def test_a_model_that_litellm_left_out_is_not_asked_in_vain_with_every_req
     assert books.paused(one, clock.wall) is None, "the owner may have mended it"
 
 
+async def test_a_new_list_ends_no_other_rest() -> None:
+    one, other = deployment(), deployment(model="n")
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), one, other)
+    answer = Answer(None, body="left out", error_class=ENTRY_REFUSED, lane_fault=True)
+    spent = Outcome("slow_down", "429", until=clock.wall + 600, window="1h", scope="model")
+    for which in (one, other):
+        books.record(which, classify(answer, (), (), clock.wall), 10, None, 0, clock.now())
+    books.record(other, spent, 10, None, 0, clock.now())
+    books.listed_anew()
+    assert books.paused(one, clock.wall) is None
+    assert code(await reserve(books, clock, "a", one)) == "held"
+    longer = books.paused(other, clock.wall)
+    assert longer is not None
+    assert longer.code == "quota_exhausted"
+
+
 async def test_a_bad_key_stops_that_key_until_the_account_changes() -> None:
     one, twin = deployment(), deployment(idx=1, same=0)
     ledger, clock = FakeLedger(), FakeClock()
