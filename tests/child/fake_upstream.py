@@ -10,6 +10,8 @@ from aiohttp import web
 from hostile_wire import HostileWire
 
 USAGE = {"prompt_tokens": 20, "completion_tokens": 20, "total_tokens": 530}
+#: Counts that are no whole numbers.
+ODD = {"prompt_tokens": 30.5, "completion_tokens": "many", "total_tokens": [7]}
 RAW_429 = {"error": {"message": "Rate limit reached on tokens per day", "code": "tpd"}}
 
 
@@ -29,6 +31,7 @@ class FakeUpstream:
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/v1/completions", self._completion)
         app.router.add_post("/v1/elsewhere", self._elsewhere)
+        app.router.add_post("/v1/models/{model}:generateContent", self._gemini)
         self._runner = web.AppRunner(app, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -46,6 +49,14 @@ class FakeUpstream:
         body = await request.json()
         choice = {"index": 0, "text": "hi", "finish_reason": "stop"}
         return web.json_response(_base(body["model"], "text_completion", choice) | {"usage": USAGE})
+
+    async def _gemini(self, request: web.Request) -> web.Response:
+        """A whole answer in Gemini's shape; its model's name says what its usage is."""
+        content = {"role": "model", "parts": [{"text": "hello"}]}
+        answer: dict[str, Any] = {"candidates": [{"content": content, "finishReason": "STOP"}]}
+        if request.match_info["model"] == "oddusage":
+            answer["usageMetadata"] = {"promptTokenCount": "many", "candidatesTokenCount": None}
+        return web.json_response(answer)
 
     async def _elsewhere(self, request: web.Request) -> web.Response:
         self.seen.append(("elsewhere", request.headers.get("Authorization", "")))
@@ -84,7 +95,7 @@ class FakeUpstream:
         if model == "badusage":
             answer["usage"] = {"prompt_tokens": -5, "completion_tokens": 10**12}
         elif model != "nousage":
-            answer["usage"] = USAGE
+            answer["usage"] = ODD if model == "oddusage" else USAGE
         return web.json_response(answer, headers={"x-ratelimit-remaining-requests": "9"})
 
     async def _call_tools(self, request: web.Request, stream: bool) -> web.StreamResponse:
@@ -172,7 +183,7 @@ class FakeUpstream:
         await send({}, "stop")
         if model != "nousage":
             choice: dict[str, Any] = _base(model, "chat.completion.chunk", None)
-            await _write(answer, choice | {"usage": USAGE})
+            await _write(answer, choice | {"usage": ODD if model == "oddusage" else USAGE})
         await answer.write(b"data: [DONE]\n\n")
         return answer
 

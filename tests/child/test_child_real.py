@@ -197,6 +197,14 @@ async def test_groq_without_service_tier(keeper: Keeper) -> None:
     assert text(await run(keeper, "groq/ok")) == "hello"
 
 
+@pytest.mark.parametrize("entry", ["gemini/nousage", "gemini/oddusage"])
+async def test_an_answer_of_geminis_outlives_its_usage(keeper: Keeper, entry: str) -> None:
+    events = await run(keeper, entry)
+    assert text(events) == "hello"
+    assert not next(event for event in events if isinstance(event, Usage)).reported
+    assert isinstance(events[-1], End)
+
+
 async def test_an_entry_it_does_not_know_is_the_lanes_fault(keeper: Keeper) -> None:
     answer = fault(await run(keeper, "sim/nope")).answer
     assert answer.lane_fault

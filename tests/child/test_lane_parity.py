@@ -144,13 +144,17 @@ async def test_streams_that_go_wrong(keeper: Keeper, upstream: FakeUpstream, mod
     assert direct["text"].startswith("word0 word1 ")
 
 
-@pytest.mark.parametrize("model", ["nousage", "badusage"])
+@pytest.mark.parametrize(
+    ("model", "stream"),
+    [("nousage", False), ("badusage", False), ("oddusage", False), ("oddusage", True)],
+)
 async def test_usage_that_cannot_be_believed(
-    keeper: Keeper, upstream: FakeUpstream, model: str
+    keeper: Keeper, upstream: FakeUpstream, model: str, stream: bool
 ) -> None:
-    child, direct = await both(keeper, upstream, attempt(f"sim/{model}"))
+    child, direct = await both(keeper, upstream, attempt(f"sim/{model}", stream))
     assert direct == child
     assert direct["reported"] is False
+    assert direct["end"] == "stop"
 
 
 @pytest.mark.parametrize(("model", "stream"), [("badjson", False), ("garbage", True)])

@@ -13,6 +13,8 @@ def install() -> None:
     """Apply all mends. Call after LiteLLM is imported, before it serves."""
     _groq_without_service_tier()
     _names_in_other_scripts()
+    _counts_that_are_none()
+    _gemini_without_usage()
 
 
 def _groq_without_service_tier() -> None:
@@ -44,3 +46,37 @@ def _names_in_other_scripts() -> None:
         return {name: value.encode("ascii", "replace").decode() for name, value in found.items()}
 
     Processing.get_custom_headers = staticmethod(get_custom_headers)
+
+
+def _counts_that_are_none() -> None:
+    """Token counts that are no whole numbers (``30.5``, ``"many"``) made an error of an answer that
+    was there. It passes without counts: the front does not believe such ones (``lanes.usage``)."""
+    from litellm.types.utils import Usage
+
+    strict = Usage.__init__
+
+    def __init__(self: Any, *args: Any, **named: Any) -> None:  # noqa: N807
+        try:
+            strict(self, *args, **named)
+        except (TypeError, ValueError):
+            strict(self)
+
+    Usage.__init__ = __init__
+
+
+def _gemini_without_usage() -> None:
+    """``gemini/`` turns a whole answer without a usable ``usageMetadata`` into an error."""
+    from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import VertexGeminiConfig
+    from litellm.types.utils import Usage
+
+    strict = VertexGeminiConfig._calculate_usage
+
+    def _calculate_usage(completion_response: Any) -> Any:
+        try:
+            return strict(completion_response)
+        except (TypeError, ValueError, AttributeError):
+            if not completion_response.get("candidates"):
+                raise
+            return Usage()
+
+    VertexGeminiConfig._calculate_usage = staticmethod(_calculate_usage)
