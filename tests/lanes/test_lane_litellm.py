@@ -309,6 +309,7 @@ def test_refusals_are_told_apart() -> None:
     broken = meta(transport="ReadError", connected=True, **{"class": "APIConnectionError"})
     answer = refusal(500, broken, body)
     assert (answer.status, answer.phase, answer.timeout) == (None, "head", False)
+    assert answer.body == "the connection broke (ReadError)", "LiteLLM's words name a status"
 
     unread = meta(status=200, **{"class": "APIError"})
     answer = refusal(500, unread, body)

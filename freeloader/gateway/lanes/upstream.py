@@ -72,10 +72,16 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
 
 
 def _broken(meta: Mapping[str, Any], common: dict[str, Any]) -> Answer:
-    """The call failed below HTTP: no status, and maybe nothing was sent."""
+    """The call failed below HTTP: no status, and maybe nothing was sent.
+
+    What LiteLLM says of it names a status that nobody sent: it is not judged, and not shown.
+    """
     slow = str(meta["transport"]).endswith("Timeout") or common["error_class"] == "Timeout"
     began = isinstance(meta.get("status"), int)  # it broke after a success status
     phase = "stream" if began else "head" if meta.get("connected") else "connect"
+    if not slow:
+        what = "no connection" if phase == "connect" else "the connection broke"
+        common |= {"body": f"{what} ({meta['transport']})"}
     return Answer(None, **common, phase=phase, timeout=slow)
 
 
