@@ -16,7 +16,7 @@ from aiohttp import web
 
 from freeloader.core.events import Answer, Delta, End, Event, Fault, Headers, Usage
 from freeloader.core.model import Account, Attempt, Deployment, Model, Profile, Provider, Timeouts
-from freeloader.core.outcome import ENTRY_REFUSED
+from freeloader.core.outcome import ENTRY_REFUSED, classify
 from freeloader.errors import Unavailable
 from freeloader.gateway.lanes.litellm import LiteLLMLane, request_body
 from freeloader.gateway.lanes.upstream import refusal
@@ -306,10 +306,11 @@ def test_refusals_are_told_apart() -> None:
     answer = refusal(408, unsent, body)
     assert (answer.status, answer.phase, answer.timeout) == (None, "connect", True)
 
-    broken = meta(transport="ReadError", connected=True, **{"class": "APIConnectionError"})
+    broken = meta(transport="ReadError", connected=True, **{"class": "InternalServerError"})
     answer = refusal(500, broken, body)
     assert (answer.status, answer.phase, answer.timeout) == (None, "head", False)
-    assert answer.body == "the connection broke (ReadError)", "LiteLLM's words name a status"
+    judged = classify(answer, (), (), 1_000_000.0)
+    assert judged.reason == "the connection broke (ReadError)", "nobody sent a status 500"
 
     unread = meta(status=200, **{"class": "APIError"})
     answer = refusal(500, unread, body)

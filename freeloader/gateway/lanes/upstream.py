@@ -81,7 +81,7 @@ def _broken(meta: Mapping[str, Any], common: dict[str, Any]) -> Answer:
     phase = "stream" if began else "head" if meta.get("connected") else "connect"
     if not slow:
         what = "no connection" if phase == "connect" else "the connection broke"
-        common |= {"body": f"{what} ({meta['transport']})"}
+        common |= {"body": f"{what} ({meta['transport']})", "error_class": str(meta["transport"])}
     return Answer(None, **common, phase=phase, timeout=slow)
 
 
