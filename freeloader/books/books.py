@@ -352,7 +352,7 @@ class Books(Standing):
         self._sums.inherit(fresh)
         await self._watcher.load(fresh, now.wall)
         self._sums.begin(fresh)
-        self._quotas.join(self._deployments.values(), now.wall)
+        self._quotas.join(tuple(self._deployments.values()), now.wall)
         self._allowances.look(now.wall)
 
     async def flush_dirty(self) -> int:

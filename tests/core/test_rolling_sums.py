@@ -77,7 +77,7 @@ def test_a_shorter_window_that_begins_late_has_counted_all_of_it(
     for moment in sorted(moments):
         longer.add(1.0, start + moment, start + moment)
     now = start + max(moments, default=0.0) + later
-    shorter.begin(longer, now)
+    shorter.begin([longer], now)
     within = sum(start + moment > now - SPAN for moment in moments)
     nearly = sum(start + moment > now - SPAN - 600.0 / 60 for moment in moments)
     assert within <= shorter.used(now) <= nearly

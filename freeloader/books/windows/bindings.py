@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from freeloader.books.windows.heirs import Users, legacies
 from freeloader.books.windows.learner import Learner
 from freeloader.core import quota
 from freeloader.core.model import Deployment, Limit
 from freeloader.core.quota import Window
+
+#: Where the calls of a window are counted that nobody counts in: not here, that is all.
+_NOWHERE = "."
 
 
 class Bound(NamedTuple):
@@ -26,6 +30,16 @@ class Bound(NamedTuple):
     derived: bool
     ceilings: tuple[Window, ...]
     beside: tuple[Window, ...]
+
+
+class _Heir(NamedTuple):
+    """A bucket that is new, or back, what it has counted itself, and who counted its calls
+    besides: buckets that nobody counts in any more, and such as are within it."""
+
+    window: Window
+    own: float
+    idle: list[Window]
+    within: list[Window]
 
 
 class Bindings:
@@ -69,6 +83,61 @@ class Bindings:
             del self._saved[key]
         return (w for k, w in list(self._windows.items()) if _belongs(k, provider, idx))
 
+    def inherit(self, deployments: Sequence[Deployment], now: float) -> None:
+        """These are all there are. A bucket that is new because its limit is described by
+        another scope, or for other models, begins with what is known of its calls elsewhere:
+        in buckets that nobody counts in any more, or in those whose every call counts in it
+        too. One that comes back has its own count of before, and takes what came since.
+        """
+        users = Users(deployments)
+        known = self._windows.keys() | self._saved.keys()
+        learnt = {quota.key_of(x, one) for one in deployments for x in self._learner.limits(one)}
+        idle = known - users.of.keys() - learnt
+        moved = {key: where for key in known if (where := self._moved(key))}
+        heirs = []
+        for key, before, within in legacies(users, known, idle, moved):
+            limit, pinned = users.limits[key], any(one.pinned for one in users.of[key].values())
+            window = self._window(limit, key, now, pinned)
+            window.moved = ""
+            former = [self._thawed(one, limit, now) for one in before]
+            parts = [self._thawed(one, limit, now) for one in within]
+            heirs.append(_Heir(window, quota.taken(window, now), former, parts))
+        self._hand_on(heirs, now)
+        for key in idle - moved.keys():
+            self._move(key, _NOWHERE)
+
+    def _hand_on(self, heirs: Sequence[_Heir], now: float) -> None:
+        """Each has used what buckets of before have counted beyond its own count, whichever of
+        their heirs' calls that were."""
+        shares = []
+        for heir in heirs:  # before any of them changes
+            rest = sum(max(0.0, quota.taken(one, now) - heir.own) for one in heir.idle)
+            within = sum(quota.taken(one, now) for one in heir.within) - heir.own
+            shares.append((rest, heir.idle) if rest >= within else (within, heir.within))
+        for heir, (much, windows) in zip(heirs, shares, strict=True):
+            if much > 0:
+                quota.inherit(heir.window, windows, much, now)
+            self.restored.add(heir.window.key)
+
+    def _thawed(self, key: str, limit: Limit, now: float) -> Window:
+        """A window that may only be saved; then it is described as ``limit`` is."""
+        if key not in self._windows:
+            self._windows[key] = quota.window_for(limit, key, now)
+            self._restore(self._windows[key], now)
+        return self._windows[key]
+
+    def _moved(self, key: str) -> str:
+        """Where the calls of a known window are counted instead of in it, if they are."""
+        window = self._windows.get(key)
+        return str(self._saved.get(key, {}).get("moved", "")) if window is None else window.moved
+
+    def _move(self, key: str, where: str) -> None:
+        if (window := self._windows.get(key)) is not None:
+            window.moved = where
+            self.restored.add(key)
+        else:
+            self._saved[key] = {**self._saved[key], "moved": where}
+
     def _bind(self, deployment: Deployment, now: float) -> Bound:
         """Looks up the windows of a deployment that was not asked about before."""
         pinned = deployment.pinned
@@ -93,17 +162,16 @@ class Bindings:
 
     def _join(self, own: str, shared: Window, now: float) -> None:
         """A key that is said now to be another's account brings along what it had used."""
-        if own == shared.key or (own not in self._windows and own not in self._saved):
+        if own == shared.key:
             return
-        mine = self._windows.get(own)
-        if mine is None:
-            mine = self._windows[own] = quota.window_for(shared.limit, own, now)
-            self._restore(mine, now)
-        used = min(mine.counter.used(now), float(mine.amount)) + mine.held
-        if used:
+        mine = self._thawed(own, shared.limit, now)
+        if mine.moved == shared.key:
+            return
+        if used := quota.taken(mine, now):
             shared.counter.add(used, now, now)
             mine.counter.put(0.0, now)
-            self.restored |= {own, shared.key}
+        mine.moved = shared.key
+        self.restored |= {own, shared.key}
 
     def _beside(
         self, deployment: Deployment, counted: Sequence[Window], now: float

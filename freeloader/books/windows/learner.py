@@ -85,7 +85,7 @@ class _Track:
             longer = [one for (metric, _), one in self.spans.items()
                       if metric == span[0] and one.seconds > seconds]  # fmt: skip
             if longer and now is not None:
-                found.count.begin(min(longer, key=lambda one: one.seconds).count, now)
+                found.count.begin([min(longer, key=lambda one: one.seconds).count], now)
         return found
 
 

@@ -55,8 +55,10 @@ class Quotas:
         """The deployments changed: limits are looked up anew, counts stay."""
         self._windows.replaced()
 
-    def join(self, deployments: Iterable[Deployment], now: float) -> None:
-        """Keys that share another's account bring along at once what they had used."""
+    def join(self, deployments: Sequence[Deployment], now: float) -> None:
+        """These are all there are. Buckets that are new through a change go on from what is
+        known; keys that share another's account bring along at once what they had used."""
+        self._windows.inherit(deployments, now)
         for deployment in deployments:
             if deployment.account.same_account_as is not None:
                 self.bound(deployment, now)
@@ -256,12 +258,13 @@ class Quotas:
             self._windows.replaced()
 
     def reset(self, provider: str | None, idx: int | None, now: float) -> frozenset[str]:
-        """The owner says these are fresh; the keys of those that were reset."""
+        """The owner says these are fresh; the keys of those in force that were reset."""
         done = set()
         for window in self._windows.belonging(provider, idx):
             quota.reset(window, now)
-            done.add(window.key)
-        self._dirty |= done
+            self._dirty.add(window.key)
+            if not window.moved:
+                done.add(window.key)
         return frozenset(done)
 
     def small(self, holds: Iterable[Reservation]) -> list[str]:

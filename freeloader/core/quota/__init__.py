@@ -7,7 +7,7 @@ send, header, refusal and settling never make us believe in quota that is not
 there; where something cannot be known, the larger count is taken.
 """
 
-from freeloader.core.quota.counting import mark, release, reserve, reset, settle
+from freeloader.core.quota.counting import inherit, mark, release, reserve, reset, settle, taken
 from freeloader.core.quota.fitting import (
     ceiling,
     covers,
@@ -40,6 +40,7 @@ from freeloader.core.quota.window import (
     owner_of,
     reset_at,
     said,
+    same_length,
     too_large,
     twin_of,
     window_for,
@@ -59,6 +60,7 @@ __all__ = [
     "fits_behind",
     "full_at",
     "has_room",
+    "inherit",
     "key_of",
     "learn_amount",
     "mark",
@@ -74,7 +76,9 @@ __all__ = [
     "reset_at",
     "restore",
     "said",
+    "same_length",
     "settle",
+    "taken",
     "too_large",
     "twin_of",
     "verdict",

@@ -8,7 +8,7 @@ clock is set back. The sliding one is in ``rolling``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import inf, isfinite
 from typing import Any, Protocol
 
@@ -181,6 +181,10 @@ class Once:
     @property
     def expires(self) -> float:
         return inf if self._days is None else self._opened + self._days * 86400
+
+    def opened_by(self, others: Iterable[Once]) -> None:
+        """They are the same credits as these, which may have been given earlier."""
+        self._opened = min([self._opened, *(other._opened for other in others)])
 
     def reopen(self, now: float) -> None:
         """Other credits, as many, that last as long."""

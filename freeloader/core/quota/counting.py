@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from freeloader.core.quota import counters
 from freeloader.core.quota.hearing import learn_amount
-from freeloader.core.quota.window import Reservation, Window, unsure
+from freeloader.core.quota.rolling import Rolling
+from freeloader.core.quota.window import Reservation, Window, blocked_until, unsure
 
 
 def reserve(window: Window, amount: int, now: float) -> Reservation:
@@ -53,3 +56,30 @@ def reset(window: Window, now: float) -> None:
         learn_amount(window, window.limit.amount, now, pinned=False)
     window.blocked = window.elsewhere = None
     window.heard = False
+
+
+def taken(window: Window, now: float) -> float:
+    """What is used of it, and what open holds may yet use."""
+    return min(window.counter.used(now), float(window.amount)) + window.held
+
+
+def inherit(window: Window, former: Sequence[Window], much: float, now: float) -> None:
+    """``much`` more is used, which ``former`` have counted: its calls were counted there.
+
+    What slid in them gets as old here as there; else all of it is as new as it can be.
+    A refusal holds on where each of them was refused.
+    """
+    counter, slid = window.counter, [w.counter for w in former if isinstance(w.counter, Rolling)]
+    if isinstance(counter, Rolling) and not counter.used(now) and len(slid) == len(former):
+        counter.begin(slid, now)
+        counter.add(sum(one.held for one in former), now, 0.0)
+    elif isinstance(counter, counters.Refill):  # none is ever more than empty
+        counter.put(min(counter.used(now) + much, float(window.amount)), now)
+    else:
+        counter.add(much, now, now)
+    if isinstance(counter, counters.Once):
+        counter.opened_by(w.counter for w in former if isinstance(w.counter, counters.Once))
+    ends = [blocked_until(one, now) for one in former]
+    refused = [end for end in ends if end is not None]
+    if refused and len(refused) == len(ends):
+        window.blocked = (now, max(refused))

@@ -26,6 +26,8 @@ def dump(window: Window) -> dict[str, Any]:
         state["blocked"] = list(window.blocked)
     if window.heard:
         state["heard"] = True
+    if window.moved:
+        state["moved"] = window.moved
     if window.elsewhere is not None:
         state["elsewhere"] = list(window.elsewhere)
     return state
@@ -38,6 +40,7 @@ def restore(window: Window, state: Mapping[str, Any], now: float) -> None:
     believed to be empty: the window starts with the most that can be used. Raises
     ValueError, KeyError or TypeError for data that is no dumped state.
     """
+    window.moved = str(state.get("moved", ""))
     if state["kind"] != window.kind:
         window.counter.put(_at_most(window, state, now), now)
         return

@@ -6,7 +6,7 @@ new as it can be. The other counters are in ``counters``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import floor, inf
 from typing import Any
 
@@ -74,11 +74,12 @@ class Rolling:
         self._slices, self._others, self._sum = [], [0.0, 0.0], 0.0
         self.add(used, now, 0.0)
 
-    def begin(self, longer: Rolling, now: float) -> None:
-        """Takes over what a longer window has counted and is recent enough for this one; what
+    def begin(self, others: Sequence[Rolling], now: float) -> None:
+        """Takes over what other windows have counted and is recent enough for this one; what
         was counted in a slice that began before that is taken to be within it."""
         oldest = now - self._span
-        for end, amount, since in longer._slices:
+        parts = [part for other in others for part in (*other._slices, [*other._others, 0.0])]
+        for end, amount, since in sorted(parts):
             if end > oldest:
                 self.add(amount, min(end, now), since)
 

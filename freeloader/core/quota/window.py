@@ -46,7 +46,8 @@ class Window:
     last sent, ``opened`` since when we count, ``heard`` whether the provider ever said what
     it counts, ``unsure`` (count, since) how many refused calls it may count besides,
     ``elsewhere`` (amount, at) what it counted that we did not send, ``told`` when it last said
-    what is used other than in the answer to a call of ours.
+    what is used other than in the answer to a call of ours, ``moved`` where the calls are
+    counted instead (another key, or ``.`` for wherever they are; empty: here).
     """
 
     key: str
@@ -64,6 +65,7 @@ class Window:
     unsure: tuple[int, float] = (0, 0.0)
     elsewhere: tuple[float, float] | None = None
     told: float = -inf
+    moved: str = ""
     flow: Flow = field(default_factory=Flow)
 
     @property
@@ -156,11 +158,12 @@ def matching(candidates: Iterable[Window], metric: str | None, span: str | None)
         window
         for window in candidates
         if (metric is None or window.limit.metric == metric)
-        and (span is None or _same_length(window.limit.window, span))
+        and (span is None or same_length(window.limit.window, span))
     ]
 
 
-def _same_length(one: str, other: str) -> bool:
+def same_length(one: str, other: str) -> bool:
+    """Whether two windows are as long as each other; a month only as another month."""
     if one == other:
         return True
     try:
