@@ -23,6 +23,8 @@ HIDDEN = "[hidden]"
 #: Shorter values (``none``, a region) are words of ordinary sentences.
 _SHORTEST_SECRET = 6
 _MOST = 16384
+#: Retry-After, as one gateway's rate limiter spells it.
+_SPRINGS = "x-rate-limit-retry-after-seconds"
 _WRAPPED = re.compile(r"litellm\.|Exception - |Error code: \d{3}")
 #: ``limit=100, remaining=0, reset=50`` and ``"default";r=0;t=50`` of the IETF's drafts.
 _DRAFT = re.compile(r"(?:\breset=|;\s*t=)(\d{1,9})")
@@ -51,7 +53,8 @@ class Reading:
     ``text`` the body and all that was wrapped in it; ``error``: it holds an error
     object although the status says success; ``retold``: these are LiteLLM's words, and
     no status of the provider's own is known. ``own``: the text without what a refusal of
-    the request quotes, which may be the client's words; ``named``: but with single names."""
+    the request quotes, which may be the client's words; ``named``: but with single names.
+    ``folded``: the text without regard to case."""
 
     status: int | None
     statuses: frozenset[int]
@@ -63,6 +66,7 @@ class Reading:
     retold: bool = False
     own: str = ""
     named: str = ""
+    folded: str = ""
 
     def retry_after(self, now: float) -> float | None:
         """Seconds by Retry-After (seconds, a date or words) or Retry-After-Ms (Azure's too)."""
@@ -70,7 +74,7 @@ class Reading:
         millis = durations.number(named)
         if millis is not None:
             return durations.bounded(millis / 1000)
-        text = self.headers.get("retry-after", "")
+        text = self.headers.get("retry-after") or self.headers.get(_SPRINGS, "")
         seconds = durations.number(text.split(", ")[0])  # a proxy's comes beside the provider's
         if seconds is None:
             return durations.wait(text, now)
@@ -154,9 +158,8 @@ def read(answer: Answer) -> Reading:
         own = "\n".join([body if echo < 0 else body[:echo], *map(_as_text, whole)])
         named = _QUOTED.sub(lambda value: "''" if " " in value[0] else value[0], own)
         own = _QUOTED.sub("''", named)
-    return Reading(
-        status, statuses, given, text, _message(parts), error, success, retold, own, named
-    )
+    said, folded = _message(parts), text.casefold()
+    return Reading(status, statuses, given, text, said, error, success, retold, own, named, folded)
 
 
 def _unwrap(body: str) -> list[Any]:
@@ -202,7 +205,7 @@ def _object_in(text: str) -> dict[str, Any] | None:
 def _strings(value: dict[str, Any]) -> list[str]:
     """The texts in which an error object says what happened, outermost first."""
     out: list[str] = []
-    error = value.get("error")
+    error = _fault_of(value)
     nodes = [value, error if isinstance(error, dict) else {}]
     errors = value.get("errors")
     if isinstance(errors, list) and errors and isinstance(errors[0], dict):
@@ -237,8 +240,14 @@ def _status_in(value: dict[str, Any]) -> int | None:
     return None
 
 
+def _fault_of(value: dict[str, Any]) -> object:
+    """Its ``error``; that of the response which a Responses API's event holds."""
+    response = value.get("response")
+    return value.get("error") or (response.get("error") if isinstance(response, dict) else None)
+
+
 def _error_in(value: dict[str, Any]) -> bool:
-    if value.get("error") or value.get("errors") or value.get("error_code"):
+    if _fault_of(value) or value.get("errors") or value.get("error_code"):
         return True
     if value.get("success") is False:
         return True

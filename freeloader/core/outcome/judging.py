@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from freeloader.core.events import Answer
 from freeloader.core.model import ErrorRule, Limit
-from freeloader.core.outcome import messages
+from freeloader.core.outcome import messages, sieve
 from freeloader.core.outcome.answers import Reading, read
 from freeloader.core.outcome.kinds import Outcome, finish, plain, reason_of
 from freeloader.core.outcome.refusals import FIRST, GENERIC
@@ -29,7 +29,7 @@ from freeloader.core.outcome.statuses import (
     scope_of,
     window_of,
 )
-from freeloader.core.outcome.waits import wait_of
+from freeloader.core.outcome.waits import stated, wait_of
 
 #: The class of an answer that a lane gives for a call it had no room for: nothing was sent.
 BUSY = "PoolFull"
@@ -38,6 +38,8 @@ _BUSY_S = 1.0
 #: said of it. Asking again is of no use until the owner mends that, which takes a new child.
 ENTRY_REFUSED = "EntryRefused"
 _ENTRY_REFUSED_S = 300.0
+#: What lasts longer is not a minute's.
+_SHORT = 90.0
 
 
 def classify(
@@ -86,13 +88,21 @@ def _holds(rule: ErrorRule, reading: Reading, *, whatever: bool = False) -> bool
         return False
     if reading.success and not rule.match:
         return False
-    if rule.match and not _pattern(rule.match).search(_heard(rule, reading)):
+    if rule.match and not _matches(rule, reading):
         return False
     if not rule.header:
         return True
     name, _, wanted = rule.header.partition(":")
     value = reading.headers.get(name.strip().lower())
     return value is not None and (not wanted or bool(_pattern(wanted.strip()).search(value)))
+
+
+def _matches(rule: ErrorRule, reading: Reading) -> bool:
+    heard, folded = _heard(rule, reading), reading.folded
+    return any(
+        (words is None or any(word in folded for word in words)) and _pattern(text).search(heard)
+        for text, words in _alternatives(rule.match)
+    )
 
 
 def _heard(rule: ErrorRule, reading: Reading) -> str:
@@ -117,7 +127,10 @@ def _never_fits(reading: Reading) -> bool:
     return 0 < limit < asked
 
 
-@lru_cache(maxsize=1024)
+_alternatives = lru_cache(maxsize=1024)(sieve.alternatives)
+
+
+@lru_cache(maxsize=4096)
 def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text, re.IGNORECASE | re.DOTALL)
 
@@ -129,9 +142,13 @@ def _by_rule(rule: ErrorRule, reading: Reading, limits: Sequence[Limit], now: fl
     metric = rule.metric or metric_of(reading.text, rule.kind)
     limit = limit_of(limits, window, metric)
     scope = rule.scope or scope_of(limit)
+    usual = rule.kind == "slow_down" and not (rule.match or rule.header)
+    if usual and (stated("header", "UTC", reading, now) or 0.0) > _SHORT:
+        # All of a provider's refusals are a minute's by the rule, but this one says more.
+        rule, window = replace(rule, window=None, wait=None), None
     seconds = wait_of(rule, reading, limit, now)
     kind = rule.kind
-    if rule.kind == "slow_down" and window is None and seconds is not None and seconds > 90:
+    if rule.kind == "slow_down" and window is None and seconds is not None and seconds > _SHORT:
         kind, window = "spent", window_of(limits, seconds)
     found = finish(kind, reading, window, metric, scope, seconds, now)
     return replace(found, guessed=True) if not rule.scope and limit is None else found

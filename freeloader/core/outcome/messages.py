@@ -24,10 +24,12 @@ from freeloader.core.outcome.durations import (
 )
 
 _WORDS = re.compile(
-    r"(?:try again|retry|retry after|wait|available|reset(?:s)?|again)\s+"
+    r"(?:try again|retry|retry after|wait|available|reset(?:s)?|again|replenished)\s+"
     r"(?:in|after|for)?\s*(?:about|approximately)?\s*"
     r"(?P<go>(?:\d{1,12}(?:\.\d{1,12})?\s?(?:ms|µs|us|d|h|m|s)(?:(?=\d)|(?![a-z])\s?))+"
-    rf"|(?P<amounts>{AMOUNTS})|(?P<clock>\d{{1,3}}:\d{{2}}:\d{{2}})(?!\d))",
+    rf"|(?P<amounts>{AMOUNTS})|(?P<clock>\d{{1,3}}:\d{{2}}:\d{{2}})(?!\d))"
+    rf"|\b(?P<left>{AMOUNTS}) (?:remaining|left|until) (?:until |before |to )?"
+    r"(?:the )?(?:next )?reset",
     re.IGNORECASE,
 )
 _DELAY = re.compile(r"[\"']retryDelay[\"']\s*:\s*[\"'](\d{1,9}(?:\.\d{1,12})?)s[\"']")
@@ -51,7 +53,8 @@ _FIELD_AT = re.compile(
     re.IGNORECASE,
 )
 _RESET_AT = re.compile(
-    r"(?:reset|available|again|until|access)\w*:?\s+(?:(?:at|on|after):?)?\s*"
+    r"(?:(?:reset|available|again|until|access)\w*:?\s+(?:(?:at|on|after):?)?"
+    r"|(?P<zh>将在|将于|请于))\s*"
     r"(?:(?P<unix>1\d{9})\b|(?P<day>\d{4}-\d{2}-\d{2})(?:T| | at )"
     r"(?P<time>\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)"
     r"\s?(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?)",
@@ -92,7 +95,8 @@ def wait_in_message(text: str, now: float, zone: str = "UTC") -> float | None:
     """
     words = _WORDS.search(text)
     if words:
-        return go_duration(re.sub(r"\s", "", words["go"].lower())) or worded(words["go"])
+        said = words["go"] or words["left"]
+        return go_duration(re.sub(r"\s", "", said.lower())) or worded(said)
     abroad = tongues.wait(text)
     if abroad is not None:
         return bounded(abroad)
@@ -120,7 +124,8 @@ def _in_field(text: str, now: float, zone: str) -> float | None:
         named = (printed["zone"] or "").upper()
         named = "Z" if named in ("UTC", "GMT") else named
         written = printed["unix"] or f"{printed['day']}T{printed['time']}{named}"
-        then = float(written) if printed["unix"] else moment(written, zone)
+        here = "Asia/Shanghai" if printed["zh"] and zone == "UTC" else zone
+        then = float(written) if printed["unix"] else moment(written, here)
         return bounded(then - now) if then is not None and then > now else None
     return _to_the_clock(text, now)
 

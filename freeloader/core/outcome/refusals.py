@@ -32,6 +32,9 @@ GENERIC: tuple[ErrorRule, ...] = (
     ErrorRule("not_on_plan", match=words.PLAN, scope="model", wait="none"),
     ErrorRule("not_on_plan", status=400, match=words.REGION, scope="provider", wait="none"),
     ErrorRule("not_on_plan", status=451, scope="provider", wait="none"),
+    # What says when it begins anew is not gone, whatever the status is called.
+    ErrorRule("spent", status=402, match=words.BACK_AT, scope="account", wait="message"),
+    ErrorRule("spent", status=402, match=words.TODAYS, window="1d"),
     ErrorRule("credits_gone", match=words.CREDITS, scope="account", wait="none"),
     ErrorRule("credits_gone", status=402, scope="account", wait="none"),
     *(
@@ -72,12 +75,23 @@ GENERIC: tuple[ErrorRule, ...] = (
         metric="tokens",
         wait="window",
     ),
+    *(
+        ErrorRule(
+            "spent",
+            status=429,
+            header=f"x-ratelimit-remaining-{what}{span}: ^0+$",
+            window=window,
+            wait="reset",
+        )
+        for what in ("", "requests-", "tokens-")
+        for span, window in (("day", "1d"), ("hour", "1h"))
+    ),
     ErrorRule("spent", status=429, match=words.WEEK, window="7d", wait="14400"),
     ErrorRule("spent", status=429, match=r"session usage limit", window="5h", wait="window"),
     ErrorRule(
         "spent",
         status=429,
-        match=r"hourly (?:usage |rate )?(?:limit|quota)|per 3600 ?s\b",
+        match=r"hourly (?:usage |rate )?(?:limit|quota)|per 3600 ?s\b|\breset hourly\b",
         window="1h",
     ),
     # Cloudflare's own, before the provider ever sees the call: of the caller's address.
@@ -87,7 +101,13 @@ GENERIC: tuple[ErrorRule, ...] = (
     ErrorRule("overloaded", status=529, scope="model", wait="header"),
     ErrorRule("overloaded", status=498, scope="model", wait="header"),
     ErrorRule("slow_down", status=429, match=words.MINUTE, window="1m", wait="header"),
-    ErrorRule("spent", status=429, match=r"\b[RT]PD(?: limit|: ?\d)", window="1d", wait="message"),
+    ErrorRule(
+        "spent",
+        status=429,
+        match=r"\b[RT]PD(?: (?:rate )?limit|: ?\d)",
+        window="1d",
+        wait="message",
+    ),
     ErrorRule(
         "slow_down",
         status=429,
@@ -112,6 +132,7 @@ GENERIC: tuple[ErrorRule, ...] = (
     ),
     # Some of Google's and others' gateways say 403 for a rate.
     ErrorRule("spent", status=403, match=words.DAY_403, window="1d"),
+    ErrorRule("spent", status=403, match=r"out of (?:call volume|bandwidth) quota"),
     ErrorRule(
         "slow_down",
         status=403,

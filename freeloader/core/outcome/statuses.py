@@ -22,7 +22,10 @@ _MODEL = re.compile(r"model|deployment|endpoint|function", re.IGNORECASE)
 _REGION = re.compile(
     rf"country|region|location is not supported|territory|{tongues.REGION}", re.IGNORECASE
 )
-_MODERATED = re.compile(r"moderation|flagged|content[ _]policy|content filter", re.IGNORECASE)
+_MODERATED = re.compile(
+    r"moderation|flagged|content[ _]policy|content filter|violates [^.]{0,30}(?:guidelines|polic)",
+    re.IGNORECASE,
+)
 _KEYS = re.compile(
     rf"api[ _-]?key|token|credential|authoriz|authentic|forbidden|{tongues.KEY}", re.IGNORECASE
 )
@@ -33,7 +36,7 @@ _SCOPE = re.compile(
     re.IGNORECASE,
 )
 _OF_MODEL = re.compile(r"\b(?:access|use) (?:to )?(?:the |this )?model", re.IGNORECASE)
-_PAGE = re.compile(r"\s*<(?:!doctype|html)\b", re.IGNORECASE)
+_PAGE = re.compile(r"<(?:!doctype html|html)\b", re.IGNORECASE)
 
 
 def by_status(answer: Answer, reading: Reading, limits: Sequence[Limit], now: float) -> Outcome:
@@ -80,7 +83,7 @@ def _client_or_gone(status: int, reading: Reading) -> Outcome:
             return plain("client_fault", said, "request")
         if _REGION.search(said):
             return plain("not_on_plan", said, "provider")
-        if _PAGE.match(reading.text):  # some gateway's page: of the key it says nothing
+        if _PAGE.search(reading.text):  # some gateway's page: of the key it says nothing
             return plain("their_fault", "a page came instead of an answer", "provider")
         if _SCOPE.search(reading.text) and not _OF_MODEL.search(reading.text):
             return plain("key_bad", said, "account")

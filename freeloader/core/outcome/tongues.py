@@ -37,13 +37,16 @@ MONTH = (
 CREDITS = (
     r"余额不足|欠费|额度不足|(?:令牌|账户|账号|用户)的?(?:额度|余额)已?(?:用尽|用完|耗尽)"
     r"|(?<!本月)(?<!今日)(?<!当日)(?<!每日)(?<!每月)免费额度已?(?:用尽|用完|耗尽)(?!.{0,20}明[天日])"
+    r"|(?<![今当每本][日天月])(?<!免费)额度已?(?:用尽|用完|耗尽)(?!.{0,20}明[天日])"
     r"|(?:cr[ée]dits?|solde) (?:est |sont )?(?:insuffisants?|épuisés?)"
     r"|guthaben (?:ist )?(?:aufgebraucht|erschöpft|nicht ausreichend|zu niedrig)"
     r"|(?:kein|nicht genügend|nicht genug) guthaben"
     r"|(?:saldo|cr[ée]ditos?) insuficientes?|credito (?:insufficiente|esaurito)"
     r"|недостаточно средств|残高(?:が)?不足|잔액(?:이)? ?부족"
 )
-OVERLOAD = r"负载(?:已饱和|过高)|(?:系统|服务器?)(?:当前)?繁忙|过载|überlastet|surcharg[ée]"
+OVERLOAD = (
+    r"负载(?:已饱和|过高)|访问量过大|(?:系统|服务器?)(?:当前)?繁忙|过载|überlastet|surcharg[ée]"
+)
 #: The account itself is shut.
 SHUT = (
     r"[账帐][号户][^。]{0,10}(?:封禁|封停|停用|冻结|禁用)"

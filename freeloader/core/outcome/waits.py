@@ -4,8 +4,8 @@ By a rule's ``wait``: ``message`` (words in the body), ``header`` (Retry-After),
 (X-RateLimit-Reset, also inside the body), ``window`` (until the window begins anew),
 ``midnight ZONE`` (a stated wait counts only above an hour), ``message ZONE`` (times printed
 without a zone are in that one), ``none``, or seconds (where neither Retry-After nor the
-message says). Without it: header, message, then what is usual for the window. Pure; all
-results are seconds from ``now`` (wall).
+message nor a reset of that window says). Without it: header, message, then what is usual for
+the window. Pure; all results are seconds from ``now`` (wall).
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def wait_of(rule: ErrorRule, reading: Reading, limit: Limit | None, now: float) 
     fixed = durations.number(form) if form else None
     if fixed is not None:
         header, message = reading.retry_after(now), messages.wait_in_message(reading.text, now)
-        return capped((message or fixed) if header is None else header, rule.window)
+        reset = reading.reset_after(now) if rule.window else None
+        return capped((message or reset or fixed) if header is None else header, rule.window)
     if form == "midnight":
         return _until_midnight(reading, zone or "UTC", now)
     if form == "window":

@@ -14,7 +14,8 @@ def code(*numbers: int) -> str:
 
 
 KEY = (
-    r"invalid[ _]api[ _-]?key|incorrect api key|api key not valid|api_key_invalid"
+    r"invalid[ _]api[ _-]?key|incorrect api key|api key not valid"
+    r"|api_key_(?:invalid|[a-z_]{1,20}_blocked)"
     r"|api[ _]key (?:has )?(?:expired|is invalid|(?:been )?(?:revoked|disabled|reported as leaked))"
     r"|api key (?:has been|was) (?:revoked|disabled|reported as leaked)|invalid x-api-key"
     r"|invalid (?:authentication|bearer token|access token|api token)|no auth credentials"
@@ -25,13 +26,15 @@ PLAN = (
     r"|requires terms acceptance|model_terms_required"
     r"|must (?:accept|agree to) the (?:terms|licen[cs]e)"
     r"|not (?:available|included) (?:on|in|for) (?:your|the) (?:current |free )?(?:plan|tier)"
+    r"|(?:plan|subscription|tier) does not (?:yet )?include|requires a (?:paid )?subscription"
 )
 REGION = (
     r"unsupported_country|(?:country|region|territory|location)[^.]{0,40}(?:is |are )?not supported"
     r"|not available in your (?:country|region)"
 )
 CREDITS = (
-    r"insufficient_quota|insufficient[ _](?:balance|credits?|funds)|AllocationQuota\.FreeTierOnly"
+    r"insufficient_quota|insufficient[ _](?:\w{1,12}[ _])?(?:balance|credits?|funds)"
+    r"|AllocationQuota\.FreeTierOnly"
     r"|payment_required|credit balance is too low|requires more credits|out of credits"
     r"|exceeded your monthly included credits|not[ _]enough[ _](?:balance|credits?|funds)"
     r"|balance is (?:insufficient|too low|negative)|(?:have|has) (?:no|any) credits|no credits left"
@@ -39,7 +42,7 @@ CREDITS = (
     r"|credits? (?:are |have |has |is )?(?:expired|exhausted|used up|depleted)"
     r"|billing[ _](?:hard[ _])?limit|billing_not_active|spend(?:ing)? (?:limit|cap)"
     r"|arrear|AccountOverdue"
-    r"|budget has been exceeded|ExceededBudget"
+    r"|budget (?:has been |is |was )?(?:exceeded|exhausted)|ExceededBudget"
     r"|trial (?:period )?(?:has |is )?(?:ended|expired|over)\b"
     r"|subscription (?:has |is )?(?:been )?(?:expired|inactive|ended|cancell?ed)"
     r"|(?:add|update) (?:a |your )?(?:valid )?payment method"
@@ -60,10 +63,12 @@ SHUT = (
     + tongues.SHUT
 )
 TOO_LARGE = (
-    r"request too large|context_length_exceeded|ContextWindowExceeded|maximum context length"
+    r"request (?:body |is )?too large|tokens_limit_reached|context_length_exceeded"
+    r"|ContextWindowExceeded|maximum context length"
     r"|prompt is too long|input is too long"
     r"|too many (?:input )?tokens in (?:the )?(?:prompt|request)"
-    r"|exceeds? (?:the )?(?:model'?s )?(?:maximum )?(?:context|max_model_len)"
+    r"|exceed\w* (?:the |this )?(?:model'?s? )?(?:maximum )?(?:context|max_model_len)"
+    r"|request exceeds the maximum (?:allowed )?size|size limit exceeded by [\d,]+ tokens"
     r"|input token count .{0,60}exceeds the maximum|reduce the length of the (?:messages|prompt)"
     r"|request entity too large|string_above_max_length"
     # of llama.cpp, LM Studio, TGI, Qwen, Moonshot, Cohere and others
@@ -73,12 +78,17 @@ TOO_LARGE = (
     r"|context (?:length|window|size) (?:was |is |has been )?exceeded|prompt is too large"
     r"|exceeds (?:the )?(?:maximum |max )?(?:allowed )?token limit of"
     r"|exceed\w* (?:the )?model'?s? token limit|tokens in the prompt cannot exceed"
+    r"|more than max tokens allowed|must be less than max_seq_len"
     r"|range of input length|`inputs` (?:tokens|must have less than)"
 )
 HISTORY = (
     r"thought_?signature|invalid .{0,20}signature.{0,20} in .{0,20}thinking"
     r"|thinking(?: or redacted_thinking)? blocks? .{0,80}(?:cannot be modified|must be|expected)"
-    r"|reasoning_content.{0,60}must be passed back|encrypted[ _]content.{0,60}could not be verified"
+    r"|reasoning_content.{0,60}(?:must be passed back|is missing)|missing .{0,3}reasoning_content"
+    # One maker's order of turns, which another's models take as it is.
+    r"|function call turn comes immediately after|expected last role user or tool"
+    r"|roles must alternate|not support assistant message prefill"
+    r"|encrypted[ _]content.{0,60}could not be verified"
 )
 GONE = (
     r"model_decommissioned|has been decommissioned|model_not_found|is not a valid model"
@@ -87,12 +97,15 @@ GONE = (
 )
 #: Said of a 400 only. What a model cannot do is not that it is not there.
 UNKNOWN = (
-    r"unknown model\b|model not exist|(?:invalid|unsupported) model:"
+    r"(?:unknown|unavailable)[ _]model\b|model not exist|(?:invalid|unsupported) model:"
+    r"|allowed models (?:now )?are|model_not_available|non-serverless model"
+    r"|not supported by any provider"
     r"|\bmodel:? [`'\"]?[\w./:@-]{1,120}[`'\"]? (?:is |was )?not (?:found|available)"
 )
 #: What the owner of the account has to do first.
 UNREADY = (
-    r"verify your (?:e-?mail|phone|account|identity)|(?:e-?mail|phone)[^.]{0,20}not verified"
+    r"real-?name (?:authentication|verification)|实名"
+    r"|verify your (?:e-?mail|phone|account|identity)|(?:e-?mail|phone)[^.]{0,20}not verified"
     r"|\bip (?:address )?[^!?]{0,60}not (?:allowed|authorized|whitelisted)"
 )
 BLOCKED = (
@@ -110,18 +123,24 @@ DAY = (
 MONTH = (
     r"(?:calls|requests|tokens) / month|monthly (?:[a-z]+ ){0,2}(?:limit|quota|allowance)"
     r"|limit(?:ed)? (?:of|to) [\d,]+ [a-z ]{1,20}per month|\bper month (?:limit|quota)"
-    r"|\bfor (?:this|the current) month\b|this month'?s (?:limit|quota|allowance)"
+    r"|(?:this|current) billing (?:period|cycle)|\bfor (?:this|the current) month\b"
+    r"|this month'?s (?:limit|quota|allowance)"
 )
 MINUTE = (
     r"PerMinute|free-models-per-min\b|openrouter_free_tier_per_minute|\((?:TPM|RPM)\)"
-    r"|\bper 60 ?s\b|\b[RT]PM limit"
+    r"|\bper 60 ?s\b|\b[RT]PM (?:rate )?limit"
 )
 OVERLOAD = (
     r"DEGRADED function|queue_exceeded|temporarily rate-limited upstream|overloaded_error"
-    r"|service_tier_capacity_exceeded|no capacity|out of capacity|capacity temporarily exceeded"
+    r"|(?:tier|model|server|temporarily)[ _]capacity[ _]exceeded|capacity temporarily exceeded"
+    r"|no capacity|(?:out of|over|at(?: maximum| full)?|system) capacity|CAPACITY_EXHAUSTED"
+    r"|(?:high|peak|heavy) (?:demand|traffic|load)\b"
+    r"|model is (?:currently |temporarily )?unavailable"
+    r"|service[ _](?:is |temporarily )?unavailable"
     r"|(?:model|engine|service) ?(?:is )?(?:currently )?overloaded"
     r"|engine_overloaded|ServerOverloaded"
-    r"|server (?:is )?(?:busy|overloaded)|currently overloaded|flex tier capacity"
+    r"|(?:server|system|service|model) (?:is )?(?:currently )?(?:too )?(?:busy|overloaded)"
+    r"|currently overloaded|flex tier capacity"
     r"|model .{0,120}is (?:currently )?loading|no models? (?:is |are )?(?:currently )?loaded"
     rf"|{tongues.OVERLOAD}|" + code(3505, 3040)
 )
@@ -130,3 +149,10 @@ GOOGLES_DAY = r"quota_?id[\"']?\s*:\s*[\"'][^\"']{1,120}PerDay"
 DAY_403 = r"daily[ _]?(?:limit|quota)[ _]?exceeded|quota[ _]?exceeded.{0,120}\bper day\b"
 WEEK = r"weekly (?:[a-z]+ ){0,2}(?:limit|quota|allowance)|(?:requests|tokens|calls) per week\b"
 EDGE = r"\berror code: ?1015\b|\berror 1015\b|used cloudflare to restrict access"
+#: A moment at which the allowance is whole again: what merely renews with money has none.
+BACK_AT = (
+    r"\b(?:free|trial) (?:quota|usage|allowance|requests?|tokens?)\b[^{]{0,80}"
+    r"\bresets? (?:at|in|on) [^.]{0,30}\d"
+)
+#: A day's, under a status that speaks of money.
+TODAYS = rf"{DAY}|[今当][日天][^。]{{0,12}}(?:用完|用尽|耗尽|上限)"
