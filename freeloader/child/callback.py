@@ -14,7 +14,8 @@ from typing import Any
 from litellm.integrations.custom_logger import CustomLogger
 
 from freeloader.child.heads import bounded_headers
-from freeloader.child.inside.tap import BODY_BYTES, Wire, current
+from freeloader.child.inside.tap import current
+from freeloader.child.inside.wire import BODY_BYTES, Wire
 
 _MESSAGE_CHARS = 1000
 _IMAGE = "ImageFetchError"

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloader.child.heads import bounded_headers
-from freeloader.child.inside.tap import Wire
+from freeloader.child.inside.wire import Wire
 from freeloader.child.launcher import _GENTLE, EX_CONFIG, _import_gently, _place_problem
 
 ROOT = str(Path(__file__).resolve().parents[2])

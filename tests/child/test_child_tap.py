@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from freeloader.child.inside import tap
 from freeloader.child.inside.door import meta
-from freeloader.child.inside.tap import Wire, attach
+from freeloader.child.inside.tap import attach
+from freeloader.child.inside.wire import Wire
 
 
 def _answer(request: httpx.Request) -> httpx.Response:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloader.child.inside.door import meta
-from freeloader.child.inside.tap import Wire
+from freeloader.child.inside.wire import Wire
 from freeloader.child.told import Told
 
 counts = st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), min_size=1, max_size=8)

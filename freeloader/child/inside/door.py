@@ -2,7 +2,7 @@
 
 Of LiteLLM's several hundred routes only those the front uses can be reached.
 Its dozens of response headers are replaced by two of ours that say what the
-provider really answered (see ``inside.tap``); a stream gets the same as a last
+provider really answered (see ``inside.wire``); a stream gets the same as a last
 event, because what goes wrong in a stream is known only at its end.
 """
 
@@ -15,7 +15,8 @@ from typing import Any
 
 import orjson
 
-from freeloader.child.inside.tap import Wire, attach
+from freeloader.child.inside.tap import attach
+from freeloader.child.inside.wire import Wire
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
