@@ -10,6 +10,8 @@ from aiohttp import web
 from hostile_wire import HostileWire
 
 USAGE = {"prompt_tokens": 20, "completion_tokens": 20, "total_tokens": 530}
+#: What ``usage`` is, by the model's name, where it is not ``USAGE``.
+OTHER: dict[str, Any] = {"totalusage": {"total_tokens": 30}, "listusage": [7], "wordusage": "x"}
 #: Counts that are no whole numbers.
 ODD = {"prompt_tokens": 30.5, "completion_tokens": "many", "total_tokens": [7]}
 RAW_429 = {"error": {"message": "Rate limit reached on tokens per day", "code": "tpd"}}
@@ -95,7 +97,7 @@ class FakeUpstream:
         if model == "badusage":
             answer["usage"] = {"prompt_tokens": -5, "completion_tokens": 10**12}
         elif model != "nousage":
-            answer["usage"] = ODD if model == "oddusage" else USAGE
+            answer["usage"] = OTHER.get(model, ODD if model == "oddusage" else USAGE)
         return web.json_response(answer, headers={"x-ratelimit-remaining-requests": "9"})
 
     async def _call_tools(self, request: web.Request, stream: bool) -> web.StreamResponse:
@@ -183,7 +185,8 @@ class FakeUpstream:
         await send({}, "stop")
         if model != "nousage":
             choice: dict[str, Any] = _base(model, "chat.completion.chunk", None)
-            await _write(answer, choice | {"usage": ODD if model == "oddusage" else USAGE})
+            told = OTHER.get(model, ODD if model == "oddusage" else USAGE)
+            await _write(answer, choice | {"usage": told})
         await answer.write(b"data: [DONE]\n\n")
         return answer
 

@@ -146,8 +146,9 @@ async def test_streams_that_go_wrong(keeper: Keeper, upstream: FakeUpstream, mod
 
 @pytest.mark.parametrize(
     ("model", "stream"),
-    [("nousage", False), ("badusage", False), ("oddusage", False), ("oddusage", True)],
-)
+    [("nousage", False), ("badusage", False), ("oddusage", False), ("oddusage", True),
+     ("listusage", False), ("listusage", True), ("wordusage", False), ("wordusage", True)],
+)  # fmt: skip
 async def test_usage_that_cannot_be_believed(
     keeper: Keeper, upstream: FakeUpstream, model: str, stream: bool
 ) -> None:
@@ -155,6 +156,15 @@ async def test_usage_that_cannot_be_believed(
     assert direct == child
     assert direct["reported"] is False
     assert direct["end"] == "stop"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_total_alone_is_counted_at_the_dearer_price(
+    keeper: Keeper, upstream: FakeUpstream, stream: bool
+) -> None:
+    child, direct = await both(keeper, upstream, attempt("sim/totalusage", stream))
+    assert direct == child
+    assert {name: n for name, n in direct["meters"].items() if n} == {"requests": 1, "output": 30}
 
 
 @pytest.mark.parametrize(("model", "stream"), [("badjson", False), ("garbage", True)])

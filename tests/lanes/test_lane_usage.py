@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,3 +139,13 @@ def test_no_shape_of_choices_breaks_the_reading(shape: Any) -> None:
     for choices in (shape, [shape], [{"delta": shape if isinstance(shape, dict) else {}}]):
         data = {"choices": choices}
         Reading(stream=True).take(data)
+
+
+def test_a_total_alone_is_counted_on_the_dearer_side() -> None:
+    assert meters_of({"total_tokens": 30}) == Meters(requests=1, output=30)
+    folder = Path(__file__).resolve().parents[2] / "freeloader" / "catalog" / "providers"
+    for file in folder.glob("*.json"):
+        for provider in json.loads(file.read_text())["providers"].values():
+            for name, model in provider.get("models", {}).items():
+                price = model.get("pricing") or {}
+                assert (price.get("output") or 0) >= (price.get("input") or 0), name

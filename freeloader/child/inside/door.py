@@ -148,9 +148,11 @@ class _Answer:
         )
         failed = message["status"] >= 400
         kept.append((META_HEADER, _encoded(meta(self._wire, failed and not self._wire.failed))))
-        if failed and self._wire.body:
+        refused = failed and (self._wire.status or 600) >= 300
+        if refused and self._wire.body:
             kept.append((BODY_HEADER, b64encode(self._wire.body)))
-        elif not (failed or self._stream or self._wire.finished):  # an error, called a success
+        elif failed or not (self._stream or self._wire.finished):
+            # An answer that LiteLLM fell over, or an error that was called a success.
             kept.append((BODY_HEADER, b64encode(self._wire.last_words())))
         return kept
 
@@ -169,7 +171,7 @@ def meta(wire: Wire, unexplained: bool = False) -> dict[str, Any]:
     told = wire.told() if wire.usage else None
     # What it told before it had said everything is not the whole of it.
     believed = wire.usage and not wire.spoke and not (told is not None and told.contrary)
-    found |= {"usage": believed, "finish": wire.finished, "done": wire.whole}
+    found |= {"usage": believed, "finish": wire.finished, "done": wire.whole, "said": wire.said}
     if told is not None:
         found["rawUsage"] = told.best
     return found

@@ -6,7 +6,11 @@ has it. The child's tests against a real process show that each is still needed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from freeloader.child.inside import cohere
+from freeloader.child.inside.usages import amazons
 
 
 def install() -> None:
@@ -15,6 +19,8 @@ def install() -> None:
     _names_in_other_scripts()
     _counts_that_are_none()
     _gemini_without_usage()
+    _streams_without_usage()
+    cohere.install()
 
 
 def _groq_without_service_tier() -> None:
@@ -80,3 +86,41 @@ def _gemini_without_usage() -> None:
             return Usage()
 
     VertexGeminiConfig._calculate_usage = staticmethod(_calculate_usage)
+
+
+def _streams_without_usage() -> None:
+    """A chunk whose usage is no object ended a stream of Gemini's, Anthropic's and Bedrock's; of
+    counts of Ollama's that are none, and of Bedrock's where nothing else came with them, LiteLLM
+    made its own guess, which looked like theirs."""
+    from litellm.llms.anthropic.chat.handler import ModelResponseIterator as Anthropic
+    from litellm.llms.bedrock.chat.invoke_handler import AWSEventStreamDecoder as Bedrock
+    from litellm.llms.ollama.chat.transformation import OllamaChatCompletionResponseIterator
+    from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import (
+        ModelResponseIterator as Gemini,
+    )
+
+    handled, of_gemini = Anthropic._handle_usage, Gemini.chunk_parser
+    of_ollama = OllamaChatCompletionResponseIterator.chunk_parser
+    of_bedrock = Bedrock._chunk_parser
+
+    def _handle_usage(self: Any, anthropic_usage_chunk: Any) -> Any:
+        told = anthropic_usage_chunk if isinstance(anthropic_usage_chunk, Mapping) else {}
+        return handled(self, told)
+
+    def gemini(self: Any, chunk: dict[str, Any]) -> Any:
+        if not isinstance(chunk.get("usageMetadata", {}), dict):
+            chunk["usageMetadata"] = {}
+        return of_gemini(self, chunk)
+
+    def ollama(self: Any, chunk: dict[str, Any]) -> Any:
+        for name in ("prompt_eval_count", "eval_count"):
+            if type(chunk.get(name, 0)) is not int:
+                chunk[name] = 0
+        return of_ollama(self, chunk)
+
+    def bedrock(self: Any, chunk_data: dict[str, Any]) -> Any:
+        return of_bedrock(self, amazons(chunk_data))
+
+    Anthropic._handle_usage, Gemini.chunk_parser = _handle_usage, gemini
+    Bedrock._chunk_parser = bedrock
+    OllamaChatCompletionResponseIterator.chunk_parser = ollama

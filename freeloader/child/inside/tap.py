@@ -19,6 +19,7 @@ import orjson
 
 from freeloader.child.bodies import many_values
 from freeloader.child.inside.bounds import bound
+from freeloader.child.inside.usages import readable
 from freeloader.child.inside.wire import Wire
 
 _WARM_HOST = "freeloader-warm-up.invalid"
@@ -128,6 +129,8 @@ async def _listen(wire: Wire, response: httpx.Response, stream: bool) -> None:
         wire.feed(await response.aread())
         if many_values(response.content):
             raise httpx.DecodingError("an answer of more values than any answer has")
+        if response.status_code < 400 and (mended := readable(response.content)) is not None:
+            response._content, wire.usage = mended, False
         return
     plain = response.aiter_bytes
 

@@ -36,8 +36,13 @@ _SPOKEN = re.compile(
     rb'(?<!\\)"(?:content|reasoning_content|reasoning|refusal|text|arguments)"\s*:\s*"[^"]'
 )
 _ERROR = re.compile(rb'(?<!\\)"error"\s*:\s*[{"]')
-#: Kinds of answer in which the marks below can be seen; binary event streams hide them.
-_READABLE = ("json", "text/")
+#: Kinds of answer in which the marks above can be seen: in Amazon's frames too, but for those
+#: of its older calls, which carry the provider's own events in base64.
+_READABLE = ("json", "text/", "amazon.eventstream")
+_HIDDEN = b'{"bytes":"'
+#: What failed behind a stream of Amazon's: its name, and what it says of it.
+_EXCEPTION = re.compile(rb":exception-type\x07..(\w{1,64}).{0,256}?(\{[^{}]{0,1024}\})", re.DOTALL)
+_COUNTED = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
 _USAGE_OBJECT = re.compile(rb'(?<!\\)"usage"\s*:\s*(?=\{)')
 
 
@@ -98,6 +103,7 @@ class Wire:
         self._look_for_usage(seam, chunk)
         self.finish = self.finish or _FINISH.search(seam) is not None
         self.done = self.done or b"[DONE]" in seam
+        self.opaque = self.opaque or _HIDDEN in seam
         if len(self.body) < BODY_BYTES:
             self.body += chunk[: BODY_BYTES - len(self.body)]
         self.tail = (self.tail + chunk)[-_TAIL_BYTES:]
@@ -126,20 +132,28 @@ class Wire:
         self.message = self.message or str(error)[:500]
         self.connected = self.connected or not _never_connected(error)
 
+    @property
+    def said(self) -> bool:
+        """True if its beginning has a word of an answer in it."""
+        return _SPOKEN.search(self.body) is not None
+
     def last_words(self) -> bytes:
-        """The error that a provider wrote into its stream, or the head of what is no stream.
+        """The error that a provider wrote into its answer, or the head of what is no answer.
 
         Never the generated text: what a client got is nobody's log entry.
         """
         found = [match.start() for match in _ERROR.finditer(self.tail)]
-        if found:
+        answer = self.said or b'"choices"' in self.body
+        if found and (self.streams or answer):
             start = self.tail.rfind(b"\n", 0, found[-1]) + 1
             end = self.tail.find(b"\n", found[-1])
             line = self.tail[start : end if end >= 0 else None]
             return line.removeprefix(b"data:").strip()[:BODY_BYTES]
+        if failed := _EXCEPTION.findall(self.tail):
+            return b" ".join(failed[-1])
         if self.done and (stray := self.stray()):
             return stray[:_GARBAGE_BYTES]
-        return b"" if b'"choices"' in self.body else self.body[:_GARBAGE_BYTES]
+        return b"" if answer else self.body[: BODY_BYTES if found else _GARBAGE_BYTES]
 
     def stray(self) -> bytes:
         """Of a stream in OpenAI's shape the last event that is no piece of an answer: how some
@@ -158,7 +172,7 @@ class Wire:
         starts = [match.end() for match in _USAGE_OBJECT.finditer(self.tail)]
         for start in starts[-_USAGES:]:
             found = _object_at(self.tail, start)
-            if found is None or not ("prompt_tokens" in found or "completion_tokens" in found):
+            if found is None or _COUNTED.isdisjoint(found):
                 continue
             if told is None:
                 told = Told(found)

@@ -180,7 +180,7 @@ class _Call:
         if data is None or not reading.take(data):
             return [Fault(self._unusable(meta, "EmptyAnswer"))]
         usage = reading.usage(meta)
-        if not reading.content and not meta.get("finish"):
+        if not reading.content and (meta.get("said") or not meta.get("finish")):
             return [usage, Fault(self._unusable(meta, "EmptyAnswer"))]
         return [Delta(data, reading.content), usage, End(reading.finish_reason)]
 
@@ -216,7 +216,8 @@ class _Call:
             return [Fault(_our_fault("the child's answer broke off", "ChildGone", "stream"))]
         usage: list[Event] = [reading.usage(trailer)] if reading.any or trailer.get("usage") else []
         whole = trailer.get("finish") or (trailer.get("done") and reading.content)
-        if failure or trailer.get("class") or not whole:
+        lost = trailer.get("said") and not reading.content  # on its way through LiteLLM
+        if failure or trailer.get("class") or lost or not whole:
             why = "CutStream" if reading.content else "EmptyAnswer"
             return [*usage, Fault(broken_stream(trailer, failure, self._headers, why))]
         return [*usage, End(reading.finish_reason)]

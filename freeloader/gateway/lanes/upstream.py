@@ -21,6 +21,7 @@ BODY_HEADER = "x-freeloader-body"
 TRAILER_EVENT = "freeloader"
 _PROVIDER_PREFIX = "llm_provider-"
 _BODY_CHARS = 4096
+_UNREAD = "LiteLLM could not read the answer"
 _LEFT_OUT = (
     "LiteLLM cannot use what the registry says of this model (litellm.prefix or litellm.params "
     "in an overlay?)"
@@ -106,7 +107,8 @@ def broken_stream(
     inner = error.get("error")
     message = inner.get("message") if isinstance(inner, Mapping) else None
     raw = _decoded(str(trailer.get("body", "")))
-    text = raw.decode("utf-8", "replace") or str(message or why)
+    words = why if trailer.get("said") else message or why  # else LiteLLM quotes the answer in it
+    text = raw.decode("utf-8", "replace") or str(words)
     told = trailer.get("status")
     return Answer(
         told if isinstance(told, int) else 200,
@@ -120,9 +122,10 @@ def broken_stream(
 
 
 def _text(meta: Mapping[str, Any], headers: Mapping[str, str], body: bytes) -> str:
-    """The provider's raw body, else LiteLLM's words."""
+    """The provider's raw body, else LiteLLM's words, unless they can quote an answer."""
     raw = _decoded(headers.get(BODY_HEADER, "")).decode("utf-8", "replace")
-    told = raw or str(meta.get("message") or "") or body.decode("utf-8", "replace")
+    words = _UNREAD if meta.get("said") else str(meta.get("message") or "")
+    told = raw or words or body.decode("utf-8", "replace")
     return told[:_BODY_CHARS]
 
 

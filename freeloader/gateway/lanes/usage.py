@@ -27,7 +27,8 @@ def meters_of(usage: Mapping[str, Any]) -> Meters | None:
     """The meters, or None where the numbers are missing, negative, not finite or absurd.
 
     ``prompt_tokens`` includes cached input; ``output`` is the larger of the
-    completion and total − prompt, because some leave reasoning out of the former.
+    completion and total − prompt, because some leave reasoning out of the former. A total
+    alone is all ``output``: of no bundled model is that the cheaper side (a test says so).
     """
     prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     total = _count(usage, "total_tokens")
