@@ -98,20 +98,31 @@ def _holds(rule: ErrorRule, reading: Reading, *, whatever: bool = False) -> bool
 
 
 def _matches(rule: ErrorRule, reading: Reading) -> bool:
-    heard, folded = _heard(rule, reading), reading.folded
-    return any(
-        (words is None or any(word in folded for word in words)) and _pattern(text).search(heard)
+    folded = reading.folded
+    some = [
+        text
         for text, words in _alternatives(rule.match)
-    )
+        if words is None or any(word in folded for word in words)
+    ]
+    heard = _heard(rule, reading) if some else ""
+    return any(_pattern(text).search(heard) for text in some)
 
 
 def _heard(rule: ErrorRule, reading: Reading) -> str:
     """What rests a model or an account must be the provider's word, not a client's it quotes."""
+    if rule.kind == "spent":  # what money would buy is not what is spent
+        return _OFFER.sub("", reading.own if rule.scope == "account" else reading.named)
     if rule.scope in ("account", "provider"):
         return reading.own
     return reading.named if rule.scope == "model" else reading.text
 
 
+#: ``upgrade to get 1000 daily requests``, to the end of the sentence.
+_OFFER = re.compile(
+    r"\b(?:upgrade|unlock|subscribe|add \d{1,5} credits)\b[^.!\n\"]{0,60}?"
+    r"\b(?:for|to (?:get|have|unlock|raise|increase))\b[^.!\n\"]{0,120}",
+    re.IGNORECASE,
+)
 _RATE = re.compile(r"rate[ _-]?limit|too[ _]many[ _]requests|throttl", re.IGNORECASE)
 _ASKED = re.compile(
     r"\blimit:? ([\d,]{1,15})\b.{0,60}?\brequested:? ([\d,]{1,15})\b", re.IGNORECASE | re.DOTALL
@@ -141,7 +152,7 @@ def _by_rule(rule: ErrorRule, reading: Reading, limits: Sequence[Limit], now: fl
     window = rule.window
     metric = rule.metric or metric_of(reading.text, rule.kind)
     limit = limit_of(limits, window, metric)
-    scope = rule.scope or scope_of(limit)
+    scope = rule.scope or scope_of(limit, reading.text)
     usual = rule.kind == "slow_down" and not (rule.match or rule.header)
     if usual and (stated("header", "UTC", reading, now) or 0.0) > _SHORT:
         # All of a provider's refusals are a minute's by the rule, but this one says more.

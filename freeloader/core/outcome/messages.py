@@ -24,7 +24,8 @@ from freeloader.core.outcome.durations import (
 )
 
 _WORDS = re.compile(
-    r"(?:try again|retry|retry after|wait|available|reset(?:s)?|again|replenished)\s+"
+    r"(?:try again|retry|retry after|wait|available|reset(?:s)?|again"
+    r"|replenished|refresh(?:es)?|renews?|refills?)\s+"
     r"(?:in|after|for)?\s*(?:about|approximately)?\s*"
     r"(?P<go>(?:\d{1,12}(?:\.\d{1,12})?\s?(?:ms|µs|us|d|h|m|s)(?:(?=\d)|(?![a-z])\s?))+"
     rf"|(?P<amounts>{AMOUNTS})|(?P<clock>\d{{1,3}}:\d{{2}}:\d{{2}})(?!\d))"

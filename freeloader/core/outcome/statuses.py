@@ -18,7 +18,7 @@ from freeloader.core.outcome.waits import capped, stated
 from freeloader.core.periods import window_seconds
 
 _HOUR = 3600.0
-_MODEL = re.compile(r"model|deployment|endpoint|function", re.IGNORECASE)
+_MODEL = re.compile(r"model|deployment|endpoint|function|模型", re.IGNORECASE)
 _REGION = re.compile(
     rf"country|region|location is not supported|territory|{tongues.REGION}", re.IGNORECASE
 )
@@ -34,6 +34,9 @@ _SCOPE = re.compile(
     r"missing scopes?|(?:insufficient|sufficient) (?:\w+ )?(?:permissions?|scopes?)"
     r"|permission is required|SERVICE_DISABLED",
     re.IGNORECASE,
+)
+_THIS_MODEL = re.compile(
+    r"\b(?:for|on|of|to) (?:this|the) model\b|\b(?:limit|quota) for model\b", re.IGNORECASE
 )
 _OF_MODEL = re.compile(r"\b(?:access|use) (?:to )?(?:the |this )?model", re.IGNORECASE)
 _PAGE = re.compile(r"<(?:!doctype html|html)\b", re.IGNORECASE)
@@ -55,7 +58,7 @@ def by_status(answer: Answer, reading: Reading, limits: Sequence[Limit], now: fl
         return plain("ok", "ok", "request")
     if status == 429:
         return by_wait(reading, limits, now)
-    if status >= 500 or status in (408, 425, 499):
+    if status >= 500 or status in (408, 424, 425, 499):
         return plain("their_fault", reading.message or f"status {status}", "model")
     return _client_or_gone(status, reading)
 
@@ -70,7 +73,7 @@ def by_wait(reading: Reading, limits: Sequence[Limit], now: float) -> Outcome:
     metric = metric_of(reading.text, "slow_down")
     limit = limit_of(limits, window, metric)
     kind = "spent" if long else "slow_down"
-    found = finish(kind, reading, window, metric, scope_of(limit), seconds, now)
+    found = finish(kind, reading, window, metric, scope_of(limit, reading.text), seconds, now)
     return replace(found, guessed=limit is None)
 
 
@@ -112,8 +115,10 @@ def window_of(limits: Sequence[Limit], seconds: float) -> str:
     return min(fitting)[1] if fitting else "1h" if seconds <= _HOUR else "1d"
 
 
-def scope_of(limit: Limit | None) -> str:
-    """Who else it is about: the account where that has the limit."""
+def scope_of(limit: Limit | None, text: str) -> str:
+    """Who else it is about: the account where that has the limit, and no model is spoken of."""
+    if _THIS_MODEL.search(text):
+        return "model"
     return "account" if limit is not None and limit.scope in ("account", "ip") else "model"
 
 

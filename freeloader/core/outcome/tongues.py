@@ -37,7 +37,7 @@ MONTH = (
 CREDITS = (
     r"余额不足|欠费|额度不足|(?:令牌|账户|账号|用户)的?(?:额度|余额)已?(?:用尽|用完|耗尽)"
     r"|(?<!本月)(?<!今日)(?<!当日)(?<!每日)(?<!每月)免费额度已?(?:用尽|用完|耗尽)(?!.{0,20}明[天日])"
-    r"|(?<![今当每本][日天月])(?<!免费)额度已?(?:用尽|用完|耗尽)(?!.{0,20}明[天日])"
+    r"|(?<![今当每本][日天月周])(?<!免费)额度已?(?:用尽|用完|耗尽)(?!.{0,20}明[天日])"
     r"|(?:cr[ée]dits?|solde) (?:est |sont )?(?:insuffisants?|épuisés?)"
     r"|guthaben (?:ist )?(?:aufgebraucht|erschöpft|nicht ausreichend|zu niedrig)"
     r"|(?:kein|nicht genügend|nicht genug) guthaben"

@@ -87,6 +87,7 @@ HISTORY = (
     r"|reasoning_content.{0,60}(?:must be passed back|is missing)|missing .{0,3}reasoning_content"
     # One maker's order of turns, which another's models take as it is.
     r"|function call turn comes immediately after|expected last role user or tool"
+    r"|same number of function calls and responses"
     r"|roles must alternate|not support assistant message prefill"
     r"|encrypted[ _]content.{0,60}could not be verified"
 )
@@ -106,7 +107,7 @@ UNKNOWN = (
 UNREADY = (
     r"real-?name (?:authentication|verification)|实名"
     r"|verify your (?:e-?mail|phone|account|identity)|(?:e-?mail|phone)[^.]{0,20}not verified"
-    r"|\bip (?:address )?[^!?]{0,60}not (?:allowed|authorized|whitelisted)"
+    r"|virtual network/firewall|\bip (?:address )?[^!?]{0,60}not (?:allowed|authorized|whitelisted)"
 )
 BLOCKED = (
     r"error code: 10\d\d\b|attention required! \| cloudflare|cf-error-details"
@@ -146,13 +147,19 @@ OVERLOAD = (
 )
 #: Google's errors name the quota; its days are Pacific, whoever passes them on.
 GOOGLES_DAY = r"quota_?id[\"']?\s*:\s*[\"'][^\"']{1,120}PerDay"
-DAY_403 = r"daily[ _]?(?:limit|quota)[ _]?exceeded|quota[ _]?exceeded.{0,120}\bper day\b"
-WEEK = r"weekly (?:[a-z]+ ){0,2}(?:limit|quota|allowance)|(?:requests|tokens|calls) per week\b"
+DAY_403 = (
+    r"daily[ _]?(?:limit|quota)[ _]?exceeded|quota[ _]?exceeded.{0,120}\bper day\b"
+    r"|(?:quota|limit) (?:reached|exceeded)[^{]{0,60}\b(?:resets daily|tomorrow|midnight)\b"
+)
+WEEK = (
+    r"weekly (?:[a-z]+ ){0,2}(?:limit|quota|allowance)"
+    r"|(?:requests|tokens|calls) per week\b|[本每当]周"
+)
 EDGE = r"\berror code: ?1015\b|\berror 1015\b|used cloudflare to restrict access"
 #: A moment at which the allowance is whole again: what merely renews with money has none.
 BACK_AT = (
     r"\b(?:free|trial) (?:quota|usage|allowance|requests?|tokens?)\b[^{]{0,80}"
-    r"\bresets? (?:at|in|on) [^.]{0,30}\d"
+    r"\b(?:resets?|refresh(?:es)?|renews?|refills?) (?:at|in|on) [^.]{0,30}\d"
 )
 #: A day's, under a status that speaks of money.
 TODAYS = rf"{DAY}|[今当][日天][^。]{{0,12}}(?:用完|用尽|耗尽|上限)"
