@@ -17,7 +17,7 @@ from typing import Any
 from freeloader.clock import Clock
 from freeloader.core.model import Account, Limit, Provider
 from freeloader.errors import Conflict, InvalidRequest, SecretStoreError
-from freeloader.manage import answers, forms
+from freeloader.manage import answers, forms, numbering
 from freeloader.manage import limits as own_limits
 from freeloader.manage.bodies import wanted
 from freeloader.manage.ports import (
@@ -153,6 +153,11 @@ class Accounts:
         async with self._turn:
             account = forms.existing(await self._ledger.accounts(), provider, idx)
             warnings: list[str] = []
+            try:
+                known = await self.credentials(account)
+            except SecretStoreError:
+                known = None  # then the same key will be taken for a new account's
+            await numbering.left(self._ledger, account, known)
             await self._ledger.delete_account(provider, idx)
             await self._changed()  # nobody may use the account when its key is gone
             try:
@@ -240,7 +245,8 @@ class Accounts:
             there = await self._ledger.accounts()
             if len(there) >= ACCOUNTS_MAX:
                 raise Conflict(f"There are {ACCOUNTS_MAX} accounts already.")
-            account = replace(draft, idx=forms.lowest_free(there, draft.provider))
+            idx = await numbering.given(self._ledger, there, draft, credentials)
+            account = replace(draft, idx=idx)
             if draft.same_account_as is not None:
                 root = forms.root_of(there, account, draft.same_account_as)
                 account = replace(account, same_account_as=root)

@@ -206,13 +206,6 @@ def key_field(provider: Provider) -> str:
     return next((f for f in provider.auth_fields if f not in _PUBLIC_FIELDS), "api_key")
 
 
-def lowest_free(accounts: Iterable[Account], provider: str) -> int:
-    """A number that nobody has, nor anybody's key shares the limits of."""
-    mine = [account for account in accounts if account.provider == provider]
-    taken = {n for a in mine for n in (a.idx, a.same_account_as) if n is not None}
-    return next(idx for idx in range(1, len(taken) + 2) if idx not in taken)
-
-
 def root_of(accounts: Iterable[Account], account: Account, other: int) -> int:
     """Whose limits ``account`` shares where it is said to be the same as ``other``.
 

@@ -84,12 +84,40 @@ async def test_odd_key_is_a_warning_and_second_account_a_warning_with_its_source
     assert third["warnings"] == []
 
 
-async def test_the_lowest_free_number_is_given(accounts: Accounts, ledger: FakeLedger) -> None:
+async def test_a_number_is_given_again_only_to_the_same_credential(
+    accounts: Accounts, ledger: FakeLedger
+) -> None:
+    """Quotas, pauses and usage are kept by number: a stranger's are nobody else's, and to remove
+    a key and add it again makes no quota of what it has used."""
     for n in range(3):
         await accounts.add_account({"provider": "groq", "key": f"gsk_{n}"}, "owner")
-    await accounts.remove_account("groq", 2, "owner")
+    for number in (2, 3):
+        await accounts.remove_account("groq", number, "owner")
     row = await accounts.add_account({"provider": "groq", "key": "gsk_new"}, "owner")
+    assert row["idx"] == 4
+    row = await accounts.add_account({"provider": "groq", "key": "gsk_1"}, "owner")
     assert row["idx"] == 2
+    await accounts.remove_account("groq", 4, "owner")
+    row = await accounts.add_account({"provider": "groq", "key": "gsk_other"}, "owner")
+    assert row["idx"] == 5
+    assert "gsk_" not in repr(ledger.meta)
+
+
+async def test_a_keyless_account_is_known_by_its_address(accounts: Accounts) -> None:
+    here, there = ({"provider": "ollama", "endpoint": f"http://127.0.0.1:{n}"} for n in (1, 2))
+    await accounts.add_account(here, "owner")
+    await accounts.remove_account("ollama", 1, "owner")
+    assert (await accounts.add_account(there, "owner"))["idx"] == 2
+    assert (await accounts.add_account(here, "owner"))["idx"] == 1
+
+
+async def test_where_the_key_cannot_be_read_its_number_is_not_given_again(
+    accounts: Accounts, store: SecretStore
+) -> None:
+    await accounts.add_account({"provider": "groq", "key": KEY}, "owner")
+    await store.delete("account/groq@1", "file")
+    await accounts.remove_account("groq", 1, "owner")
+    assert (await accounts.add_account({"provider": "groq", "key": KEY}, "owner"))["idx"] == 2
 
 
 async def test_two_at_once_get_two_numbers_and_the_same_key_only_one(
@@ -276,4 +304,4 @@ async def test_who_waits_for_another_key_is_told_of_each(
     await made.change_account("groq", 1, {"key": "gsk_other0123456789"}, "owner")
     await made.remove_account("groq", 1, "owner")
     await made.add_account({"provider": "groq", "key": KEY}, "owner")
-    assert told == [("groq", 1)] * 3
+    assert told == [("groq", 1), ("groq", 1), ("groq", 2)]

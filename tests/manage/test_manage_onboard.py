@@ -70,7 +70,7 @@ async def test_what_the_owner_removed_stays_removed_until_the_key_changes(
     assert ledger.kept == {}
     assert report.skipped[0]["reason"] == "removed by you"
     await look(accounts, ledger, catalog, {"GROQ_API_KEY": "gsk_another1"})
-    assert set(ledger.kept) == {("groq", 1)}
+    assert set(ledger.kept) == {("groq", 2)}
 
 
 async def test_a_changed_variable_changes_its_account(
