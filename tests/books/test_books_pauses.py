@@ -31,6 +31,15 @@ CASES: list[dict[str, Any]] = [
     )
     if case["expect"]["kind"] in ("slow_down", "spent", "overloaded")
 ]
+#: Judged at a moment of their own, a summer's afternoon.
+THEN = 1_790_000_000.0
+JUDGED: list[dict[str, Any]] = [
+    case
+    for case in json.loads(
+        (Path(__file__).parents[1] / "core" / "refusals_judged.json").read_text("utf-8")
+    )
+    if case["provider"] and case["expect"][0] in ("slow_down", "spent", "overloaded")
+]
 CATALOG = load(prices=None)
 #: Styles that were not captured, per provider: what it says, and the longest it may rest.
 STYLES: tuple[tuple[str, int, dict[str, str], str, float], ...] = (
@@ -154,6 +163,24 @@ async def test_styles_of_refusal(style: tuple[str, int, dict[str, str], str, flo
     what = deployed(provider, None)
     _, seconds, books, clock = await resting(what, Answer(status, headers, body))
     assert seconds == pytest.approx(rest, abs=0.5)
+    await only_one_tries(books, clock, what)
+
+
+@pytest.mark.parametrize("case", JUDGED, ids=lambda c: c["id"])
+async def test_a_judged_refusal_rests_for_as_long_as_it_was_judged_to(
+    case: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "NOW", THEN)
+    what = deployed(case["provider"], None)
+    body = case["body"] if isinstance(case["body"], str) else json.dumps(case["body"])
+    phase = "stream" if case["status"] == 200 else "head"
+    answer = Answer(case["status"], case.get("headers", {}), body, phase=phase)
+    outcome, seconds, books, clock = await resting(what, answer)
+    if outcome.until is None:
+        assert outcome.kind == "overloaded"
+        assert 0 < seconds <= 300
+    else:
+        assert seconds == pytest.approx(outcome.until - THEN, abs=1)
     await only_one_tries(books, clock, what)
 
 

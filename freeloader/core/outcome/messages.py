@@ -49,7 +49,7 @@ _FIELD = re.compile(
 )
 #: ``"reset_at": 1790000030``, ``"retryAt": "2026-09-21T14:13:50Z"``: a moment in a field.
 _FIELD_AT = re.compile(
-    r"[\"'](?:retry|resets?|available)[_-]?(?:at|on|time|date)[\"']\s*:\s*"
+    r"[\"'](?:retry|resets?|available)(?:[_-]?(?:at|on|time|date))?[\"']\s*:\s*"
     r"(?:[\"'](?P<text>[^\"']{8,40})[\"']|(?P<n>\d{10,16}(?:\.\d{1,9})?))",
     re.IGNORECASE,
 )
@@ -64,7 +64,7 @@ _RESET_AT = re.compile(
 #: ``resets daily at 08:00 UTC``, ``until midnight Pacific``: a time of day in a zone it names.
 _CLOCK = re.compile(
     r"(?:reset|available|again|until|access)\w*\s+(?:(?:daily|every day|each day)\s+)?(?:at\s+)?"
-    r"(?P<time>midnight|[0-2]?\d:[0-5]\d)(?::00)?\s*\(?"
+    r"(?P<time>midnight|[0-2]?\d:[0-5]\d|1?\d(?=\s?[ap]m\b))(?::00)?(?:\s?(?P<half>[ap])m\b)?\s*\(?"
     r"(?P<zone>UTC|GMT|Z|Pacific|P[SD]?T|Eastern|E[SD]?T|CES?T|Beijing|JST)\b",
     re.IGNORECASE,
 )
@@ -137,11 +137,14 @@ def _to_the_clock(text: str, now: float) -> float | None:
     if found is None:
         return None
     zone = ZoneInfo(_ZONES.get(found["zone"][0].lower(), "UTC"))
-    hour, _, minute = found["time"].lower().replace("midnight", "0:0").partition(":")
-    if not (hour.isdigit() and int(hour) < 24):
+    said, _, minute = found["time"].lower().replace("midnight", "0:0").partition(":")
+    hour = int(said)
+    if found["half"]:  # 12 am is midnight
+        hour = hour % 12 + (12 if found["half"] in "pP" else 0)
+    if hour > 23:
         return None
     here = datetime.fromtimestamp(now, zone)
-    then = here.replace(hour=int(hour), minute=int(minute), second=0, microsecond=0)
+    then = here.replace(hour=hour, minute=int(minute or 0), second=0, microsecond=0)
     if then <= here:
         then += timedelta(days=1)
     return bounded(then.timestamp() - now)

@@ -43,7 +43,7 @@ GENERIC: tuple[ErrorRule, ...] = (
     ),
     ErrorRule(
         "not_on_plan",
-        match=r"\blimit:?\s+0(?!\d|[.,]\d)|quota_?(?:limit_?)?value[\"']\s*:\s*[\"']0[\"']",
+        match=r"\blimit:?\s+(?:of\s+|is\s+)?0(?!\d|[.,]\d)|quota_?(?:limit_?)?value[\"']\s*:\s*[\"']0[\"']",
         scope="model",
         wait="none",
     ),
@@ -91,7 +91,7 @@ GENERIC: tuple[ErrorRule, ...] = (
     ErrorRule(
         "spent",
         status=429,
-        match=r"hourly (?:usage |rate )?(?:limit|quota)|per 3600 ?s\b|\breset hourly\b",
+        match=r"hourly[ _](?:[a-z]+[ _]){0,2}(?:limit|quota)|per 3600 ?s\b|\breset hourly\b",
         window="1h",
     ),
     # Cloudflare's own, before the provider ever sees the call: of the caller's address.

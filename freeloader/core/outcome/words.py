@@ -27,6 +27,7 @@ PLAN = (
     r"|must (?:accept|agree to) the (?:terms|licen[cs]e)"
     r"|not (?:available|included) (?:on|in|for) (?:your|the) (?:current |free )?(?:plan|tier)"
     r"|(?:plan|subscription|tier) does not (?:yet )?include|requires a (?:paid )?subscription"
+    r"|only available (?:on|to|for|with) (?:the )?(?:paid|pro|premium|plus|enterprise)\b"
 )
 REGION = (
     r"unsupported_country|(?:country|region|territory|location)[^.]{0,40}(?:is |are )?not supported"
@@ -78,6 +79,7 @@ TOO_LARGE = (
     r"|context (?:length|window|size) (?:was |is |has been )?exceeded|prompt is too large"
     r"|exceeds (?:the )?(?:maximum |max )?(?:allowed )?token limit of"
     r"|exceed\w* (?:the )?model'?s? token limit|tokens in the prompt cannot exceed"
+    r"|tokens\b.{0,30}\bexceeds? (?:the )?limit of|> (?:the )?context (?:window|length)"
     r"|more than max tokens allowed|must be less than max_seq_len"
     r"|range of input length|`inputs` (?:tokens|must have less than)"
 )
@@ -101,7 +103,8 @@ UNKNOWN = (
     r"(?:unknown|unavailable)[ _]model\b|model not exist|(?:invalid|unsupported) model:"
     r"|allowed models (?:now )?are|model_not_available|non-serverless model"
     r"|not supported by any provider"
-    r"|\bmodel:? [`'\"]?[\w./:@-]{1,120}[`'\"]? (?:is |was )?not (?:found|available)"
+    r"|\bmodel:? [`'\"]?[\w./:@-]{1,120}[`'\"]? "
+    r"(?:(?:is |was )?not (?:found|available)|(?:is|was|has been) (?:deprecated|retired|removed))\b"
 )
 #: What the owner of the account has to do first.
 UNREADY = (
@@ -117,12 +120,15 @@ DAY = (
     r"PerDay|free-models-per-day|openrouter_free_tier_daily|\((?:TPD|RPD)\)"
     r"|(?:tokens|requests) per day limit exceeded|too many tokens per day|UserByModelByDay"
     r"|daily free allocation|daily (?:[a-z]+ ){0,2}(?:limit|quota|allowance)|today'?s? quota"
+    r"|[\"'](?:window|period|interval)[\"']\s*:\s*[\"'](?:1 ?d(?:ay)?|day|daily|24 ?h)[\"']"
     r"|daily (?:cap|maximum)|used [^.]{0,30}\bdaily\b|\bfor (?:today|the day)\b"
-    r"|\bper 86400 ?s|daily ?limit ?exceeded|(?:again|until) tomorrow|until midnight|"
-    + code(3036, 4006)
+    r"|\bper 86400 ?s|daily ?limit ?exceeded"
+    r"|daily_(?:[a-z]+_){0,2}(?:limit|quota)_(?:exceeded|reached)"
+    r"|(?:again|until) tomorrow|until midnight|" + code(3036, 4006)
 )
 MONTH = (
     r"(?:calls|requests|tokens) / month|monthly (?:[a-z]+ ){0,2}(?:limit|quota|allowance)"
+    r"|monthly_(?:[a-z]+_){0,2}(?:limit|quota)_(?:exceeded|reached)"
     r"|limit(?:ed)? (?:of|to) [\d,]+ [a-z ]{1,20}per month|\bper month (?:limit|quota)"
     r"|(?:this|current) billing (?:period|cycle)|\bfor (?:this|the current) month\b"
     r"|this month'?s (?:limit|quota|allowance)"
@@ -137,7 +143,7 @@ OVERLOAD = (
     r"|no capacity|(?:out of|over|at(?: maximum| full)?|system) capacity|CAPACITY_EXHAUSTED"
     r"|(?:high|peak|heavy) (?:demand|traffic|load)\b"
     r"|model is (?:currently |temporarily )?unavailable"
-    r"|service[ _](?:is |temporarily )?unavailable"
+    r"|service[ _](?:is |temporarily )?unavailable|(?:insufficient capacity|capacity constraints)\b"
     r"|(?:model|engine|service) ?(?:is )?(?:currently )?overloaded"
     r"|engine_overloaded|ServerOverloaded"
     r"|(?:server|system|service|model) (?:is )?(?:currently )?(?:too )?(?:busy|overloaded)"
@@ -153,6 +159,7 @@ DAY_403 = (
 )
 WEEK = (
     r"weekly (?:[a-z]+ ){0,2}(?:limit|quota|allowance)"
+    r"|weekly_(?:[a-z]+_){0,2}(?:limit|quota)_(?:exceeded|reached)"
     r"|(?:requests|tokens|calls) per week\b|[本每当]周"
 )
 EDGE = r"\berror code: ?1015\b|\berror 1015\b|used cloudflare to restrict access"
