@@ -26,7 +26,7 @@ PLAN = (
     r"|requires terms acceptance|model_terms_required"
     r"|must (?:accept|agree to) the (?:terms|licen[cs]e)"
     r"|not (?:available|included) (?:on|in|for) (?:your|the) (?:current |free )?(?:plan|tier)"
-    r"|(?:plan|subscription|tier) does not (?:yet )?include|requires a (?:paid )?subscription"
+    r"|(?:plan|subscription|tier) does not (?:yet )?include|requires a (?:\w{2,12} )?subscription"
     r"|only available (?:on|to|for|with) (?:the )?(?:paid|pro|premium|plus|enterprise)\b"
 )
 REGION = (
@@ -34,7 +34,7 @@ REGION = (
     r"|not available in your (?:country|region)"
 )
 CREDITS = (
-    r"insufficient_quota|insufficient[ _](?:\w{1,12}[ _])?(?:balance|credits?|funds)"
+    r"(?:insufficient|terminal)_quota|insufficient[ _](?:\w{1,12}[ _])?(?:balance|credits?|funds)"
     r"|AllocationQuota\.FreeTierOnly"
     r"|payment_required|credit balance is too low|requires more credits|out of credits"
     r"|exceeded your monthly included credits|not[ _]enough[ _](?:balance|credits?|funds)"
