@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from freeloader.cli import ports
 from freeloader.cli.client import Client
@@ -26,15 +26,12 @@ from freeloader.cli.running_checks import (
     check_problems,
     check_providers,
 )
-from freeloader.cli.shell import duration, is_key
+from freeloader.cli.shell import duration, is_key, to_open
 from freeloader.cli.supply_checks import check_listening, check_packages, check_start_files
 from freeloader.cli.system_checks import check_door, check_groups, check_modes, check_orphans
 from freeloader.cli.unit_checks import check_service
 from freeloader.clock import Clock, iso
 from freeloader.errors import FreeloaderError
-
-if TYPE_CHECKING:
-    pass
 
 LITELLM = "1.106.2"
 TROJANED = ("1.82.7", "1.82.8")
@@ -49,10 +46,27 @@ JUMPED_SECONDS = 90.0
 FILES_FEW = 1_000
 
 
+Check = Callable[[Patient], Iterator[Finding]]
+
+
 def examine(home: Path, clock: Clock) -> list[Finding]:
-    """All findings, in the order of ``CHECKS``."""
+    """All findings, in the order of ``CHECKS``; only the first where the home is closed to us."""
+    if home.is_dir() and not os.access(home, os.R_OK | os.X_OK):
+        return [Finding("home", FAIL, f"{home} is closed to this user", to_open(home))]
     patient = Patient(home, clock)
-    return [finding for check in CHECKS for finding in check(patient)]
+    return [finding for check in CHECKS for finding in _findings(check, patient)]
+
+
+def _findings(check: Check, patient: Patient) -> Iterator[Finding]:
+    """Of one check; a file that cannot be read is a finding too, and no end of the others."""
+    try:
+        yield from check(patient)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        place = Path(os.fsdecode(error.filename))
+        found = f"{place} cannot be read: {error.strerror}"
+        yield Finding(check.__name__.removeprefix("check_"), FAIL, found, to_open(place))
 
 
 def check_home(patient: Patient) -> Iterator[Finding]:
@@ -328,7 +342,7 @@ def _files(home: Path) -> Iterator[Path]:
             yield home / name
 
 
-CHECKS: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
+CHECKS: tuple[Check, ...] = (
     check_home,
     check_settings,
     check_keys,

@@ -44,13 +44,15 @@ for _command in COMMANDS:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code; it does not raise."""
+    _take_standard_places()
     try:
         result = cli.main(
             args=list(argv) if argv is not None else None,
             prog_name="xswarm",
             standalone_mode=False,
         )
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by whoever called
+            sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except BrokenPipeError:
         # The reader (`| head`) has gone: nothing more to say, and no noise at exit.
@@ -63,3 +65,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if os.environ.get("XSWARM_TRACEBACK"):
             raise
         return tell(error)
+
+
+def _take_standard_places() -> None:
+    """Closed standard streams become nothing: else the next file that is opened, a database say,
+    has the number of one, and whatever is written to that goes into it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import click
 
@@ -41,12 +42,21 @@ class NotRunning(Failure):
     exit_code = NOT_RUNNING
 
 
-def home_path() -> Path:
+def home_path(*, closed: bool = False) -> Path:
     """``$XSWARM_HOME``, else ``~/.xswarm``; it need not exist.
 
-    The same as ``settings.Home.find``, without its 0.3 s of imports.
+    The same as ``settings.Home.find``, without its 0.3 s of imports. Raises Failure where it is
+    closed to this user (but with ``closed``): a daemon that runs there would not be seen.
     """
-    return own_path(os.environ.get("XSWARM_HOME", "").strip() or "~/.xswarm").absolute()
+    home = own_path(os.environ.get("XSWARM_HOME", "").strip() or "~/.xswarm").absolute()
+    if not closed and home.is_dir() and not os.access(home, os.R_OK | os.X_OK):
+        raise Failure(f"{home} is closed to this user; {to_open(home)}")
+    return home
+
+
+def to_open(path: Path) -> str:
+    """What opens a file or folder to its owner."""
+    return f"as its owner: chmod u+rw{'x' if path.is_dir() else ''} {path}"
 
 
 def is_key(text: str) -> bool:
@@ -125,8 +135,26 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 
 
 def emit(value: Any) -> None:
-    """Prints ``value`` as JSON on standard output."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """Prints ``value`` as JSON on standard output.
+
+    A terminal gets as escapes, which mean the same, what it would obey or show as nothing.
+    Halves of characters are no text, and escapes everywhere.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    unseen = _UNSEEN if sys.stdout is not None and sys.stdout.isatty() else frozenset({"Cs"})
+    if not text.isascii() or "\x7f" in text:
+        text = "".join(_escaped(one) if category(one) in unseen else one for one in text)
+    click.echo(text)
+
+
+#: Kinds of characters (Unicode's general categories) that are no letters, marks or signs:
+#: controls, formats (direction, joiners, tags), halves, the makers' own, and separators.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+
+
+def _escaped(one: str) -> str:
+    """The character as JSON writes it in ASCII; the line ends of the JSON itself stay."""
+    return one if one == "\n" else json.dumps(one)[1:-1] if one != "\x7f" else "\\u007f"
 
 
 def written(text: str, *, nl: bool = True) -> None:
@@ -134,7 +162,8 @@ def written(text: str, *, nl: bool = True) -> None:
 
     It could clear the screen, set its title or the clipboard, or show words in another order.
     """
-    safe = text.translate(_COMMANDS) if sys.stdout.isatty() else text
+    shown = sys.stdout is not None and sys.stdout.isatty()
+    safe = text.translate(_COMMANDS) if shown else text
     click.echo(safe, nl=nl, color=True)  # else click takes colours out of what is piped
 
 

@@ -12,7 +12,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,13 +121,14 @@ def copy(source: sqlite3.Connection, target: Path) -> None:
     part = _part(target)
     part.unlink(missing_ok=True)
     _touch(part)
-    conn = sqlite3.connect(part, isolation_level=None)
     try:
-        source.backup(conn, pages=-1)
-        conn.execute("PRAGMA journal_mode = DELETE")
-    finally:
-        conn.close()
-    publish(part, target)
+        with closing(sqlite3.connect(part, isolation_level=None)) as conn:
+            source.backup(conn, pages=-1)
+            conn.execute("PRAGMA journal_mode = DELETE")
+        publish(part, target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def damage(conn: sqlite3.Connection, *, thorough: bool) -> list[str]:

@@ -111,6 +111,24 @@ def test_what_a_model_writes_is_no_command_to_a_terminal_and_itself_to_a_pipe(
     )
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_json_on_a_terminal_hides_nothing_and_means_the_same(xswarm, daemon, monkeypatch, terminal):
+    """C1 controls are commands to a terminal too, direction turns text round, tags are unseen."""
+    text = "\x9b2J\x7f\u202e\u2066\u200f\u200b\u2028\ufeff\U000e0041 äß 漢 👩\u200d💻 \ue000"
+    answer = {"choices": [{"message": {"content": text}}], text: 1}
+    daemon.on("POST", "/v1/chat/completions", answer)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    ran = xswarm("ask", "--json", "hi")
+    assert ran.json == answer
+    assert ("äß 漢 👩" in ran.out, text in ran.out) == (True, not terminal)
+    assert not terminal or all(one.isprintable() or one == "\n" for one in ran.out)
+
+
+def test_half_a_character_in_json_is_an_escape_everywhere(xswarm, daemon):
+    daemon.on("POST", "/v1/chat/completions", {"half": "\ud83d"})
+    assert xswarm("ask", "--json", "hi").json == {"half": "\ud83d"}
+
+
 def test_a_refusal_is_one_line(xswarm, daemon):
     refusal = {"error": {"message": "No model passes.", "code": "no_model_passes_gates"}}
     daemon.on("POST", "/v1/chat/completions", refusal, 422)

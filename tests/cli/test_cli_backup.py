@@ -39,6 +39,58 @@ def test_nothing_to_copy_is_said(home: Path, xswarm: Callable[..., Any]) -> None
     assert "no copy" in xswarm("backup", "--restore", str(home)).err
 
 
+def test_a_place_that_takes_no_copies_is_named_with_another_way(
+    files: Path, tmp_path: Path, xswarm: Callable[..., Any]
+) -> None:
+    """The ledger was blamed for it, or the home."""
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone" / "place")
+    places = {"file": "no folder", "nowhere": "link to nothing", "file/in": "Not a directory"}
+    for name, why in places.items():
+        ran = xswarm("backup", str(tmp_path / name))
+        assert ran.code == 1
+        assert ran.err.count("\n") == 1
+        assert why in ran.err
+        assert str(tmp_path / name) in ran.err
+        assert "xswarm backup FOLDER" in ran.err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_folder_by_a_link_takes_them_and_keeps_what_is_in_it(
+    files: Path, tmp_path: Path, xswarm: Callable[..., Any]
+) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "mine").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    assert xswarm("backup", str(tmp_path / "link")).code == 0
+    assert len(list((tmp_path / "there").glob("*.db"))) == 2
+    assert (tmp_path / "there" / "mine").read_text() == "mine"
+
+
+def test_no_folder_by_an_empty_name(
+    files: Path, tmp_path: Path, xswarm: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`xswarm backup "$PLACE"` without PLACE put the copies where the shell was."""
+    monkeypatch.chdir(tmp_path)
+    assert xswarm("backup", "").code == 2
+
+
+def test_a_copy_without_room_leaves_nothing_behind_and_blames_its_place(
+    files: Path, tmp_path: Path, xswarm: Callable[..., Any]
+) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        ran = xswarm("backup", str(tmp_path / "copies"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert ran.code == 1
+    assert str(tmp_path / "copies") in ran.err
+    assert list((tmp_path / "copies").iterdir()) == []
+
+
 @pytest.mark.parametrize("words", [("backup", "--restore", "x"), ("doctor", "--repair")])
 def test_a_running_daemon_keeps_its_files(
     daemon: Any, xswarm: Callable[..., Any], words: tuple[str, ...]

@@ -136,3 +136,50 @@ def test_a_reader_that_goes_away_makes_no_noise():
         timeout=60,
     )
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("words", [["--version"], ["status"], ["config", "show", "--json"], ["-h"]])
+def test_closed_standard_streams_are_no_defect(home, words):
+    """And none of their numbers goes to a file: what is printed would be written into it."""
+    program = (
+        "import os, sys; os.closerange(0, 3); sys.stdin = sys.stdout = sys.stderr = None;"
+        "from freeloader.cli.entry import main; code = main(sys.argv[1:]);"
+        "os._exit(code if os.path.realpath('/proc/self/fd/1') == '/dev/null' else 99)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program, *words])
+    assert ran.returncode == (3 if words == ["status"] else 0)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["status"], ["account", "list"], ["ask", "hi"], ["env"], ["start"], ["init"], ["backup"]],
+)
+def test_a_home_that_is_closed_is_said_to_be_and_not_to_have_no_daemon(
+    xswarm, home, monkeypatch, words
+):
+    monkeypatch.setattr("os.access", lambda path, mode: str(path) != str(home))
+    ran = xswarm(*words)
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "closed to this user" in ran.err
+    assert f"chmod u+rwx {home}" in ran.err
+
+
+def test_doctor_says_what_it_may_not_read(xswarm, home, monkeypatch):
+    """It gave up with the advice to ask `xswarm doctor`."""
+    key, plain = home / "admin.key", Path.read_text
+
+    def read_text(self, *args, **named):
+        if self == key:
+            raise PermissionError(13, "Permission denied", str(key))
+        return plain(self, *args, **named)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    ran = xswarm("doctor", "--json")
+    told = ran.json["findings"]
+    assert (ran.code, len(told) > 8) == (1, True)
+    assert [one["remedy"] for one in told if str(key) in one["found"]] == [
+        f"as its owner: chmod u+rw {key}"
+    ]
+    monkeypatch.setattr("os.access", lambda path, mode: str(path) != str(home))
+    told = xswarm("doctor", "--json").json["findings"]
+    assert [(one["check"], one["state"]) for one in told] == [("home", "fail")]

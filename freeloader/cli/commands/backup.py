@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,16 +11,15 @@ from typing import Any
 import click
 
 from freeloader.cli.lifecycle import RunFiles
-from freeloader.cli.shell import Failure, emit, home_path, json_option, note
+from freeloader.cli.shell import Failure, emit, home_path, json_option, note, own_path
 from freeloader.clock import SystemClock
 
 
 @click.command()
-@click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="[FOLDER]")
+@click.argument("folder", required=False, metavar="[FOLDER]")
 @click.option(
     "--restore",
     "source",
-    type=click.Path(path_type=Path),
     metavar="COPY",
     help="Put a copy (a file, or a folder's newest) in place; daemon stopped.",
 )
@@ -29,7 +29,7 @@ from freeloader.clock import SystemClock
     help="With --restore: allow paid calls although later spending is not known.",
 )
 @json_option
-def backup(folder: Path | None, source: Path | None, accept_loss: bool, as_json: bool) -> None:
+def backup(folder: str | None, source: str | None, accept_loss: bool, as_json: bool) -> None:
     """Copy ledger and journal to FOLDER (the home's `backups`), checked; the daemon may run.
 
     Keys of providers are not in the databases, and not in the copies.
@@ -56,22 +56,39 @@ def stamp() -> str:
     return SystemClock().now().iso()[:19].replace("-", "").replace(":", "") + "Z"
 
 
-def _copy(home: Path, folder: Path | None) -> dict[str, Any]:
+def _copy(home: Path, folder: str | None) -> dict[str, Any]:
     from freeloader.store.mending import backup as copying
 
-    target = (folder or home / "backups").expanduser().absolute()
+    if folder is not None and not folder.strip():
+        raise click.UsageError("FOLDER is empty; leave it out for the home's `backups`.")
     if not (home / "freeloader.db").exists():
         raise Failure(f"there is no ledger in {home} yet; the first start makes it.")
+    target = _folder(home / "backups" if folder is None else own_path(folder).absolute())
     note("copying, and checking the copies …")
     copies = copying.backup(home / "freeloader.db", home / "journal.db", target, stamp())
     return {"copies": [str(path) for path in copies]}
 
 
-def _restore(home: Path, source: Path, accept_loss: bool) -> dict[str, Any]:
+def _folder(target: Path) -> Path:
+    """The folder for copies, made if need be. Raises Failure for what can be none."""
+    why = "it is not writable for this user"
+    try:
+        target.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except FileExistsError:
+        why = "it is a link to nothing" if target.is_symlink() else "it is no folder"
+    except OSError as error:
+        why = str(error.strerror or error)
+    else:
+        if os.access(target, os.W_OK | os.X_OK):
+            return target
+    raise Failure(f"{target} cannot take copies: {why}; name another: xswarm backup FOLDER")
+
+
+def _restore(home: Path, source: str, accept_loss: bool) -> dict[str, Any]:
     from freeloader.store.mending import backup as copying
 
     with alone(home, "restore"):
-        copy = copying.find(source.expanduser().absolute())
+        copy = copying.find(own_path(source).absolute())
         note(f"checking {copy[0].name}, and putting it in place …")
         done = copying.restore(
             copy, home / "freeloader.db", home / "journal.db", stamp(), accept_loss=accept_loss

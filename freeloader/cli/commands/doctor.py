@@ -36,7 +36,7 @@ def doctor(repair: bool, accept_loss: bool, as_json: bool) -> None:
     from freeloader.cli import checks
     from freeloader.cli.patient import FAIL
 
-    findings = checks.examine(home_path(), SystemClock())
+    findings = checks.examine(home_path(closed=True), SystemClock())
     failed = [finding for finding in findings if finding.state == FAIL]
     if as_json:
         emit({"ok": not failed, "findings": [asdict(finding) for finding in findings]})

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from freeloader.errors import Conflict, NotFound, Unavailable
 from freeloader.store import opening
-from freeloader.store.faults import FILE_ERRORS, file_fault, unavailable
+from freeloader.store.faults import FILE_ERRORS, file_fault, is_damage, unavailable
 from freeloader.store.integrity import look
 from freeloader.store.mending import evidence
 from freeloader.store.mending.salvage import salvage
@@ -119,11 +119,14 @@ def set_aside(path: Path, mark: str) -> list[Path]:
 
 
 def _copy(path: Path, target: Path, schema: Schema) -> None:
+    blamed = path
     try:
         with opening.connection(path, schema, writable=False) as conn:
+            blamed = target
             opening.copy(conn, target)
     except FILE_ERRORS as error:
-        fault = file_fault(error, str(path)) or f"{path} cannot be copied: {error}"
+        blamed = path if is_damage(error) else blamed
+        fault = file_fault(error, str(blamed)) or f"{path} cannot be copied: {error}"
         raise unavailable(fault, retry_after=None) from error
     if found := look(target, schema):
         target.unlink()
