@@ -49,6 +49,16 @@ def slept(before: Instant, after: Instant) -> float:
     return away if away >= SLEPT_S else 0.0
 
 
+def asleep() -> float:
+    """Seconds that the machine was suspended since it was started.
+
+    What tells a night with the lid closed from a clock that was set: both move the wall clock
+    past the monotonic one, but while the machine is suspended a third clock goes on.
+    """
+    through = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # elsewhere that one does
+    return time.clock_gettime(through) - time.monotonic()
+
+
 class Clock(Protocol):
     """Where the time comes from; tests give their own."""
 

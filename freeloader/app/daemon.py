@@ -28,7 +28,7 @@ from freeloader.app.traces import Traces
 from freeloader.app.waking import Waking
 from freeloader.banner import Banner
 from freeloader.books.books import Books
-from freeloader.clock import Clock, SystemClock
+from freeloader.clock import Clock, SystemClock, asleep
 from freeloader.core.task.model import shipped
 from freeloader.errors import Unavailable
 from freeloader.gateway.server import HTTP_LIMITS, Running, build_app, serve
@@ -78,7 +78,7 @@ class Daemon:
         point = failpoint(environ)
         ledger: Any = self.store.ledger
         kept = ledger if point is None else CrashingLedger(ledger, point)
-        self.books = Books(kept, self.clock, budget_rules(settings, {}))
+        self.books = Books(kept, self.clock, budget_rules(settings, {}), asleep)
         self.front = Front(given, self.store, self.books, supply, self._traces, point)
         self.owner = Owner(
             given,

@@ -35,6 +35,8 @@ from freeloader.money import LIST, Meters, Surcharge
 _NO_FACTS = Facts()
 #: Header values kept with one open hold.
 _SEEN_MAX = 64
+#: The wall clock may be so many seconds off what it was before it counts as set.
+_SLIGHT = 0.5
 _FAULTS = frozenset({"their_fault", "overloaded", "model_gone", "quality_failure"})
 
 
@@ -119,6 +121,7 @@ class Books(Standing):
 
     def wanted(self, profile: Profile, policy: Policy, now: Instant) -> None:
         """A request came: what is asked by the hour, and of which need, is what pacing goes by."""
+        self._see(now)
         need, label = need_of(policy, profile)
         self._pacer.note(need, label, profile.expected, now.wall)
 
@@ -383,8 +386,17 @@ class Books(Standing):
     # ── parts ────────────────────────────────────────────────────────────────
 
     def _see(self, now: Instant) -> None:
-        """How the two clocks relate just now: ``paused`` is asked in wall time only."""
-        self._skew = now.mono - now.wall
+        """How the two clocks relate just now: ``paused`` is asked in wall time only, and a wall
+        clock that was set makes no quota."""
+        skew = self._skew = now.mono - now.wall
+        if not -_SLIGHT < skew - self._agreed < _SLIGHT:
+            self._clock_moved(now)
+
+    def _clock_moved(self, now: Instant) -> None:
+        """By sleep, which is time that passed, or because it was set, which is not."""
+        slept, moved = self._asleep(), self._agreed - self._skew
+        self._quotas.clock_set(moved - (slept - self._slept), now.wall)
+        self._agreed, self._slept = self._skew, slept
 
     def _look(self, hold: Hold, seen: Sequence[Observation], now: float) -> None:
         """Headers of an attempt that is over."""

@@ -38,12 +38,22 @@ from freeloader.money import Meters
 class Standing:
     """Implements ``core.snapshot.Snapshot``. It has all parts of the books, and moves none."""
 
-    def __init__(self, ledger: LedgerPort, clock: Clock, rules: BudgetRules) -> None:
-        """Raises ValueError for rules in a time zone that does not exist."""
-        self._ledger, self._clock = ledger, clock
+    def __init__(
+        self,
+        ledger: LedgerPort,
+        clock: Clock,
+        rules: BudgetRules,
+        asleep: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """``asleep``: seconds that the machine was suspended until now. Raises ValueError for
+        rules in a time zone that does not exist."""
+        self._ledger, self._clock, self._asleep = ledger, clock, asleep
         self._deployments: Mapping[str, Deployment] = MappingProxyType({})
         self._version = 0
-        self._skew = 0.0
+        now = clock.now()
+        # How the two clocks relate: at the last look, and when the wall clock was last set.
+        self._skew = self._agreed = now.mono - now.wall
+        self._slept = asleep()
         self._health = HealthBook()
         self._opinions: dict[tuple[str, str], Opinion] = {}
         self._ranking = Ranking(self._health.of)

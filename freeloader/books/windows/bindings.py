@@ -53,6 +53,7 @@ class Bindings:
         self.bound: dict[str, Bound] = {}
         self._fresh: set[str] = set()  # windows bound since the deployments last changed
         self.restored: set[str] = set()
+        self._set = 0.0  # by how much the clock was set forward since the saved ones were taken
 
     def __getitem__(self, key: str) -> Window:
         return self._windows[key]
@@ -76,6 +77,13 @@ class Bindings:
     def take(self, key: str, state: Mapping[str, Any]) -> None:
         """What an earlier run saved of one window."""
         self._saved[key] = state
+
+    def clock_set(self, step: float, now: float) -> None:
+        """The clock was set forward by ``step`` seconds (negative: back), and no time passed."""
+        self._set += max(0.0, step)
+        for window in self._windows.values():
+            quota.clock_set(window, step, now)
+        self.restored |= self._windows.keys()
 
     def belonging(self, provider: str | None, idx: int | None) -> Iterator[Window]:
         """An account's, a provider's or all windows; what is only saved of them is forgotten."""
@@ -230,7 +238,9 @@ class Bindings:
             self._begin_as_twin(window, now)
             return
         try:
-            quota.restore(window, state, now)
+            quota.restore(window, state, now - self._set)
+            if self._set:
+                quota.clock_set(window, self._set, now)
         except (KeyError, TypeError, ValueError):
             # Not a state we wrote: a window that cannot be read is not a window that is empty.
             window.counter.put(float(window.amount), now)

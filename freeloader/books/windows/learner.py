@@ -210,6 +210,15 @@ class Learner:
         self._tracks[owner] = track
         self._plans.clear()
 
+    def clock_set(self, step: float, now: float) -> None:
+        """The clock was set forward by ``step`` seconds (negative: back), and no time passed."""
+        for track in self._tracks.values():
+            track.fold()
+            for one in track.spans.values():
+                one.count.clock_set(step, now)
+                if one.lesson.changed_at and step > 0:
+                    one.lesson.changed_at += step
+
     def everything(self) -> set[str]:
         """All rows: counts too are kept over a clean stop."""
         return {PREFIX + owner for owner in self._tracks}

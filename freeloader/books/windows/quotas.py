@@ -63,6 +63,12 @@ class Quotas:
             if deployment.account.same_account_as is not None:
                 self.bound(deployment, now)
 
+    def clock_set(self, step: float, now: float) -> None:
+        """The clock was set forward by ``step`` seconds (negative: back): time did not pass, and
+        nothing came back."""
+        self._windows.clock_set(step, now)
+        self.learner.clock_set(step, now)
+
     def who_counts(
         self, deployments: Iterable[Deployment], key: str, now: float
     ) -> tuple[Deployment, Window] | None:

@@ -7,7 +7,16 @@ send, header, refusal and settling never make us believe in quota that is not
 there; where something cannot be known, the larger count is taken.
 """
 
-from freeloader.core.quota.counting import inherit, mark, release, reserve, reset, settle, taken
+from freeloader.core.quota.counting import (
+    clock_set,
+    inherit,
+    mark,
+    release,
+    reserve,
+    reset,
+    settle,
+    taken,
+)
 from freeloader.core.quota.fitting import (
     ceiling,
     covers,
@@ -53,6 +62,7 @@ __all__ = [
     "blocked_until",
     "ceiling",
     "claim",
+    "clock_set",
     "covers",
     "dump",
     "exhaust",

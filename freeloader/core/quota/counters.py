@@ -3,7 +3,7 @@
 Each counter knows only amounts over wall time (Unix seconds). Holds, limits and
 refusals are ``core.quota``'s. Every counter errs on one side: what it says is used
 is never less than what was added and cannot have come back yet, also when the
-clock is set back. The sliding one is in ``rolling``.
+clock is set back or forward. The sliding one is in ``rolling``, the calendar's in ``calendared``.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ from collections.abc import Iterable, Mapping
 from math import inf, isfinite
 from typing import Any, Protocol
 
-from freeloader.core.periods import Calendar, Period, window_seconds
+from freeloader.core.periods import window_seconds
+from freeloader.core.quota.calendared import Calendared as Calendared
 from freeloader.core.quota.rolling import Rolling
-
-#: Calendar periods remembered, so that a clock set to and fro finds each again.
-_PERIODS_KEPT = 4
 
 
 class Counter(Protocol):
@@ -40,6 +38,11 @@ class Counter(Protocol):
 
     def below(self, level: float, now: float) -> float:
         """When the count will be at most ``level`` if nothing is added; infinity: never."""
+        ...
+
+    def clock_set(self, step: float, now: float) -> None:
+        """The clock was set forward by ``step`` seconds (negative: back) and says ``now``; no
+        time passed meanwhile. It may have been asked by the new time already, not added to."""
         ...
 
     def dump(self) -> dict[str, Any]: ...
@@ -84,90 +87,14 @@ class Refill:
             return now
         return now + over / self._rate if level >= 0 and self._rate > 0 else inf
 
+    def clock_set(self, step: float, now: float) -> None:
+        self._stamp += max(0.0, step)
+
     def dump(self) -> dict[str, Any]:
         return {"level": self._level, "stamp": self._stamp if isfinite(self._stamp) else 0.0}
 
     def load(self, state: Mapping[str, Any]) -> None:
         self._level, self._stamp = float(state["level"]), float(state["stamp"])
-
-
-class Calendared:
-    """A count per calendar period. What spans a reset is charged on both sides of it."""
-
-    __slots__ = ("_calendar", "_counts")
-
-    def __init__(self, window: str, timezone: str) -> None:
-        self._calendar = Calendar(window, timezone)
-        self._counts: dict[float, float] = {}  # by the period's start, the present one last
-
-    def used(self, now: float) -> float:
-        # Nothing counted yet is nothing in every period: no need to ask which one it is.
-        return self._of(self._calendar.at(now).start) if self._counts else 0.0
-
-    def period(self, now: float) -> Period:
-        """The period of ``now``."""
-        return self._calendar.at(now)
-
-    def end(self, now: float) -> float:
-        """When the period of ``now`` is over."""
-        return self._calendar.at(now).end
-
-    def add(self, amount: float, now: float, since: float) -> None:
-        here, there = self._calendar.at(now).start, self._calendar.at(since).start
-        # Of a later period only where the clock was set back: it comes again, and counts then.
-        if there > here or (there < here and there in self._counts):
-            self._keep(there, self._counts.get(there, 0.0) + amount)
-        self._keep(here, self._of(here) + amount)
-
-    def put(self, used: float, now: float) -> None:
-        self._keep(self._calendar.at(now).start, max(0.0, used))
-
-    def told(self, used: float, own: float, now: float, before: float | None) -> None:
-        if self.used(now) < used:
-            self.put(used, now)
-
-    def below(self, level: float, now: float) -> float:
-        if self.used(now) <= level:
-            return now
-        return self._calendar.at(now).end if level >= 0 else inf
-
-    def dump(self) -> dict[str, Any]:
-        periods = [[start, count] for start, count in self._counts.items()]
-        return {"periods": periods, "timezone": self._calendar.timezone}
-
-    def load(self, state: Mapping[str, Any]) -> None:
-        """What was counted in a period of another zone is in both periods that it touches."""
-        here, periods = self._calendar, state["periods"][-_PERIODS_KEPT:]
-        there = Calendar(here.window, str(state.get("timezone", here.timezone)))
-        self._counts = {}
-        for start, count in periods:
-            for moment in (float(start), there.at(float(start)).end - 1):
-                begun = here.at(moment).start
-                self._keep(begun, max(float(count), self._counts.get(begun, 0.0)))
-
-    def _of(self, start: float) -> float:
-        """The count of a period, which becomes the present one.
-
-        One not seen yet is empty if time came to it from an earlier one. Else the
-        clock was set back to before anything we remember: the provider has not
-        reset, so the count stays.
-        """
-        if not self._counts:
-            return 0.0
-        latest = next(reversed(self._counts))
-        if start == latest:
-            return self._counts[latest]
-        count = self._counts.get(start)
-        if count is None:
-            count = 0.0 if start > latest else self._counts[latest]
-        self._keep(start, count)
-        return count
-
-    def _keep(self, start: float, count: float) -> None:
-        self._counts.pop(start, None)
-        self._counts[start] = count
-        while len(self._counts) > _PERIODS_KEPT:
-            del self._counts[next(iter(self._counts))]
 
 
 class Once:
@@ -206,6 +133,9 @@ class Once:
     def below(self, level: float, now: float) -> float:
         return now if self.used(now) <= level else inf
 
+    def clock_set(self, step: float, now: float) -> None:
+        """Credits end on a day, which a clock that is wrong can only bring nearer for a while."""
+
     def dump(self) -> dict[str, Any]:
         return {"total": self._total, "opened": self._opened}
 
@@ -232,6 +162,9 @@ class Concurrent:
 
     def below(self, level: float, now: float) -> float:
         return now if level >= 0 else inf
+
+    def clock_set(self, step: float, now: float) -> None:
+        """Nothing is counted over time."""
 
     def dump(self) -> dict[str, Any]:
         return {}

@@ -12,6 +12,8 @@ from freeloader.core.quota.window import Reservation, Window, blocked_until, uns
 
 def reserve(window: Window, amount: int, now: float) -> Reservation:
     """Holds ``amount``; whether it fits was asked before, in the same breath."""
+    if window.blocked is not None and blocked_until(window, now) is None:
+        window.blocked = None  # and not before: until here the clock was only asked, not believed
     window.order += 1
     window.held += amount
     window.touched = now
@@ -83,3 +85,25 @@ def inherit(window: Window, former: Sequence[Window], much: float, now: float) -
     refused = [end for end in ends if end is not None]
     if refused and len(refused) == len(ends):
         window.blocked = (now, max(refused))
+
+
+def clock_set(window: Window, step: float, now: float) -> None:
+    """The clock was set forward by ``step`` seconds (negative: back) and says ``now``: all that
+    happened is as long ago as before, and no wait is shorter. (Where it was set back, what lies
+    ahead is taken for new by whoever looks at it, as it is after a restart.)
+
+    What an answer says that was under way lowers nothing: when it was sent is on the other time.
+    """
+    window.counter.clock_set(step, now)
+    window.order += 1
+    if step < 0:
+        return
+    window.flow.clock_set(step)
+    window.opened += step
+    window.touched += step
+    window.told += step
+    window.unsure = (window.unsure[0], window.unsure[1] + step)
+    if window.blocked is not None:
+        window.blocked = (window.blocked[0] + step, window.blocked[1] + step)
+    if window.elsewhere is not None:
+        window.elsewhere = (window.elsewhere[0], window.elsewhere[1] + step)

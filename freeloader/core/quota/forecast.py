@@ -28,6 +28,10 @@ class Flow:
         self.at = max(self.at, now)
         self.since = min(self.since, now)
 
+    def clock_set(self, step: float) -> None:
+        """The clock was set forward by ``step`` seconds (negative: back), and no time passed."""
+        self.at, self.since = self.at + step, self.since + step
+
     def per_second(self, now: float) -> float:
         """The present rate; 0 where too little was seen."""
         watched = now - self.since

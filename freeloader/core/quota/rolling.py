@@ -7,7 +7,7 @@ new as it can be. The other counters are in ``counters``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import floor, inf
+from math import ceil, floor, inf
 from typing import Any
 
 #: A sliding window forgets in steps of this share of its length.
@@ -110,6 +110,17 @@ class Rolling:
                 if left <= level:
                     return end + self._span
         return inf
+
+    def clock_set(self, step: float, now: float) -> None:
+        """The clock was set forward by ``step`` seconds, and no time passed. (Where it was set
+        back, ``_clamp`` does.)"""
+        if step <= 0:
+            return
+        later = ceil(step / self._width) * self._width  # slices stay on their grid
+        self._slices = [[end + later, much, since + step] for end, much, since in self._slices]
+        self._others[0] += later
+        self._told += step
+        self._clamp(now)
 
     def dump(self) -> dict[str, Any]:
         slices = [list(part) for part in self._slices]

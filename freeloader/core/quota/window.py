@@ -190,10 +190,7 @@ def blocked_until(window: Window, now: float) -> float | None:
     if now < said:
         until = now + (until - said)
         window.blocked = (now, until)
-    if until <= now:
-        window.blocked = None
-        return None
-    return until
+    return until if until > now else None
 
 
 def unsure(window: Window, now: float) -> int:
