@@ -89,6 +89,7 @@ class Front:
         self._bodies = BodyRoom(memory_left())
         self._turnstile = Turnstile()
 
+    @web.middleware
     async def boundary(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer one request, whatever happens."""
         started = self._clock.now().mono

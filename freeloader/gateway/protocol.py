@@ -66,6 +66,12 @@ class Protocol(RequestHandler):
         super().pause_writing()
         self._await_reader()
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        # aiohttp asks for it with each piece that is taken and at each end, and parses nothing
+        # once more: where neither parser nor socket rest there is nothing to resume.
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
+
     def resume_writing(self) -> None:
         self._reader_reads()
         super().resume_writing()

@@ -282,7 +282,8 @@ class Run:
     async def _give(self, event: Delta, public_model: str) -> None:
         event.data["model"] = public_model
         self._texts.note(event.data)
-        await self._queue.put(event)
+        if not self._queue.put_now(event):
+            await self._queue.put(event)
         self._again.answered()
 
     async def _finish(self, watch: Watch) -> None:
@@ -325,7 +326,10 @@ class _Events:
         return self
 
     async def __anext__(self) -> Delta | Usage | End | Fault:
-        event = await self._run._queue.get()
+        queue = self._run._queue
+        if not queue:
+            await queue.filled()
+        event = queue.take()
         if event is not _CLOSED:
             return event  # type: ignore[no-any-return]
         if self._run._error is not None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler
 
 from freeloader.gateway import routes as nouns
 from freeloader.gateway.middleware import Front
@@ -60,12 +59,8 @@ def build_app(services: Services) -> web.Application:
         services.pipeline.admit,
     )
 
-    @web.middleware
-    async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
-        return await front.boundary(request, handler)
-
     # aiohttp's own size check is for its own readers; ours counts while reading.
-    app = web.Application(middlewares=[boundary], client_max_size=0)
+    app = web.Application(middlewares=[front.boundary], client_max_size=0)
     app.on_response_prepare.append(front.decorate)
     for row in table:
         found[app.router.add_route(row.method, row.path, row.handler)] = row

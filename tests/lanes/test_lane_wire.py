@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from freeloader.gateway.lanes.direct.wire import BadHead, Wire
+from freeloader.gateway.lanes.direct.wire import BadHead, Connector, Wire
 
 LIMITS = aiohttp.ClientTimeout(total=None, connect=2)
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json; a=b\r\nContent-Length: 2\r\n\r\n{}"
@@ -49,7 +49,7 @@ async def far(answer: bytes, *, read_body: bool = True) -> AsyncIterator[tuple[F
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     seen.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/chat?x=1"
-    connector = aiohttp.TCPConnector(limit=0)
+    connector = Connector(limit=0)
     try:
         yield seen, Wire(connector)
     finally:
@@ -144,3 +144,15 @@ async def test_what_was_given_up_is_not_sent_on() -> None:
     assert got < size
     await connector.close()
     server.close()
+
+
+async def test_an_answer_that_waited_for_its_reader_goes_on_and_is_read_to_its_end() -> None:
+    body = b"x" * (4 << 20)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+    async with far(head + body) as (seen, wire), asyncio.timeout(20):
+        for _ in range(2):
+            response = await wire.post(seen.url, {}, b"{}", LIMITS)
+            while not response.content._protocol._reading_paused:
+                await asyncio.sleep(0)
+            assert await response.content.read() == body
+        assert seen.connections == 1

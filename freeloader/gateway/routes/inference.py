@@ -7,6 +7,7 @@ a stream. Nothing here knows what a message is.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -69,10 +70,7 @@ class Inference:
         caller = request[CALLER]
         profile = parse_chat(body, request.headers, caller)
         stream = _CHAT_STREAMS[profile.include_usage]
-
-        async def work() -> web.StreamResponse:
-            return await self._answer(request, caller, profile, _chat_body, stream)
-
+        work = partial(self._answer, request, caller, profile, _chat_body, stream)
         return await self._services.once(request, caller, body, work)
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
@@ -89,9 +87,7 @@ class Inference:
 
         stream = StreamShape(chunk, _usage_of("text_completion"), asked.profile.include_usage)
 
-        async def work() -> web.StreamResponse:
-            return await self._answer(request, caller, asked.profile, whole, stream)
-
+        work = partial(self._answer, request, caller, asked.profile, whole, stream)
         return await self._services.once(request, caller, body, work)
 
     async def debug(self, request: web.Request) -> web.StreamResponse:

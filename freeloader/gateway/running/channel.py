@@ -23,20 +23,32 @@ class Channel:
         self._reader: asyncio.Future[None] | None = None
         self._writers: deque[asyncio.Future[None]] = deque()
 
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put_now(self, item: Any) -> bool:
+        """As ``put``, where nobody has to wait for it. False: it is full."""
+        if len(self._items) >= self._most:
+            return False
+        if not self._left:
+            self._items.append(item)
+            if self._reader is not None and not self._reader.done():
+                self._reader.set_result(None)
+        return True
+
     async def put(self, item: Any) -> None:
         """Waits while it is full; forgets it where nobody reads any more."""
-        while len(self._items) >= self._most:
+        while not self.put_now(item):
             await self._turn()
-        if self._left:
-            return
-        self._items.append(item)
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
 
     async def get(self) -> Any:
         """The next one; waits for it."""
         if not self._items:
             await self.filled()
+        return self.take()
+
+    def take(self) -> Any:
+        """The next one, which is there."""
         item = self._items.popleft()
         if self._writers:
             self._next_writer()

@@ -19,7 +19,7 @@ import aiohttp
 
 from freeloader.core.model import EMPTY
 from freeloader.gateway.lanes.direct.limits import LINE_BYTES, LINES_MAX, READ_BYTES
-from freeloader.gateway.lanes.direct.wire import BadHead, Response, Wire
+from freeloader.gateway.lanes.direct.wire import BadHead, Connector, Response, Wire
 from freeloader.gateway.limits import within
 from freeloader.trust import Trust
 
@@ -181,7 +181,7 @@ class Kept:
     def __init__(self, context: ssl.SSLContext | None, proxy: str | None) -> None:
         self.calls = 0
         self._proxy = proxy
-        connector = aiohttp.TCPConnector(
+        connector = Connector(
             limit=0,  # the pool counts itself: waiting here would look like a slow provider
             keepalive_timeout=KEEPALIVE_S,
             ttl_dns_cache=_NAMES_TTL_S,

@@ -9,9 +9,11 @@ time of a call. Proxies are the session's business still. It judges no answer.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
@@ -64,6 +66,24 @@ class Response(Protocol):
         ...
 
 
+class Connector(aiohttp.TCPConnector):
+    """aiohttp's, whose connections are ``_Hearing``."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        kind: type[ResponseHandler] = _Hearing
+        self._factory = partial(kind, loop=self._loop)
+
+
+class _Hearing(ResponseHandler):
+    """One connection. aiohttp asks it to read on with each piece that is taken and at each end,
+    and then parses nothing once more: where neither parser nor socket rest that is for nothing."""
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
+
+
 class Wire:
     """One set of kept connections, to be used by one event loop."""
 
@@ -113,11 +133,19 @@ class Wire:
         return found
 
 
+class _Asked(ClientRequest):
+    """What the connector is asked for a connection by: the same key each time."""
+
+    @cached_property
+    def connection_key(self) -> Any:
+        return super().connection_key
+
+
 class _Target:
     """One address: what the connector asks for it by, and the first lines of every request."""
 
     def __init__(self, url: str) -> None:
-        self.request = ClientRequest("POST", URL(url))
+        self.request = _Asked("POST", URL(url))
         path, host = self.request.url.raw_path_qs, self.request.headers["Host"]
         self._first = f"POST {path} HTTP/1.1\r\nHost: {host}\r\n"
         self._known: dict[int, tuple[Mapping[str, str], bytes]] = {}
