@@ -27,8 +27,9 @@ def nearest(
 ) -> list[str]:
     """Up to ``most`` names, the most alike first, and none that is not alike.
 
-    Each comes with what it stands for, and one name is enough for that. ``others`` have to
-    be more alike than ``names`` by ``HANDICAP``; of equals the earlier ones are taken.
+    Each comes with what it stands for: one name is enough for that, and a name that stands for
+    several is told once. ``others`` have to be more alike than ``names`` by ``HANDICAP``; of
+    equals the earlier ones are taken.
     """
     wanted = _Spelt(name)
     scored = [(wanted.likeness(text), text, meaning) for text, meaning in names]
@@ -38,7 +39,8 @@ def nearest(
     for likeness, text, meaning in scored:
         if likeness < ALIKE or len(found) == most:
             break
-        found.setdefault(meaning, text)
+        if text not in found.values():
+            found.setdefault(meaning, text)
     return list(found.values())
 
 
