@@ -11,8 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import resource
 import socket
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 from aiohttp import ClientConnectionResetError, web
 from aiohttp.http_exceptions import LineTooLong
@@ -52,6 +56,8 @@ class Protocol(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._head_timer = self._reader_timer = None
         super().connection_made(transport)
+        if isinstance(self._manager, Server):
+            self._manager.make_room()
         _keep_unsent(transport, _UNSENT_BYTES)
         self._await_head()
 
@@ -61,6 +67,12 @@ class Protocol(RequestHandler):
         if (serving := self._task_handler) is not None:
             serving.add_done_callback(_let_go)
         super().connection_lost(exc)
+
+    @property
+    def idle_until(self) -> float | None:
+        """When it is closed for being idle, on the loop's clock; None where it is not idle."""
+        busy = self._current_request is not None or self._messages or self._head_timer is not None
+        return None if busy or self._keepalive_handle is None else self._next_keepalive_close_time
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -176,10 +188,21 @@ class Protocol(RequestHandler):
 
 
 class Server(web.Server):
-    """Serves connections with ``Protocol``."""
+    """Serves connections with ``Protocol``. Of more connections than ``room`` the idlest is closed:
+    without a descriptor left the next one would be reset, whatever it wants."""
 
     head_seconds: float = HEAD_SECONDS
     reader_seconds: float = READER_SECONDS
+    room: int = sys.maxsize
+
+    def make_room(self) -> None:
+        """Where there are too many; where all of them are at work nothing is closed."""
+        if len(self._connections) <= self.room:
+            return
+        found = ((one.idle_until, one) for one in self._connections if isinstance(one, Protocol))
+        idle = [(until, one) for until, one in found if until is not None]
+        if idle:
+            min(idle, key=lambda pair: pair[0])[1].force_close()
 
     def __call__(self) -> RequestHandler:
         made = Protocol(self, loop=self._loop, **self._kwargs)
@@ -215,7 +238,18 @@ class Runner(web.AppRunner):
         )
         made.head_seconds = self.head_seconds
         made.reader_seconds = self.reader_seconds
+        made.room = _room()
         return made
+
+
+def _room() -> int:
+    """Three quarters of the descriptors that are left when it begins: the rest is for providers,
+    the child and files."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY:
+        return sys.maxsize
+    open_now = next(p for p in ("/proc/self/fd", "/dev/fd") if Path(p).is_dir())
+    return max(1, (most - len(os.listdir(open_now))) * 3 // 4)
 
 
 def _let_go(serving: asyncio.Task[None]) -> None:

@@ -13,6 +13,7 @@ from front_fakes import CLIENT, House
 from front_scripts import Script, answer
 
 from freeloader.core.events import Delta
+from freeloader.gateway.protocol import Server
 from freeloader.gateway.server import HTTP_LIMITS, Running, build_app, serve
 
 KEY = b"Authorization: Bearer " + CLIENT.encode() + b"\r\n"
@@ -221,3 +222,37 @@ async def test_h2_small_chunks_of_a_whole_request_are_taken(hasty: Running) -> N
     raw = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
     close = CHUNKED.replace(b"Host:", b"Connection: close\r\nHost:")
     assert b" 200 " in (await talk(hasty.port, close, raw, pause=0.05)).split(b"\r\n")[0]
+
+
+async def _asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """The status line of one request on a connection that is kept; nothing where it is closed."""
+    writer.write(GOOD + b"\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(
+        int(line[15:])
+        for line in head.lower().split(b"\r\n")
+        if line.startswith(b"content-length:")
+    )
+    await reader.readexactly(length)
+    return head.split(b"\r\n")[0]
+
+
+async def test_h2_of_idle_connections_the_idlest_gives_way(house: House) -> None:
+    """Without a descriptor left a new one was reset: 60 idle clients kept everybody else out."""
+    server = house.running._runner.server
+    assert isinstance(server, Server)
+    assert server.room > 50, "nothing is closed where there is room"
+    server.room = 4
+    there: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    for _ in range(4):
+        there.append(await asyncio.open_connection(house.running.host, house.running.port))
+        assert b" 200 " in await _asked(*there[-1])
+    assert b" 200 " in await _asked(*there[0]), "now the second is the idlest"
+    for gone in (1, 2):
+        there.append(await asyncio.open_connection(house.running.host, house.running.port))
+        assert b" 200 " in await _asked(*there[-1])
+        assert await there[gone][0].read() == b"", "it is closed, not reset"
+    for kept in (0, 3, 4, 5):
+        assert b" 200 " in await _asked(*there[kept])
+    for _, writer in there:
+        writer.close()
