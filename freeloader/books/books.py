@@ -97,16 +97,31 @@ class Books(Standing):
 
         A key that shares another's account has its counts and pauses there.
         """
-        named = () if provider is None or idx is None else self._of_account(provider, idx)
-        roots = {d.account.same_account_as for d in named} - {None}
         keys: frozenset[str] = frozenset()
-        for one in (idx, *roots):
+        for one in self._numbers(provider, idx):
             self._breakers.reset(provider, one)
             keys |= self._quotas.reset(provider, one, now.wall)
         self._quota_alerts.forget(keys)
         self._allowances.look(now.wall)
         self._changed()
         return len(keys)
+
+    def learnt(self, provider: str | None, idx: int | None) -> int:
+        """How many limits were learnt of everything, a provider or an account."""
+        learner = self._quotas.learner
+        return sum(learner.learnt(provider, one) for one in self._numbers(provider, idx))
+
+    def unlearn(self, provider: str | None, idx: int | None, now: Instant) -> int:
+        """Forgets limits that were learnt of everything, a provider or an account; how many."""
+        count = sum(self._quotas.unlearn(provider, one) for one in self._numbers(provider, idx))
+        self._allowances.look(now.wall)
+        self._changed()
+        return count
+
+    def _numbers(self, provider: str | None, idx: int | None) -> set[int | None]:
+        """An account's number and that of the one it shares; None stands for all."""
+        named = () if provider is None or idx is None else self._of_account(provider, idx)
+        return {idx, *(d.account.same_account_as for d in named)} - ({None} - {idx})
 
     def renewed(self, provider: str, idx: int) -> None:
         """The account has another key: what was refused to the former one is tried afresh. Its

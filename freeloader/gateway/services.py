@@ -77,6 +77,14 @@ class BooksView(Protocol):
         """Forgets quota counts and pauses; how many windows that were."""
         ...
 
+    def learnt(self, provider: str | None, idx: int | None) -> int:
+        """How many limits were learnt there from refusals and headers."""
+        ...
+
+    def unlearn(self, provider: str | None, idx: int | None, now: Instant) -> int:
+        """Forgets those; how many there were."""
+        ...
+
 
 class AccountsManager(Protocol):
     async def list_accounts(self) -> list[Row]: ...

@@ -143,6 +143,13 @@ def test_free_reset_forgets_what_was_named(xswarm, daemon, words, body):
     assert ran.out == "3 windows forgotten; no pause is left.\n"
     assert daemon.asked[-1]["body"] == body
     assert xswarm("free", "reset", *words, "--json").json == {"reset": True, "windows": 3}
+    learnt = {"reset": True, "windows": 3, "learntForgotten": 0, "learntKept": 1}
+    daemon.on("POST", "/v1/free-tiers/reset", learnt)
+    assert "1 learnt limit kept; where wrong: xswarm free reset" in xswarm("free", "reset").err
+    daemon.on("POST", "/v1/free-tiers/reset", {**learnt, "learntForgotten": 2, "learntKept": 0})
+    ran = xswarm("free", "reset", *words, "--learnt")
+    assert ran.out.endswith("2 learnt limits forgotten.\n")
+    assert daemon.asked[-1]["body"] == {**body, "learnt": True}
 
 
 @pytest.mark.parametrize(

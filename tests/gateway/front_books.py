@@ -40,6 +40,7 @@ class FakeBooks:
     quotas: dict[str, Any] = field(default_factory=dict)
     asked: list[str | None] = field(default_factory=list)
     resets: list[tuple[str | None, int | None]] = field(default_factory=list)
+    unlearnt: int = 0
     covered: set[str] = field(default_factory=set)
     stopped: bool = True
     spent_known: bool = True
@@ -52,6 +53,13 @@ class FakeBooks:
     def reset(self, provider: str | None, idx: int | None, now: Instant) -> int:
         self.resets.append((provider, idx))
         return 3
+
+    def learnt(self, provider: str | None, idx: int | None) -> int:
+        return 2 - self.unlearnt
+
+    def unlearn(self, provider: str | None, idx: int | None, now: Instant) -> int:
+        self.unlearnt = 2
+        return 2
 
     def health(self, deployment: str) -> Any:
         return replace(UNMEASURED, covered=deployment in self.covered)

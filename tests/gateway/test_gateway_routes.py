@@ -250,8 +250,12 @@ def _references(value: Any) -> set[str]:
 )  # fmt: skip
 async def test_free_windows_can_be_reset(body: Any, reset: Any, house: House) -> None:
     status, answered, _ = await house.ask(body, "/v1/free-tiers/reset", key=ADMIN)
-    assert (status, answered) == (200, {"reset": True, "windows": 3})
+    learnt = {"learntForgotten": 0, "learntKept": 2}
+    assert (status, answered) == (200, {"reset": True, "windows": 3, **learnt})
     assert house.books.resets == [reset]
+    body = {**body, "learnt": True}
+    status, answered, _ = await house.ask(body, "/v1/free-tiers/reset", key=ADMIN)
+    assert (answered["learntForgotten"], answered["learntKept"]) == (2, 0)
 
 
 @pytest.mark.parametrize("body", [{"provider": "grok"}, {"provider": "groq", "idx": 1}])
@@ -270,7 +274,8 @@ async def test_a_spike_is_confirmed_once_and_noted(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{"idx": 1}, {"provider": 3}, {"provider": "groq", "idx": True}, {"all": True}]
+    "body",
+    [{"idx": 1}, {"provider": 3}, {"provider": "groq", "idx": True}, {"all": True}, {"learnt": 1}],
 )
 async def test_a_wrong_reset_changes_nothing(body: Any, house: House) -> None:
     status, answered, _ = await house.ask(body, "/v1/free-tiers/reset", key=ADMIN)

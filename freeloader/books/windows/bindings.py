@@ -87,9 +87,9 @@ class Bindings:
 
     def belonging(self, provider: str | None, idx: int | None) -> Iterator[Window]:
         """An account's, a provider's or all windows; what is only saved of them is forgotten."""
-        for key in [k for k in self._saved if _belongs(k, provider, idx)]:
+        for key in [k for k in self._saved if quota.belongs(k, provider, idx)]:
             del self._saved[key]
-        return (w for k, w in list(self._windows.items()) if _belongs(k, provider, idx))
+        return (w for k, w in list(self._windows.items()) if quota.belongs(k, provider, idx))
 
     def inherit(self, deployments: Sequence[Deployment], now: float) -> None:
         """These are all there are. A bucket that is new because its limit is described by
@@ -263,15 +263,3 @@ class Bindings:
 
 def _shape(limit: Limit) -> tuple[object, ...]:
     return (limit.metric, limit.window, limit.reset, limit.timezone, limit.expires_days)
-
-
-def _belongs(key: str, provider: str | None, idx: int | None) -> bool:
-    if provider is None:
-        return True
-    owner = key.partition("|")[0]
-    if owner.startswith("ip:"):
-        return owner.removeprefix("ip:").partition("/")[0] == provider
-    account = owner.partition("/")[0]
-    return account == f"{provider}@{idx}" or (
-        idx is None and account.rpartition("@")[0] == provider
-    )

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from freeloader.core.model import Deployment, Limit
+from freeloader.core import quota
+from freeloader.core.model import HEADERS, Deployment, Limit
 from freeloader.core.outcome import Outcome
+from freeloader.core.outcome.headers import Observation
 from freeloader.core.periods import iso, window_seconds
 from freeloader.core.quota import learning, owner_of
 from freeloader.core.quota.learning import Lesson
@@ -27,6 +29,8 @@ KEPT_S = 60 * 86_400.0
 _WATCHED = (("requests", "1m"), ("requests", "1h"), ("requests", "1d"), ("tokens", "1m"),
             ("tokens", "1d"))  # fmt: skip
 _TEACHES = frozenset({"slow_down", "spent"})
+#: Windows that have no length to be counted over.
+_NO_SPAN = ("once", "month")
 
 #: Whose a limit can be.
 _SCOPES = ("account", "model")
@@ -54,6 +58,8 @@ class _Track:
     taught: bool = False
     #: Requests and tokens that passed, when the first and the last did: not yet in the spans.
     fresh: tuple[int, int, float, float] | None = None
+    #: Limits that the provider's own answers told of: then nothing is to be learnt of these.
+    said: dict[_Span, int] = field(default_factory=dict)
 
     def note(self, requests: int, tokens: int, now: float) -> None:
         """What passed where nothing was refused yet: those of one second are counted together.
@@ -121,7 +127,7 @@ class Learner:
 
     def refused(self, deployment: Deployment, outcome: Outcome, now: float) -> bool:
         """A refusal for a rate or a spent quota. True where a limit in force changed."""
-        if outcome.kind not in _TEACHES or outcome.window in (None, "once", "month"):
+        if outcome.kind not in _TEACHES or outcome.window in (None, *_NO_SPAN):
             return False
         span = (outcome.metric or "requests", outcome.window or "")
         if span[0] not in ("requests", "tokens") or _pinned(deployment, span):
@@ -135,6 +141,24 @@ class Learner:
                 changed |= self._teach(track, span, unsaid, now)
         return changed
 
+    def heard(self, deployment: Deployment, one: Observation) -> bool:
+        """An answer's header told of a limit that nobody publishes; True where that is news.
+
+        Whose it is no header says: as the provider's published ones are, else the model's.
+        """
+        span, amount = (one.metric, one.window), int(one.value)
+        if amount <= 0 or one.window in _NO_SPAN or deployment.local or _pinned(deployment, span):
+            return False
+        scopes = {limit.scope for limit in deployment.provider.limits}
+        scope = "account" if "account" in scopes else "model"
+        owner = owner_of(scope, deployment)
+        track = self._tracks.setdefault(owner, _Track(owner, scope))
+        if track.said.get(span) == amount:
+            return False
+        track.said[span] = amount
+        self.dirty.add(PREFIX + owner)
+        return True
+
     def _teach(self, track: _Track, span: _Span, unsaid: str | None, now: float) -> bool:
         track.fold()
         track.taught = True
@@ -146,8 +170,14 @@ class Learner:
         """The learnt limits that a deployment keeps to."""
         found = []
         whole, own = (self._tracks.get(owner_of(scope, deployment)) for scope in _SCOPES)
+        told: set[_Span] = set()
+        for known in filter(None, (whole, own)):
+            for span, amount in known.said.items():
+                if span not in told and not _pinned(deployment, span):
+                    told.add(span)
+                    found.append(_told_limit(known.scope, span, amount))
         for span in dict.fromkeys((*_spans_of(whole), *_spans_of(own))):
-            if _pinned(deployment, span):
+            if span in told or _pinned(deployment, span):
                 continue
             lessons = [_lesson_of(track, span) for track in (whole, own)]
             for track, lesson, kept in zip(
@@ -193,6 +223,7 @@ class Learner:
                 [*span, learning.dump(one.lesson), one.count.dump()]
                 for span, one in track.spans.items()
             ],
+            "said": [[*span, amount] for span, amount in track.said.items()],
         }
 
     def load(self, row: str, state: Mapping[str, Any]) -> None:
@@ -205,6 +236,8 @@ class Learner:
                 one.lesson = learning.load(lesson)
                 one.count.load(count)
                 track.taught |= (metric, window) not in _WATCHED or one.lesson.upper is not None
+            for metric, window, amount in state.get("said", ()):
+                track.said[str(metric), str(window)] = int(amount)
         except (KeyError, TypeError, ValueError, AttributeError):
             return
         self._tracks[owner] = track
@@ -218,6 +251,27 @@ class Learner:
                 one.count.clock_set(step, now)
                 if one.lesson.changed_at and step > 0:
                     one.lesson.changed_at += step
+
+    def learnt(self, provider: str | None, idx: int | None) -> int:
+        """How many limits were learnt or told of at everybody's, a provider's or an account's."""
+        tracks = self._belonging(provider, idx)
+        return sum(len(track.said) + len(_taught(track)) for track in tracks)
+
+    def forget(self, provider: str | None, idx: int | None) -> int:
+        """The owner says that these are wrong. What passed meanwhile is counted on, so that the
+        next refusals teach afresh; how many there were."""
+        count = self.learnt(provider, idx)
+        for track in self._belonging(provider, idx):
+            track.fold()
+            if track.said or _taught(track):
+                self.dirty.add(PREFIX + track.owner)
+            track.said.clear()
+            for one in track.spans.values():
+                one.lesson = Lesson()
+        return count
+
+    def _belonging(self, provider: str | None, idx: int | None) -> list[_Track]:
+        return [t for t in self._tracks.values() if quota.belongs(t.owner, provider, idx)]
 
     def everything(self) -> set[str]:
         """All rows: counts too are kept over a clean stop."""
@@ -266,6 +320,16 @@ def _limit_of(track: _Track, span: _Span, lesson: Lesson) -> Limit:
         confidence=lesson.confidence,
         source=source,
     )
+
+
+def _taught(track: _Track) -> list[Lesson]:
+    """The lessons of which a refusal told."""
+    return [one.lesson for one in track.spans.values() if one.lesson.upper is not None]
+
+
+def _told_limit(scope: str, span: _Span, amount: int) -> Limit:
+    """How it resets no header says: it is taken to slide, which gives back latest."""
+    return Limit(span[0], amount, span[1], "unknown", scope, confidence="high", source=HEADERS)
 
 
 def _pinned(deployment: Deployment, span: _Span) -> bool:

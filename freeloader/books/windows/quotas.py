@@ -5,7 +5,7 @@ Counting is ``core.quota``'s, which windows a deployment counts in ``books.bindi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from math import ceil, inf
 
 from freeloader.books.ports import StoredWindow
@@ -13,7 +13,7 @@ from freeloader.books.windows.bindings import Bindings
 from freeloader.books.windows.learner import KEPT_S, PREFIX, Learner
 from freeloader.books.windows.metering import metered
 from freeloader.core import quota
-from freeloader.core.model import Deployment, Limit, Verdict
+from freeloader.core.model import HEADERS, Deployment, Limit, Verdict
 from freeloader.core.outcome import Outcome
 from freeloader.core.outcome.headers import Observation
 from freeloader.core.periods import window_seconds
@@ -190,6 +190,8 @@ class Quotas:
         ``accepted``: it was settled, else it was refused and released."""
         own = {held.key: held for held in holds}
         pinned = deployment.pinned
+        if not pinned and (news := self._told_of(deployment, seen, now)):
+            seen = [one for one in seen if (one.metric, one.window) not in news]
         windows = self._windows.of(deployment, now).walls  # nobody's header speaks of a gift
         for means in ("limit", "remaining", "used", "reset"):
             for one in seen:
@@ -200,6 +202,29 @@ class Quotas:
                     self._observe(window, one, now, own.get(window.key), pinned, counted)
                     self._dirty.add(window.key)
         _spent_until(windows, seen, now)
+
+    def _told_of(
+        self, deployment: Deployment, seen: Sequence[Observation], now: float
+    ) -> Collection[tuple[str, str]]:
+        """Limits that only headers tell of are kept to from now on; of those that are news the
+        metrics and lengths. They begin with the larger of our count and the provider's."""
+        news = set()
+        for one in seen:
+            if one.means == "limit":
+                known = quota.matching(self.bound(deployment, now), one.metric, one.window)
+                unpublished = all(window.limit.source == HEADERS for window in known)
+                if unpublished and self.learner.heard(deployment, one):
+                    news.add((one.metric, one.window))
+        if news:
+            self._windows.replaced()
+        for one in seen if news else ():
+            if (one.metric, one.window) in news and one.means in ("remaining", "used"):
+                for window in quota.matching(self.bound(deployment, now), one.metric, one.window):
+                    told = one.value if one.means == "used" else window.amount - one.value
+                    if told > window.counter.used(now):
+                        window.counter.put(float(told), now)
+                    self._dirty.add(window.key)
+        return news
 
     def marks(self, deployments: Iterable[Deployment], now: float) -> list[Reservation]:
         """The windows of these as they are now, to measure against what is said later."""
@@ -272,6 +297,12 @@ class Quotas:
             if not window.moved:
                 done.add(window.key)
         return frozenset(done)
+
+    def unlearn(self, provider: str | None, idx: int | None) -> int:
+        """The owner says that what was learnt of limits is wrong; how many there were."""
+        count = self.learner.forget(provider, idx)
+        self._windows.replaced()
+        return count
 
     def small(self, holds: Iterable[Reservation]) -> list[str]:
         """Windows among these that must be on disk before a request is sent."""

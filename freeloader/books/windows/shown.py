@@ -13,7 +13,7 @@ from typing import Any
 from freeloader.books.windows.quotas import Quotas
 from freeloader.clock import iso
 from freeloader.core import quota
-from freeloader.core.model import OWN, Deployment, Limit
+from freeloader.core.model import HEADERS, OWN, Deployment, Limit
 from freeloader.core.periods import window_seconds
 from freeloader.core.quota import Window, forecast
 from freeloader.money import public, usd_from_pico
@@ -60,7 +60,7 @@ def window_row(deployment: Deployment, window: Window, now: float) -> Row:
     full = quota.full_at(window, now)
     refused = quota.blocked_until(window, now)
     left = 0 if refused is not None else max(0, int(window.amount - used - window.held))
-    learnt = limit.source.startswith("learnt")
+    learnt = limit.source == HEADERS or limit.source.startswith("learnt")
     told = window.amount != limit.amount and not learnt
     published = not (learnt or told or limit.source == OWN)
     elsewhere = window.elsewhere

@@ -9,7 +9,7 @@ import click
 from freeloader.cli import windows
 from freeloader.cli.backend import online
 from freeloader.cli.client import Client
-from freeloader.cli.shell import Failure, emit, json_option, rows_of
+from freeloader.cli.shell import Failure, emit, json_option, note, rows_of
 from freeloader.clock import SystemClock
 
 
@@ -34,8 +34,9 @@ def free(context: click.Context, provider: str | None, as_json: bool) -> None:
 
 @free.command("reset")
 @click.argument("name", required=False, metavar="[PROVIDER[@IDX]]")
+@click.option("--learnt", is_flag=True, help="Forget learnt limits too: they are wrong.")
 @json_option
-def reset(name: str | None, as_json: bool) -> None:
+def reset(name: str | None, learnt: bool, as_json: bool) -> None:
     """Forget counts and pauses, of all or of one: for an owner who knows better."""
     provider, at, idx = (name or "").partition("@")
     if name is not None and (not provider or (at and not idx.isdecimal())):
@@ -43,6 +44,8 @@ def reset(name: str | None, as_json: bool) -> None:
     body: dict[str, Any] = {"provider": provider} if provider else {}
     if at:
         body["idx"] = int(idx)
+    if learnt:
+        body["learnt"] = True
     client = online()
     if provider:
         _require_account(client, provider, body.get("idx"))
@@ -52,6 +55,15 @@ def reset(name: str | None, as_json: bool) -> None:
         return
     count = answer.get("windows", 0)
     click.echo(f"{count} window{'' if count == 1 else 's'} forgotten; no pause is left.")
+    if learnt:
+        click.echo(f"{_limits(answer.get('learntForgotten', 0))} forgotten.")
+    elif kept := answer.get("learntKept", 0):
+        again = f"xswarm free reset {f'{name} ' if name else ''}--learnt"
+        note(f"{_limits(kept)} kept; where wrong: {again}")
+
+
+def _limits(count: int) -> str:
+    return f"{count} learnt limit{'' if count == 1 else 's'}"
 
 
 def _require_account(client: Client, provider: str, idx: int | None) -> None:

@@ -8,7 +8,14 @@ Attempt. The vocabulary is the architecture's: one meaning per word.
 
 from freeloader.core.model.asked import Caller, Profile, Resolution
 from freeloader.core.model.existing import CAPABILITIES, Account, Deployment, Model, Provider
-from freeloader.core.model.limits import OWN, ErrorRule, Limit, QuotaReport, RateLimitHeader
+from freeloader.core.model.limits import (
+    HEADERS,
+    OWN,
+    ErrorRule,
+    Limit,
+    QuotaReport,
+    RateLimitHeader,
+)
 from freeloader.core.model.nothing import EMPTY
 from freeloader.core.model.policy import FallbackPlan, Gates, Level, Policy, Weights
 from freeloader.core.model.said import Attempt, Term, Timeouts, Verdict
@@ -16,6 +23,7 @@ from freeloader.core.model.said import Attempt, Term, Timeouts, Verdict
 __all__ = [
     "CAPABILITIES",
     "EMPTY",
+    "HEADERS",
     "OWN",
     "Account",
     "Attempt",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 #: The source of a limit that the owner gave.
 OWN = "own"
+#: The source of a limit that only the headers of a provider's answers tell of.
+HEADERS = "headers"
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,19 @@ def key_of(limit: Limit, deployment: Deployment, root: int | None = None) -> str
     return key + _GIVEN if limit.allowance else key
 
 
+def belongs(key: str, provider: str | None, idx: int | None) -> bool:
+    """Whether a bucket, by its key or owner, is an account's, a provider's (None: anybody's)."""
+    if provider is None:
+        return True
+    owner = key.partition("|")[0]
+    if owner.startswith("ip:"):
+        return owner.removeprefix("ip:").partition("/")[0] == provider
+    account = owner.partition("/")[0]
+    return account == f"{provider}@{idx}" or (
+        idx is None and account.rpartition("@")[0] == provider
+    )
+
+
 def twin_of(key: str) -> str:
     """The other of two buckets that count the same calls: a limit, and what of it is free."""
     return key.removesuffix(_GIVEN) if key.endswith(_GIVEN) else key + _GIVEN

@@ -26,7 +26,8 @@ def routes(services: Services) -> list[Route]:
         Route("GET", "/v1/free-tiers", noun.windows, INFO, "Every free window", "quota",
               answer="#Windows", query=_PROVIDER),
         Route("POST", "/v1/free-tiers/reset", noun.reset, ADMIN,
-              "Forget counts and pauses: all, a provider's or an account's", "quota",
+              "Forget counts and pauses: all, a provider's or an account's; with learnt, also "
+              "the limits that were learnt", "quota",
               "#WindowsReset", "#Object"),
     ]  # fmt: skip
 
@@ -50,14 +51,18 @@ class Quota:
         )
 
     async def reset(self, request: web.Request) -> web.Response:
-        """For an owner who knows better than our counts."""
+        """For an owner who knows better than our counts and, with ``learnt``, than what
+        refusals and headers taught us of the limits."""
         services = self._services
         limits, size = services.body_limits, services.settings().body_bytes_max
         body = await read_json(request, size, limits)
-        unknown = sorted(set(body) - {"provider", "idx"})
+        unknown = sorted(set(body) - {"provider", "idx", "learnt"})
         if unknown:
-            raise InvalidRequest(f"Unknown key {unknown[0]!r}: provider and idx.", param=unknown[0])
-        provider, idx = body.get("provider"), body.get("idx")
+            known = "provider, idx and learnt"
+            raise InvalidRequest(f"Unknown key {unknown[0]!r}: {known}.", param=unknown[0])
+        provider, idx, learnt = body.get("provider"), body.get("idx"), body.get("learnt", False)
+        if not isinstance(learnt, bool):
+            raise InvalidRequest("learnt must be true or false.", param="learnt")
         if provider is not None and not isinstance(provider, str):
             raise InvalidRequest("provider must be a name.", param="provider")
         if idx is not None and (type(idx) is not int or provider is None):
@@ -67,9 +72,12 @@ class Quota:
         subject = "all" if provider is None else provider if idx is None else f"{provider}@{idx}"
         # Noted first: what cannot be written down is not done.
         await services.desk.note(request[CALLER].key_id, "free-tiers.reset", subject)
-        count = services.books.reset(provider, idx, services.clock.now())
+        books, now = services.books, services.clock.now()
+        forgotten = books.unlearn(provider, idx, now) if learnt else 0
+        count = books.reset(provider, idx, now)
         services.forgive()
-        return json_response({"reset": True, "windows": count})
+        answer = {"reset": True, "windows": count, "learntForgotten": forgotten}
+        return json_response(answer | {"learntKept": books.learnt(provider, idx)})
 
     async def _require_account(self, provider: str, idx: int | None) -> None:
         """A name that nobody has would reset nothing, and look as if it had."""

@@ -40,7 +40,9 @@ MANAGEMENT: Mapping[str, Schema] = {
         shift=NUMBER,
     ),
     "Confirmed": fields(("confirmed",), confirmed=FLAG),
-    "WindowsReset": fields(closed=True, provider=maybe("string"), idx=maybe("integer")),
+    "WindowsReset": fields(
+        closed=True, provider=maybe("string"), idx=maybe("integer"), learnt=FLAG
+    ),
     "ConfigChanged": fields(("updated", "config"), updated=FLAG, config=ANY, appliesAt=TEXT),
     "Rollback": fields(("version",), version=WHOLE, closed=True),
     "AccountAdd": fields(("provider",), provider=TEXT, key=TEXT, tier=TEXT, endpoint=TEXT),
