@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from freeloader.cli import supply_checks
+from freeloader.cli.checks import supply
 
 ROOT = Path(__file__).parents[1]
 LOCKS = [ROOT / "requirements.lock", ROOT / "requirements-dev.lock"]
@@ -35,7 +35,7 @@ def test_k5_setup_installs_by_hash_and_nothing_beside_the_lock() -> None:
 
 
 def test_k5_known_bad_releases_are_not_in_the_lock() -> None:
-    pins = supply_checks.pinned(LOCKS[0].read_text("utf-8"))
+    pins = supply.pinned(LOCKS[0].read_text("utf-8"))
 
     def numbers(version: str) -> tuple[int, ...]:
         return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
@@ -46,17 +46,17 @@ def test_k5_known_bad_releases_are_not_in_the_lock() -> None:
 
 
 def test_k5_what_is_installed_here_is_what_was_locked() -> None:
-    pins = supply_checks.pinned(LOCKS[1].read_text("utf-8"))
-    here = supply_checks.installed()
+    pins = supply.pinned(LOCKS[1].read_text("utf-8"))
+    here = supply.installed()
     wrong = {name: here[name] for name in pins if name in here and here[name] not in pins[name]}
     assert wrong == {}
     assert len(set(pins) & set(here)) > 100
 
 
 def test_k5_no_unknown_code_runs_at_the_start_of_python_here() -> None:
-    folders = supply_checks.site_folders()
+    folders = supply.site_folders()
     assert any(Path(sys.prefix) in folder.parents for folder in folders)
-    assert [found for folder in folders for found in supply_checks.strange_lines(folder)] == []
+    assert [found for folder in folders for found in supply.strange_lines(folder)] == []
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_k5_no_unknown_code_runs_at_the_start_of_python_here() -> None:
 def test_k5_unknown_code_in_a_pth_file_is_found(tmp_path: Path, line: str) -> None:
     (tmp_path / "litellm_init.pth").write_text(f"/some/place\n{line}\n")
     (tmp_path / "fine.pth").write_text("/some/place\n# import os\nimport_of_goods\n")
-    (tmp_path / "known.pth").write_text(next(iter(supply_checks.KNOWN_PTH)) + "\n")
-    assert list(supply_checks.strange_lines(tmp_path)) == [("litellm_init.pth", line)]
+    (tmp_path / "known.pth").write_text(next(iter(supply.KNOWN_PTH)) + "\n")
+    assert list(supply.strange_lines(tmp_path)) == [("litellm_init.pth", line)]
 
 
 def audit(tmp_path: Path, said: str, code: int = 0) -> subprocess.CompletedProcess[str]:

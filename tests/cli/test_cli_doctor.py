@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from freeloader.cli import checks, running_checks, supply_checks
+from freeloader.cli import checks
+from freeloader.cli.checks import running, supply
 from freeloader.clock import Instant
 from freeloader.secrets import SecretStore
 from freeloader.settings import Home
@@ -165,7 +166,7 @@ def test_a_child_that_nobody_needs_may_be_stopped(home, daemon):
     ("version", "state"), [("1.106.2", "ok"), ("1.82.8", "fail"), ("1.100.0", "warn")]
 )
 def test_litellm(home, monkeypatch, version, state):
-    monkeypatch.setattr("freeloader.cli.checks.metadata.version", lambda _name: version)
+    monkeypatch.setattr("freeloader.cli.checks.supply.metadata.version", lambda _name: version)
     assert states(home, checks.check_litellm) == [state]
 
 
@@ -173,7 +174,7 @@ def test_the_litellm_looked_for_is_the_one_that_is_pinned():
     from pathlib import Path
 
     project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
-    assert f'"litellm[proxy]=={checks.LITELLM}"' in project
+    assert f'"litellm[proxy]=={supply.LITELLM}"' in project
 
 
 def test_databases(home):
@@ -252,11 +253,11 @@ def test_packages_and_start_files(home, tmp_path, monkeypatch):
     assert states(home, checks.check_packages) == ["ok"]
     assert states(home, checks.check_start_files) == ["ok"]
     (tmp_path / "x.pth").write_text("import os; os.system('true')\n")
-    monkeypatch.setattr(supply_checks, "site_folders", lambda: [tmp_path])
+    monkeypatch.setattr(supply, "site_folders", lambda: [tmp_path])
     [(state, what, _)] = found(home, checks.check_start_files)
     assert state == "fail"
     assert "x.pth" in what
-    monkeypatch.setattr(supply_checks, "installed", lambda: {"aiohttp": "3.0.0"})
+    monkeypatch.setattr(supply, "installed", lambda: {"aiohttp": "3.0.0"})
     [(state, what, _)] = found(home, checks.check_packages)
     assert state == "warn"
     assert "aiohttp 3.0.0" in what
@@ -275,7 +276,7 @@ def test_packages_and_start_files(home, tmp_path, monkeypatch):
 def test_what_the_daemon_complains_of_is_a_finding(home, daemon, problem, check, state):
     daemon.on("GET", "/v1/health", {"problems": [problem, "overlay skipped: mine.json: {"]})
     patient = checks.Patient(home, Frozen(NOW))
-    [one] = running_checks.check_problems(patient)
+    [one] = running.check_problems(patient)
     assert (one.check, one.state) == (check, state)
     assert problem.rpartition(": ")[2] in one.found
     assert one.remedy
@@ -289,39 +290,39 @@ def test_what_the_daemon_complains_of_is_a_finding(home, daemon, problem, check,
 )  # fmt: skip
 def test_providers_in_trouble(home, daemon, states_, state):
     daemon.on("GET", "/v1/health", {"providers": states_})
-    assert states(home, running_checks.check_providers) == state
+    assert states(home, running.check_providers) == state
 
 
 def test_providers_in_trouble_are_explained(home, daemon):
     why = {"reason": "no connection", "until": "2026-11-20T12:00:00.000Z"}
     daemon.on("GET", "/v1/health", {"providers": {"a": "error"}, "troubles": {"a": why}})
-    [(_, what, remedy)] = found(home, running_checks.check_providers)
+    [(_, what, remedy)] = found(home, running.check_providers)
     assert "a (no connection, until 2026-11-20T12:00:00.000Z)" in what
     assert "account test a" in remedy
 
 
 def test_load(home, daemon):
     daemon.on("GET", "/v1/health", {"load": {"state": "normal"}})
-    assert states(home, running_checks.check_load) == []
+    assert states(home, running.check_load) == []
     load = {"state": "high", "since": "2026-11-20T00:00:00Z", "reason": "60 requests in flight"}
     daemon.on("GET", "/v1/health", {"load": load})
-    [(state, what, remedy)] = found(home, running_checks.check_load)
+    [(state, what, remedy)] = found(home, running.check_load)
     assert (state, "60 requests" in what) == ("warn", True)
     assert "fewer requests at once" in remedy
     failing = {**load, "reason": "22% of attempts failed"}
     daemon.on("GET", "/v1/health", {"load": failing})
-    [(_, _, remedy)] = found(home, running_checks.check_load)
+    [(_, _, remedy)] = found(home, running.check_load)
     assert "xswarm decisions" in remedy
     assert "fewer" not in remedy
 
 
 def test_limits_of_the_daemons_process(home, daemon):
     assert "descriptors" in {
-        one.check for one in running_checks.check_limits(checks.Patient(home, Frozen(NOW)))
+        one.check for one in running.check_limits(checks.Patient(home, Frozen(NOW)))
     }
 
     def told(*numbers):
-        return [(one.check, one.state) for one in running_checks.limits_findings(*numbers)]
+        return [(one.check, one.state) for one in running.limits_findings(*numbers)]
 
     assert told(20, 65_536, -1) == [("descriptors", "ok")]
     assert told(20, 256, -1) == [("descriptors", "warn")]

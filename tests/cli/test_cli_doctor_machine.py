@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from freeloader.cli import checks, system_checks, unit_checks, units
+from freeloader.cli import checks, units
+from freeloader.cli.checks import system
+from freeloader.cli.checks import units as unit_checks
 from freeloader.cli.lifecycle import Record, RunFiles
 from freeloader.clock import Instant
 from freeloader.gateway.guards.control_groups import limiting, tasks
@@ -76,9 +78,7 @@ def test_s7_what_a_container_gives_is_looked_at(
     if version == 1 and numbers[1] == "max":
         told["memory/box/memory.limit_in_bytes"] = str(2**63 - 4096)
     own, root = grouped(tmp_path, version, told)
-    findings = system_checks.group_findings(
-        limiting(own, root), tasks(own, root), few=system_checks.MEMORY_FEW
-    )
+    findings = system.group_findings(limiting(own, root), tasks(own, root), few=system.MEMORY_FEW)
     rows = list(findings)
     assert [(one.check, one.state) for one in rows] == found
     assert all(one.remedy for one in rows if one.state != "ok")
@@ -87,12 +87,12 @@ def test_s7_what_a_container_gives_is_looked_at(
 def test_s7_without_a_child_less_memory_is_enough(tmp_path: Path) -> None:
     own, root = grouped(tmp_path, 2, second(0, str(GIGABYTE)))
     group = limiting(own, root)
-    [one] = system_checks.group_findings(group, None, few=system_checks.MEMORY_ALONE)
+    [one] = system.group_findings(group, None, few=system.MEMORY_ALONE)
     assert one.state == "ok"
 
 
 def test_s4_a_child_that_outlived_its_daemon_is_named(patient: checks.Patient) -> None:
-    [one] = system_checks.check_orphans(patient)
+    [one] = system.check_orphans(patient)
     assert one.state == "ok"
     socket = patient.home / "run" / "child" / "g1-0.sock"
     left = subprocess.Popen(
@@ -100,11 +100,11 @@ def test_s4_a_child_that_outlived_its_daemon_is_named(patient: checks.Patient) -
         stdin=subprocess.PIPE,
     )
     try:
-        [one] = system_checks.check_orphans(patient)
+        [one] = system.check_orphans(patient)
         assert (one.state, str(left.pid) in one.found) == ("warn", True)
         assert f"kill {left.pid}" in one.remedy
         patient.record = Record(os.getpid(), "", NOW)
-        [one] = system_checks.check_orphans(patient)
+        [one] = system.check_orphans(patient)
         assert one.state == "ok", "a daemon's own child is no orphan"
     finally:
         left.communicate()
@@ -114,16 +114,16 @@ def test_k2_what_others_could_read_is_named(patient: checks.Patient) -> None:
     patient.home.chmod(0o700)
     (patient.home / "freeloader.db").write_text("x")
     (patient.home / "freeloader.db").chmod(0o644)
-    assert [one.state for one in system_checks.check_modes(patient)] == ["ok"], "nobody gets in"
+    assert [one.state for one in system.check_modes(patient)] == ["ok"], "nobody gets in"
     (patient.home / "secrets.enc").write_text("x")
     (patient.home / "secrets.enc").chmod(0o644)
-    [one] = system_checks.check_modes(patient)
+    [one] = system.check_modes(patient)
     assert (one.state, "secrets.enc (0644)" in one.found) == ("warn", True)
     assert "freeloader.db" not in one.found
     assert f"chmod -R go= {patient.home}" in one.remedy
     assert "change the keys" in one.remedy
     patient.home.chmod(0o755)
-    [one] = system_checks.check_modes(patient)
+    [one] = system.check_modes(patient)
     assert "freeloader.db (0644)" in one.found
 
 
@@ -134,7 +134,7 @@ def test_h4_who_was_refused_for_a_name_is_told_how_to_let_him_in(
     row = {"count": 3, "last": "xswarm:3000", "at": "2026-11-20T12:00:00.000Z"}
     turned = {"host_not_allowed": row, "invalid_api_key": {"count": 9, "at": ""}}
     daemon.on("GET", "/v1/health", {"turnedAway": turned})  # type: ignore[attr-defined]
-    [one] = [one for one in system_checks.check_door(patient) if one.check == "door"]
+    [one] = [one for one in system.check_door(patient) if one.check == "door"]
     assert one.state == "warn"
     assert "'xswarm:3000'" in one.found
     assert "server.allowed_hosts" in one.remedy
@@ -144,7 +144,7 @@ def test_containers_are_told_where_they_get_in(
     patient: checks.Patient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "listdir", lambda _path: ["lo", "docker0"])
-    [one] = system_checks.check_door(patient)
+    [one] = system.check_door(patient)
     assert (one.state, "do not reach 127.0.0.1" in one.found) == ("ok", True)
 
 

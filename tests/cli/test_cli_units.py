@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from freeloader.cli import units
+from freeloader.cli.checks.patient import Patient
+from freeloader.cli.checks.units import check_service
 from freeloader.cli.entry import main
-from freeloader.cli.patient import Patient
 from freeloader.cli.shell import Failure
-from freeloader.cli.unit_checks import check_service
 from freeloader.cli.units import Program
 from freeloader.clock import SystemClock
 

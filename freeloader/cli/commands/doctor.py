@@ -34,7 +34,7 @@ def doctor(repair: bool, accept_loss: bool, as_json: bool) -> None:
         if as_json:
             return
     from freeloader.cli import checks
-    from freeloader.cli.patient import FAIL
+    from freeloader.cli.checks.patient import FAIL
 
     findings = checks.examine(home_path(closed=True), SystemClock())
     failed = [finding for finding in findings if finding.state == FAIL]

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Set
 from importlib import metadata
 from pathlib import Path
 
-from freeloader.cli.patient import FAIL, OK, WARN, Finding, Patient
+from freeloader.cli.checks.patient import FAIL, OK, WARN, Finding, Patient
 
 #: Lines of `.pth` files that run code, and whose they are. Python runs each of them at every
 #: start: LiteLLM's trojaned releases of March 2026 lived in such a file.
@@ -24,6 +24,8 @@ KNOWN_PTH = {
     # virtualenv
     "import _virtualenv",
 }
+LITELLM = "1.106.2"
+TROJANED = ("1.82.7", "1.82.8")
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
 
 
@@ -48,7 +50,7 @@ def check_listening(patient: Patient) -> Iterator[Finding]:
 
 def check_packages(patient: Patient) -> Iterator[Finding]:
     """Installed versions against the lock, where there is one (an installed wheel has none)."""
-    lock = Path(__file__).parents[2] / "requirements.lock"
+    lock = Path(__file__).parents[3] / "requirements.lock"
     if not lock.is_file():
         yield Finding("packages", OK, "installed without a lock: versions were not compared")
         return
@@ -110,3 +112,24 @@ def strange_lines(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 _SITES = frozenset({"site-packages", "dist-packages"})
+
+
+def check_litellm(patient: Patient) -> Iterator[Finding]:
+    remedy = "scripts/setup installs the version in the lock"
+    try:
+        # Never imported here: that takes 2 s and 170 MB.
+        version = metadata.version("litellm")
+    except metadata.PackageNotFoundError:
+        yield Finding("litellm", FAIL, "LiteLLM is not installed", remedy)
+        return
+    if version in TROJANED:
+        yield Finding(
+            "litellm",
+            FAIL,
+            f"{version} was published by thieves and steals keys",
+            f"{remedy}; change every key this machine has",
+        )
+    elif version != LITELLM:
+        yield Finding("litellm", WARN, f"{version}; tested with {LITELLM}", remedy)
+    else:
+        yield Finding("litellm", OK, version)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from freeloader.cli.patient import FAIL, OK, WARN, Finding, Patient, health_of
-from freeloader.cli.system_checks import MEMORY_FEW
+from freeloader.cli.checks.patient import FAIL, OK, WARN, Finding, Patient, health_of
+from freeloader.cli.checks.system import MEMORY_FEW
 
 #: A part of its descriptors that a daemon at rest does not need.
 DESCRIPTORS_WARN = 0.8

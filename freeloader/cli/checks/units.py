@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from freeloader.cli.checks.patient import FAIL, OK, WARN, Finding, Patient
 from freeloader.cli.commands.manager import masked, plan_for
-from freeloader.cli.patient import FAIL, OK, WARN, Finding, Patient
 from freeloader.cli.shell import Failure
 from freeloader.cli.units import Plan
 

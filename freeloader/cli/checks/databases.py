@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freeloader.cli.patient import FAIL, OK, Finding, Patient
+from freeloader.cli.checks.patient import FAIL, OK, Finding, Patient
 
 if TYPE_CHECKING:
     from freeloader.store.schema import Schema

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from freeloader.cli.patient import FAIL, OK, WARN, Finding, Patient, health_of
+from freeloader.cli.checks.patient import FAIL, OK, WARN, Finding, Patient, health_of
 from freeloader.gateway.guards.control_groups import OWN, ROOT, Group, limiting, tasks
 
 _MEGABYTE = 2**20
