@@ -51,8 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             prog_name="xswarm",
             standalone_mode=False,
         )
-        if sys.stdout is not None:  # closed by whoever called
-            sys.stdout.flush()
+        sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except BrokenPipeError:
         # The reader (`| head`) has gone: nothing more to say, and no noise at exit.
@@ -75,3 +74,7 @@ def _take_standard_places() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115

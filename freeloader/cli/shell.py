@@ -141,7 +141,7 @@ def emit(value: Any) -> None:
     Halves of characters are no text, and escapes everywhere.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    unseen = _UNSEEN if sys.stdout is not None and sys.stdout.isatty() else frozenset({"Cs"})
+    unseen = _UNSEEN if sys.stdout.isatty() else frozenset({"Cs"})
     if not text.isascii() or "\x7f" in text:
         text = "".join(_escaped(one) if category(one) in unseen else one for one in text)
     click.echo(text)
@@ -162,8 +162,7 @@ def written(text: str, *, nl: bool = True) -> None:
 
     It could clear the screen, set its title or the clipboard, or show words in another order.
     """
-    shown = sys.stdout is not None and sys.stdout.isatty()
-    safe = text.translate(_COMMANDS) if shown else text
+    safe = text.translate(_COMMANDS) if sys.stdout.isatty() else text
     click.echo(safe, nl=nl, color=True)  # else click takes colours out of what is piped
 
 
