@@ -25,7 +25,8 @@ from freeloader.cli.commands.models import models
 from freeloader.cli.commands.notify import notify
 from freeloader.cli.commands.planned import PLANNED
 from freeloader.cli.commands.quota import free
-from freeloader.cli.commands.service import init, restart, start, status, stop
+from freeloader.cli.commands.service import init, restart, start, stop
+from freeloader.cli.commands.status import status
 
 COMMANDS: tuple[click.Command, ...] = (
     init,

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from freeloader.cli.backend import Backend, Row, open_backend
+from freeloader.cli.own_limits import limit_of, limit_option
 from freeloader.cli.shell import Failure, emit, home_path, json_option, note, secret_from
 from freeloader.cli.tables import table
 
 if TYPE_CHECKING:
     from freeloader.core.model import Provider
 
-WINDOW = re.compile(
-    r"(?P<metric>[A-Za-z_]+)=(?P<amount>[0-9]+(?:[.][0-9]+)?)(?:/(?P<window>[0-9]+[smhd]|month|once))?"
-    r"(?P<more>(?:,[A-Za-z_]+(?:=[^,]+)?)*)"
-)
-limit_option = click.option(
-    "--limit",
-    "limits",
-    multiple=True,
-    metavar="METRIC=AMOUNT/WINDOW",
-    help="A limit of its own, e.g. requests=1000/1d or "
-    "requests=20/1d,reset=calendar,timezone=America/Los_Angeles,scope=model; "
-    "they replace the registry's. With ,allowance: what a paid account gets for nothing.",
-)
 same_account_option = click.option(
     "--same-account-as",
     type=click.IntRange(0),
@@ -79,7 +66,7 @@ def add(
             "endpoint": endpoint,
             "priority": priority,
             "params": _params(params) or None,
-            "limits": [_limit(text) for text in limits] or None,
+            "limits": [limit_of(text) for text in limits] or None,
             "sameAccountAs": same_account_as,
         }
         added = backend.add_account({k: v for k, v in body.items() if v is not None})
@@ -173,7 +160,7 @@ def change(
     changes: dict[str, Any] = {
         "tier": tier,
         "priority": priority,
-        "limits": [_limit(text) for text in limits] or None,
+        "limits": [limit_of(text) for text in limits] or None,
         "sameAccountAs": same_account_as,
     }
     changes = {key: value for key, value in changes.items() if value is not None}
@@ -244,29 +231,6 @@ def _params(given: tuple[str, ...]) -> dict[str, str]:
             raise click.UsageError(f"--param {name}… is not NAME=VALUE.")
         out[name] = secret_from(None, name) if value == "-" else value
     return out
-
-
-def _limit(text: str) -> dict[str, Any]:
-    found = WINDOW.fullmatch(text)
-    if found is None or (found["window"] is None and found["metric"] != "concurrency"):
-        raise click.UsageError(
-            f"--limit {text} is not METRIC=AMOUNT/WINDOW, e.g. requests=1000/1d."
-        )
-    row: dict[str, Any] = {"metric": found["metric"], "window": found["window"] or "once"}
-    amount = found["amount"]
-    row["amount"] = float(amount) if "." in amount else int(amount)
-    if not row["amount"]:
-        note(f"note: {text}: an amount of 0 means that nothing is sent there.")
-    for part in filter(None, found["more"].split(",")):
-        key, equals, value = part.partition("=")
-        row[key] = _value(value) if equals else True
-    return row
-
-
-def _value(text: str) -> str | int | bool:
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    return int(text) if text.isdecimal() else text
 
 
 def _which(backend: Backend, name: str) -> tuple[str, int]:
