@@ -204,3 +204,16 @@ def test_the_overlay_of_an_unknown_price_sets_it(tmp_path: Path, provider: str, 
     after = found()
     assert after.model.price == Price(1_000_000, 2_000_000)
     assert (after.id, after.entry) == (before.id, before.entry)
+
+
+def test_of_spent_quotas_and_a_spent_budget_both_are_named() -> None:
+    """Who waits for the quota, or raises the budget, is not refused for the other one then."""
+    facts = {"budget": "daily", "setting": "budget.hard.daily"}
+    budget = Verdict("budget", "budget_exceeded", "the daily budget is spent", facts=facts)
+    quota = Verdict("quota", "quota_exhausted", "20 of 20 used", until=NOW + 7)
+    error = refused(budget, quota, GATE)
+    assert (error.code, error.retry_after) == ("quota_exhausted", 7.0)
+    for words in ("20 of 20 used", "`xswarm free`", "the daily budget is spent", "budget show"):
+        assert words in error.message
+    assert error.details["budget"] == facts
+    assert "budget" not in refused(quota, GATE).message

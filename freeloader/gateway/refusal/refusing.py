@@ -55,7 +55,10 @@ def refused(
         ("upstream_failed", _resting),
     ):
         if code in by_code:
-            return build(by_code[code], now, _details(found))
+            details = _details(found)
+            if build is _quota and (paid := by_code.get("budget_exceeded")):
+                return _quota(by_code[code], now, details, paid)
+            return build(by_code[code], now, details)
     return _gates(found)
 
 
@@ -116,12 +119,22 @@ def _starting(some: Sequence[Candidate], now: float, details: dict[str, Any]) ->
     )
 
 
-def _quota(some: Sequence[Candidate], now: float, details: dict[str, Any]) -> FreeloaderError:
+def _quota(
+    some: Sequence[Candidate],
+    now: float,
+    details: dict[str, Any],
+    paid: Sequence[Candidate] = (),
+) -> FreeloaderError:
+    """``paid``: those that a budget refuses, so that two things stand in the way."""
     wait = earliest(some, now)
     some = sorted(some, key=lambda c: not _paced(c))  # what is kept is the most telling
     kept = _paced(some[0])
     whom = "for this request" if kept else "right now"  # there is some left, for others
     message = f"No quota is free {whom}: {why(some)} See `xswarm free` for every window."
+    if paid:
+        message += f" Nor would a budget be kept: {why(paid)} See `xswarm budget show`."
+        if (verdict := paid[0].verdict) is not None and verdict.facts:
+            details["budget"] = dict(verdict.facts)
     if kept:
         message += (
             " `pacing: off`, in the request or as routing.pacing in the settings, serves "
