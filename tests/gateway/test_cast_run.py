@@ -156,6 +156,9 @@ async def test_the_quota_used_is_that_of_the_members_which_have_one() -> None:
         told = run.accounting()
         assert (told["tokensIn"], told["tokensOut"]) == (20, 10)
         assert told["quotaUsed"] == {"requests": 1, "input": 10, "output": 5}
+        members = run.routing()["multiCast"]["members"]
+        each = {member["provider"]: member.get("quotaUsed") for member in members}
+        assert each == {free.provider.id: told["quotaUsed"], "p": None}, "whose quota it was"
 
 
 # ── fewer than asked for, and nobody ─────────────────────────────────────────

@@ -15,7 +15,7 @@ from freeloader.core.cast.judging import Score
 from freeloader.core.cast.voting import Ballot, Vote
 from freeloader.core.model import Policy
 from freeloader.core.routing import Candidate
-from freeloader.money import usd_from_pico
+from freeloader.money import Meters, usd_from_pico
 
 _SAID_CHARS = 200
 
@@ -24,7 +24,8 @@ _SAID_CHARS = 200
 class Part:
     """One member's part. ``state``: ``asked | answered | won | cancelled | failed``; ``cost`` in
     dollars, None where nobody knows the price; ``score`` where a judge gave one. ``estimated``:
-    the provider did not say what it used, as of one that was cancelled."""
+    the provider did not say what it used, as of one that was cancelled. ``quota``: what it used
+    of one; None where it has none."""
 
     candidate: Candidate
     state: str
@@ -33,6 +34,7 @@ class Part:
     reason: str = ""
     score: Score | None = None
     estimated: bool = False
+    quota: Meters | None = None
 
 
 def planned(party: Party, policy: Policy) -> dict[str, Any]:
@@ -150,6 +152,8 @@ def _part(part: Part) -> dict[str, Any]:
         "estimated": part.estimated,
         "latencyMs": None if part.latency_ms is None else round(part.latency_ms),
     }
+    if part.quota is not None:
+        out["quotaUsed"] = part.quota.as_dict()
     if part.reason:
         out["reason"] = part.reason
     if part.score is not None:

@@ -18,6 +18,7 @@ from freeloader.core.model import EMPTY
 from freeloader.gateway.cast.assembly import Assembly
 from freeloader.gateway.cast.member import Member
 from freeloader.gateway.plan import Plan
+from freeloader.gateway.running.telling import counts_in_a_quota
 from freeloader.gateway.settling import Settled
 from freeloader.money import known_usd
 
@@ -124,8 +125,16 @@ def part(member: Member, *, won: bool, good: bool, score: Score | None) -> telli
         state, reason = "failed", member.fault() or ""
     latency = member.watch.latency_ms() if member.watch.sending else None
     guessed = settled is not None and settled.basis not in ("reported", "released")
+    counted = settled is not None and counts_in_a_quota(member.candidate.deployment)
     return telling.Part(
-        member.candidate, state, _cost(settled), latency, reason, score, estimated=guessed
+        member.candidate,
+        state,
+        _cost(settled),
+        latency,
+        reason,
+        score,
+        estimated=guessed,
+        quota=settled.used if settled is not None and counted else None,
     )
 
 
