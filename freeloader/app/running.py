@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 
 from freeloader import logs
-from freeloader.app import listening
+from freeloader.app import listening, pages
 from freeloader.app.daemon import Daemon
 from freeloader.app.manager import ServiceManager
 from freeloader.banner import Banner
@@ -101,6 +101,7 @@ async def _serve(
         announce(banner)
         manager.ready(daemon.summary())
         giving_back = asyncio.create_task(give_back(), name="freed memory")
+        await asyncio.to_thread(pages.enlarge)
         await stopping.wait()
         giving_back.cancel()
     finally:
