@@ -6,7 +6,7 @@ from freeloader.app.given import Given
 from freeloader.app.upstream import Upstream
 from freeloader.app.world import World
 from freeloader.child.keeper import Keeper
-from freeloader.child.states import Rules as ChildRules
+from freeloader.child.machine.states import Rules as ChildRules
 from freeloader.gateway.lanes.direct.lane import DirectLane
 from freeloader.secrets import SecretStore
 from freeloader.store import Store

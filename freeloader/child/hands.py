@@ -21,9 +21,17 @@ from freeloader.child.config import Entry, render, write_private
 from freeloader.child.crew import Crew
 from freeloader.child.environment import child_environ
 from freeloader.child.logfile import LogFile
+from freeloader.child.machine.states import (
+    Alive,
+    Event,
+    Exited,
+    Spawned,
+    SpawnFailed,
+    Warmed,
+    WarmFailed,
+)
 from freeloader.child.places import Places
 from freeloader.child.process import Worker
-from freeloader.child.states import Alive, Event, Exited, Spawned, SpawnFailed, Warmed, WarmFailed
 from freeloader.errors import ConfigError
 
 _START_PROBE_SECONDS = 1.0

@@ -19,17 +19,15 @@ from typing import Any
 
 from freeloader.child.config import Entry, digest, wire_name
 from freeloader.child.crew import Crew, Lease
-from freeloader.child.hands import Hands, Recipe, signal_name
+from freeloader.child.hands import Hands, Recipe
 from freeloader.child.logfile import LogFile
 from freeloader.child.machine import step
-from freeloader.child.places import Places
-from freeloader.child.states import (
+from freeloader.child.machine.states import (
     Configure,
     Drain,
     Drained,
     Effect,
     Event,
-    Exited,
     GiveUp,
     Kill,
     Machine,
@@ -44,6 +42,8 @@ from freeloader.child.states import (
     WaitUntil,
     Warm,
 )
+from freeloader.child.places import Places
+from freeloader.child.telling import Teller, unavailable
 from freeloader.child.watching import Lookout
 from freeloader.clock import Clock
 from freeloader.core.model import EMPTY
@@ -100,8 +100,7 @@ class Keeper:
         self._configs: dict[str, tuple[tuple[Entry, ...], Mapping[str, str]]] = {}
         self._loop_task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
-        self._last_exit: dict[str, Any] | None = None
-        self._since = clock.now()
+        self._teller = Teller(self._log, clock.now())
 
     # ── what the daemon asks of it ───────────────────────────────────────────
 
@@ -192,27 +191,7 @@ class Keeper:
 
     def status(self) -> dict[str, Any]:
         """JSON-ready; no secret, no path. Sizes are sums over the serving generation's workers."""
-        machine = self._machine
-        crew = self._hands.crews.get(machine.generations[0].id) if machine.generations else None
-        pids = [worker.pid for worker in crew.running] if crew else []
-        sizes = self._lookout.usage(pids)
-        found: dict[str, Any] = {
-            "state": machine.state,
-            "pid": pids[0] if pids else None,
-            "workers": len(pids),
-            "rssBytes": sum(size for size, _ in sizes) if sizes else None,
-            "cpuPercent": round(sum(cpu for _, cpu in sizes), 1) if sizes else None,
-            "restarts": machine.failures,
-            "lastExit": self._last_exit,
-            "generation": machine.generations[0].id if machine.generations else None,
-            "generations": len(machine.generations),
-            "inFlight": sum(crew.in_flight for crew in self._hands.crews.values()),
-            "since": self._since.iso(),
-        }
-        if machine.problem is not None:
-            found["problem"] = machine.problem
-            found["logTail"] = list(self._log.tail)
-        return found
+        return self._teller.status(self._machine, self._hands.crews, self._lookout)
 
     # ── the one task ─────────────────────────────────────────────────────────
 
@@ -232,11 +211,7 @@ class Keeper:
         now = self._clock.now()
         jitter = self._rng.random() * _JITTER
         self._machine, effects = step(before, event, now.mono, self._rules, jitter)
-        if self._machine.failures > before.failures:
-            self._note_failure(event)
-        if self._machine.state != before.state:
-            self._since = now
-            self._note_state(before.state)
+        self._teller.note(before, event, self._machine, now)
         for effect in effects:
             self._do(effect)
 
@@ -300,34 +275,8 @@ class Keeper:
         if draining and (crew is None or crew.in_flight == 0):
             self._events.put_nowait(Drained(generation))
 
-    def _note_state(self, before: str) -> None:
-        """One line for each change of state, with what led to it where that is known."""
-        machine = self._machine
-        bad = machine.state in ("backoff", "fatal")
-        fields = {"event": "child.state", "state": machine.state, "before": before}
-        if machine.generations:
-            fields["generation"] = str(machine.generations[0].id)
-        if bad and machine.problem is not None:
-            fields["reason"] = machine.problem
-        level = logging.WARNING if bad else logging.INFO
-        _LOG.log(level, "the LiteLLM child is %s", machine.state, extra={"fields": fields})
-
-    def _note_failure(self, event: Event) -> None:
-        code = event.code if isinstance(event, Exited) else None
-        self._last_exit = {
-            "code": code if code is not None and code >= 0 else None,
-            "signal": signal_name(code),
-            "reason": self._machine.problem,
-            "at": self._clock.now().iso(),
-        }
-
     def _unavailable(self) -> Unavailable:
-        machine = self._machine
-        if machine.fatal is not None:
-            message = f"The LiteLLM child cannot run: {machine.fatal}. See `xswarm doctor`."
-            return Unavailable(message, code="overloaded", retry_after=30.0)
-        message = "The LiteLLM child is starting; try again in a few seconds."
-        return Unavailable(message, code="starting", retry_after=2.0)
+        return unavailable(self._machine)
 
     def _settled(self) -> bool:
         machine = self._machine

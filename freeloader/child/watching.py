@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from freeloader.child import readiness
 from freeloader.child.crew import Crew
 from freeloader.child.hands import guarded
-from freeloader.child.states import Alive, Event, ProbeFailed, Recycle
+from freeloader.child.machine.states import Alive, Event, ProbeFailed, Recycle
 from freeloader.clock import Clock
 
 _PROBE_EVERY = 1.0

@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from freeloader.child.config import WARM_ENTRY, Entry
 from freeloader.child.keeper import Keeper
-from freeloader.child.states import Rules
+from freeloader.child.machine.states import Rules
 from freeloader.clock import SystemClock
 from freeloader.errors import Unavailable
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeloader.child.machine import MOST_GENERATIONS, step
-from freeloader.child.states import (
+from freeloader.child.machine.states import (
     Alive,
     Configure,
     Drain,

@@ -12,7 +12,7 @@ from test_child_real import attempt
 from upstream_entries import entries_for
 
 from freeloader.child.keeper import Keeper
-from freeloader.child.states import Rules
+from freeloader.child.machine.states import Rules
 from freeloader.clock import SystemClock
 from freeloader.core.events import End
 from freeloader.gateway.lanes.litellm import LiteLLMLane
