@@ -231,7 +231,8 @@ class Books(Standing):
         if hold.sort is not None and basis == "reported":
             self._pacer.came_to(hold.sort, meters)
         self._look(hold, hold.seen, now.wall)
-        budget.settle(hold.balances, hold.cost, cost)
+        asked = 0 if hold.balances[0].requests else 1  # of this request, an attempt was already
+        budget.settle(hold.balances, hold.cost, cost, asked)
         self._changed()
         self._sums.charged(hold, cost)
         self._watcher.charged(self._sums.purse, hold, cost, now)

@@ -228,9 +228,9 @@ def charge(
 async def read_spent(ledger: LedgerPort, balances: Balances, now: Instant) -> Spent:
     """The ledger's sums for the current periods. Raises Unavailable where it cannot be read."""
     today = balances.days.at(now.wall)
-    later = await ledger.requests_since(today.end, _FAR)
+    later = await ledger.sums(today.end, _FAR)  # also a second attempt, which asked nothing
     day = await _sums(ledger, today)
-    return Spent(day, await _sums(ledger, balances.months.at(now.wall)), later > 0)
+    return Spent(day, await _sums(ledger, balances.months.at(now.wall)), bool(later))
 
 
 async def _sums(ledger: LedgerPort, span: Period) -> dict[str, tuple[int, int]]:

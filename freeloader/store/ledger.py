@@ -165,11 +165,11 @@ class Ledger(Records):
     async def requests_since(
         self, since: float, until: float, project: str | None = None, key: str | None = None
     ) -> int:
-        """How many attempts were recorded in the same period."""
+        """How many requests' first attempts were recorded in the same period."""
         return (await self._sum(since, until, project, key))[1]
 
     async def sums(self, since: float, until: float) -> dict[tuple[str, str], tuple[int, int]]:
-        """(picodollars, attempts) of the same period by project (``""``: none) and key.
+        """(picodollars, requests) of the same period by project (``""``: none) and key.
 
         Read from sums of days: a month costs what a day does.
         """

@@ -119,10 +119,12 @@ class FakeLedger:
     async def sums(self, since: float, until: float) -> Mapping[tuple[str, str], tuple[int, int]]:
         await self._write()
         sums: dict[tuple[str, str], tuple[int, int]] = {}
+        first = {row.request_id: row for row in reversed(self.usage.values())}
         for row in self._between(since, until):
             who = (row.project or "", row.key_id)
             amount, requests = sums.get(who, (0, 0))
-            sums[who] = (amount + row.cost_pico, requests + 1)
+            asked = first[row.request_id] is row
+            sums[who] = (amount + row.cost_pico, requests + asked)
         return sums
 
     async def requests_since(self, since: float, until: float) -> int:

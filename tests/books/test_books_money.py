@@ -44,6 +44,24 @@ async def test_the_same_attempt_is_reserved_settled_and_released_once() -> None:
     assert view["daily"]["requests"] == 1
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_request_is_one_however_many_were_asked_for_it(restarted: bool) -> None:
+    """As in the analytics: a multi-cast of three, or a billed fallback, asked once."""
+    ledger, clock = FakeLedger(), FakeClock()
+    books = await opened(ledger, clock, BudgetRules(), PAID)
+    for attempt in ("a", "b", "c"):
+        hold = await reserve(books, clock, attempt, request="one")
+        assert isinstance(hold, Hold)
+        await books.settle(hold, TOKENS, "reported", clock.now())
+    hold = await reserve(books, clock, "d", request="two")
+    assert isinstance(hold, Hold)
+    await books.settle(hold, TOKENS, "reported", clock.now())
+    if restarted:
+        books = await opened(ledger, clock, BudgetRules(), PAID)
+    day = books.budget_view(None, clock.now())["daily"]
+    assert (day["requests"], day["spent"]) == (2, 0.012)
+
+
 async def test_a_release_restores_the_balance_on_disk_too() -> None:
     ledger, clock = FakeLedger(), FakeClock()
     books = await opened(ledger, clock, BudgetRules(hard_daily=COST), PAID)

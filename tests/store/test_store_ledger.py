@@ -126,6 +126,19 @@ async def test_what_was_charged_after_a_crash_is_raised_but_never_lowered(store:
     assert await store.ledger.spent(*HOUR) == 2300
 
 
+async def test_a_request_of_many_attempts_is_counted_once(store: Store) -> None:
+    """Whether they are charged together or one by one."""
+    rows = [replace(usage(name, 100), request_id="r-1") for name in ("1", "2", "3")]
+    store.ledger.record_usage(rows[0])
+    store.ledger.record_usage(rows[1])
+    await store.ledger.hold([hold("3", 100)])
+    await store.ledger.settle("h-3", rows[2], 100, "reported", NOW)
+    store.ledger.record_usage(usage("4", 100))
+    assert await store.ledger.spent(*HOUR) == 400
+    assert await store.ledger.requests_since(*HOUR) == 2
+    assert sum(n for _, n in (await store.ledger.sums(NOW, NOW + 86_400)).values()) == 2
+
+
 async def test_an_adjustment_counts_in_the_period_of_its_charge(store: Store) -> None:
     store.ledger.record_usage(usage("1", 100))
     await store.ledger.adjust("a-1", 40, "the provider's bill", NOW + 86_400)

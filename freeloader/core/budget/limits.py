@@ -166,10 +166,11 @@ def hold(balances: tuple[Balance, ...], cost: int) -> None:
         balance.held += cost
 
 
-def settle(balances: tuple[Balance, ...], held: int, cost: int) -> None:
-    """The hold becomes what it cost, in the periods the hold was made in."""
-    for balance in balances:
-        balance.requests += 1
+def settle(balances: tuple[Balance, ...], held: int, cost: int, asked: int = 1) -> None:
+    """The hold becomes what it cost, in the periods the hold was made in. ``asked``: 0 where
+    another attempt of the same request was counted as that."""
+    for balance in balances if asked else ():
+        balance.requests += asked
     if held or cost:
         for balance in balances:
             balance.held -= held

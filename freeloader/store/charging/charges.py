@@ -32,7 +32,7 @@ def record(conn: sqlite3.Connection, usage: UsageRow) -> Settled:
     if fresh is None:
         return Settled("already", charged(conn, usage.attempt_id))
     sums.add(conn, [fresh])
-    _track(conn, usage.at, usage.project or "", usage.key_id, usage.cost_pico, 1)
+    _track(conn, usage.at, usage.project or "", usage.key_id, usage.cost_pico, fresh["asked"])
     return Settled("recorded", usage.cost_pico)
 
 
@@ -41,12 +41,13 @@ def record_all(conn: sqlite3.Connection, rows: Sequence[UsageRow]) -> None:
     fresh = _not_charged(conn, [usage_params(row) for row in rows])
     put_all(conn, amounts.USAGE_PUT, list(map(_USAGE, fresh)))
     sums.add(conn, fresh)
-    slots_: dict[tuple[int, str, str], list[int]] = {}
+    slots_: dict[tuple[int, str, str], list[tuple[int, int]]] = {}
     for one in fresh:
         key = (floor(one["at"] / SLOT_S), one["project"], one["key_id"])
-        slots_.setdefault(key, []).append(one["cost_pico"])
-    for (slot, project, key_id), costs in slots_.items():
-        _track(conn, slot * SLOT_S, project, key_id, sum(costs), len(costs))
+        slots_.setdefault(key, []).append((one["cost_pico"], one["asked"]))
+    for (slot, project, key_id), some in slots_.items():
+        costs, asked = zip(*some, strict=True)
+        _track(conn, slot * SLOT_S, project, key_id, sum(costs), sum(asked))
 
 
 def _not_charged(conn: sqlite3.Connection, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ ON CONFLICT(slot, project, key_id) DO UPDATE SET
 SLOTS_AGAIN = """
 INSERT INTO budget_tracking(slot, project, key_id, cost_pico, requests)
 SELECT slot, project, key_id, sum(cost), sum(requests) FROM (
-    SELECT CAST(at / 900 AS INTEGER) AS slot, project, key_id, cost_pico AS cost, 1 AS requests
+    SELECT CAST(at / 900 AS INTEGER) AS slot, project, key_id, cost_pico AS cost, asked AS requests
     FROM usage
     UNION ALL
     SELECT CAST(at / 900 AS INTEGER), project, key_id, amount_pico, 0 FROM adjustments)
