@@ -23,13 +23,15 @@ class Bound(NamedTuple):
     """A deployment's windows. ``walls``: those that refuse (the others count what is free for an
     account that can be billed); ``derived``: one of all counts what follows from other meters;
     ``ceilings`` are those of the walls that no single request may exceed; ``beside`` are held
-    and settled as well, and ask nothing: the owner's own limits are in their place."""
+    and settled as well, and ask nothing: the owner's own limits are in their place. Of
+    ``published`` metrics and lengths it was found that no header has to tell of them."""
 
     windows: tuple[Window, ...]
     walls: tuple[Window, ...]
     derived: bool
     ceilings: tuple[Window, ...]
     beside: tuple[Window, ...]
+    published: set[tuple[str, str]]
 
 
 class _Heir(NamedTuple):
@@ -164,7 +166,7 @@ class Bindings:
         ceilings = tuple(window for window in walls if window.limit.per_request_ceiling)
         derived = any(window.derived for window in windows)
         beside = self._beside(deployment, windows, now)
-        bound = Bound(windows, tuple(walls), derived, ceilings, beside)
+        bound = Bound(windows, tuple(walls), derived, ceilings, beside, set())
         self.bound[deployment.id] = bound
         return bound
 

@@ -209,12 +209,15 @@ class Quotas:
         """Limits that only headers tell of are kept to from now on; of those that are news the
         metrics and lengths. They begin with the larger of our count and the provider's."""
         news = set()
+        windows, *_, published = self._windows.of(deployment, now)
         for one in seen:
-            if one.means == "limit":
-                known = quota.matching(self.bound(deployment, now), one.metric, one.window)
-                unpublished = all(window.limit.source == HEADERS for window in known)
-                if unpublished and self.learner.heard(deployment, one):
-                    news.add((one.metric, one.window))
+            if one.means != "limit" or (span := (one.metric, one.window)) in published:
+                continue
+            known = quota.matching(windows, *span)
+            if any(window.limit.source != HEADERS for window in known):
+                published.add(span)
+            elif self.learner.heard(deployment, one):
+                news.add(span)
         if news:
             self._windows.replaced()
         for one in seen if news else ():
