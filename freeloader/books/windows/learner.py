@@ -1,33 +1,36 @@
 """What passed and what was refused at accounts whose limits nobody publishes.
 
 The lessons are ``core.quota.learning``'s; here it is counted what they are taught with, and
-they become limits like any other. Nothing is counted where a published limit is, or the
-owner's own.
+they become limits like any other, as do those that only headers tell of. What is kept of
+one account or model is its track (``tracks``). Nothing is counted where a published limit is,
+or the owner's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from freeloader.books.windows.tracks import (
+    WATCHED,
+    Span,
+    Track,
+    lesson_of,
+    limit_of,
+    spans_of,
+    told_limit,
+)
 from freeloader.core import quota
-from freeloader.core.model import HEADERS, Deployment, Limit
+from freeloader.core.model import Deployment, Limit
 from freeloader.core.outcome import Outcome
 from freeloader.core.outcome.headers import Observation
-from freeloader.core.periods import iso, window_seconds
 from freeloader.core.quota import learning, owner_of
-from freeloader.core.quota.learning import Lesson
-from freeloader.core.quota.rolling import Rolling
 from freeloader.money import Meters
 
 #: Under which name an owner's lessons are saved beside the windows.
 PREFIX = "learnt|"
 #: Saved lessons are forgotten after so many seconds without a new one.
 KEPT_S = 60 * 86_400.0
-#: What is watched before anything was refused; further spans as refusals name them.
-_WATCHED = (("requests", "1m"), ("requests", "1h"), ("requests", "1d"), ("tokens", "1m"),
-            ("tokens", "1d"))  # fmt: skip
 _TEACHES = frozenset({"slow_down", "spent"})
 #: Windows that have no length to be counted over.
 _NO_SPAN = ("once", "month")
@@ -35,73 +38,14 @@ _NO_SPAN = ("once", "month")
 #: Whose a limit can be.
 _SCOPES = ("account", "model")
 
-_Span = tuple[str, str]
-
-
-@dataclass(slots=True)
-class _Watched:
-    """One span: what was consumed in it, and what was learnt."""
-
-    seconds: float
-    count: Rolling
-    lesson: Lesson
-
-
-@dataclass(slots=True)
-class _Track:
-    """One owner's spans. ``owner`` as windows name it."""
-
-    owner: str
-    scope: str
-    spans: dict[_Span, _Watched] = field(default_factory=dict)
-    #: True once a refusal named a span here: then each call may change a limit.
-    taught: bool = False
-    #: Requests and tokens that passed, when the first and the last did: not yet in the spans.
-    fresh: tuple[int, int, float, float] | None = None
-    #: Limits that the provider's own answers told of: then nothing is to be learnt of these.
-    said: dict[_Span, int] = field(default_factory=dict)
-
-    def note(self, requests: int, tokens: int, now: float) -> None:
-        """What passed where nothing was refused yet: those of one second are counted together.
-
-        No slice of a watched span is shorter, so that the counts are the same.
-        """
-        before = self.fresh
-        if before is not None and before[3] <= now and int(before[3]) == int(now):
-            self.fresh = (before[0] + requests, before[1] + tokens, before[2], now)
-        else:
-            self.fold()
-            self.fresh = (requests, tokens, now, now)
-
-    def fold(self) -> None:
-        """What waits goes into the spans. No limit changes by it."""
-        if self.fresh is None:
-            return
-        (requests, tokens, first, last), self.fresh = self.fresh, None
-        for span, one in self.spans.items():
-            one.count.add(requests if span[0] == "requests" else tokens, last, first)
-            learning.passed(one.lesson, int(one.count.used(last)), one.seconds, last)
-
-    def at(self, span: _Span, now: float | None = None) -> _Watched:
-        """One span; where it was not watched yet, a longer one knows what it has counted."""
-        found = self.spans.get(span)
-        if found is None:
-            seconds = window_seconds(span[1])
-            found = self.spans[span] = _Watched(seconds, Rolling(seconds), Lesson())
-            longer = [one for (metric, _), one in self.spans.items()
-                      if metric == span[0] and one.seconds > seconds]  # fmt: skip
-            if longer and now is not None:
-                found.count.begin([min(longer, key=lambda one: one.seconds).count], now)
-        return found
-
 
 class Learner:
     """``dirty`` holds the names of rows to be saved."""
 
     def __init__(self) -> None:
-        self._tracks: dict[str, _Track] = {}
+        self._tracks: dict[str, Track] = {}
         #: By deployment, until they change: what is watched, and where it is counted.
-        self._plans: dict[str, tuple[tuple[_Span, ...], tuple[_Track, ...]]] = {}
+        self._plans: dict[str, tuple[tuple[Span, ...], tuple[Track, ...]]] = {}
         self.dirty: set[str] = set()
 
     def replaced(self) -> None:
@@ -152,14 +96,14 @@ class Learner:
         scopes = {limit.scope for limit in deployment.provider.limits}
         scope = "account" if "account" in scopes else "model"
         owner = owner_of(scope, deployment)
-        track = self._tracks.setdefault(owner, _Track(owner, scope))
+        track = self._tracks.setdefault(owner, Track(owner, scope))
         if track.said.get(span) == amount:
             return False
         track.said[span] = amount
         self.dirty.add(PREFIX + owner)
         return True
 
-    def _teach(self, track: _Track, span: _Span, unsaid: str | None, now: float) -> bool:
+    def _teach(self, track: Track, span: Span, unsaid: str | None, now: float) -> bool:
         track.fold()
         track.taught = True
         one = track.at(span, now)
@@ -170,21 +114,21 @@ class Learner:
         """The learnt limits that a deployment keeps to."""
         found = []
         whole, own = (self._tracks.get(owner_of(scope, deployment)) for scope in _SCOPES)
-        told: set[_Span] = set()
+        told: set[Span] = set()
         for known in filter(None, (whole, own)):
             for span, amount in known.said.items():
                 if span not in told and not _pinned(deployment, span):
                     told.add(span)
-                    found.append(_told_limit(known.scope, span, amount))
-        for span in dict.fromkeys((*_spans_of(whole), *_spans_of(own))):
+                    found.append(told_limit(known.scope, span, amount))
+        for span in dict.fromkeys((*spans_of(whole), *spans_of(own))):
             if span in told or _pinned(deployment, span):
                 continue
-            lessons = [_lesson_of(track, span) for track in (whole, own)]
+            lessons = [lesson_of(track, span) for track in (whole, own)]
             for track, lesson, kept in zip(
                 (whole, own), lessons, learning.kept(*lessons), strict=True
             ):
                 if kept and track is not None:
-                    found.append(_limit_of(track, span, lesson))
+                    found.append(limit_of(track, span, lesson))
         return tuple(found)
 
     def consumed(self, deployment: Deployment, limit: Limit, now: float) -> float:
@@ -216,28 +160,14 @@ class Learner:
     def dump(self, row: str) -> Mapping[str, Any]:
         """One owner's lessons as JSON-ready data."""
         track = self._tracks[row.removeprefix(PREFIX)]
-        track.fold()
-        return {
-            "scope": track.scope,
-            "spans": [
-                [*span, learning.dump(one.lesson), one.count.dump()]
-                for span, one in track.spans.items()
-            ],
-            "said": [[*span, amount] for span, amount in track.said.items()],
-        }
+        return track.dump()
 
     def load(self, row: str, state: Mapping[str, Any]) -> None:
         """Takes a saved row over; what is no such row is left out."""
         owner = row.removeprefix(PREFIX)
         try:
-            track = _Track(owner, str(state["scope"]))
-            for metric, window, lesson, count in state["spans"]:
-                one = track.at((str(metric), str(window)))
-                one.lesson = learning.load(lesson)
-                one.count.load(count)
-                track.taught |= (metric, window) not in _WATCHED or one.lesson.upper is not None
-            for metric, window, amount in state.get("said", ()):
-                track.said[str(metric), str(window)] = int(amount)
+            track = Track(owner, str(state["scope"]))
+            track.load(state)
         except (KeyError, TypeError, ValueError, AttributeError):
             return
         self._tracks[owner] = track
@@ -246,49 +176,41 @@ class Learner:
     def clock_set(self, step: float, now: float) -> None:
         """The clock was set forward by ``step`` seconds (negative: back), and no time passed."""
         for track in self._tracks.values():
-            track.fold()
-            for one in track.spans.values():
-                one.count.clock_set(step, now)
-                if one.lesson.changed_at and step > 0:
-                    one.lesson.changed_at += step
+            track.clock_set(step, now)
 
     def learnt(self, provider: str | None, idx: int | None) -> int:
         """How many limits were learnt or told of at everybody's, a provider's or an account's."""
         tracks = self._belonging(provider, idx)
-        return sum(len(track.said) + len(_taught(track)) for track in tracks)
+        return sum(len(track.said) + len(track.lessons()) for track in tracks)
 
     def forget(self, provider: str | None, idx: int | None) -> int:
         """The owner says that these are wrong. What passed meanwhile is counted on, so that the
         next refusals teach afresh; how many there were."""
         count = self.learnt(provider, idx)
         for track in self._belonging(provider, idx):
-            track.fold()
-            if track.said or _taught(track):
+            if track.forget():
                 self.dirty.add(PREFIX + track.owner)
-            track.said.clear()
-            for one in track.spans.values():
-                one.lesson = Lesson()
         return count
 
-    def _belonging(self, provider: str | None, idx: int | None) -> list[_Track]:
+    def _belonging(self, provider: str | None, idx: int | None) -> list[Track]:
         return [t for t in self._tracks.values() if quota.belongs(t.owner, provider, idx)]
 
     def everything(self) -> set[str]:
         """All rows: counts too are kept over a clean stop."""
         return {PREFIX + owner for owner in self._tracks}
 
-    def _known(self, deployment: Deployment) -> Iterator[_Track]:
+    def _known(self, deployment: Deployment) -> Iterator[Track]:
         for scope in _SCOPES:
             track = self._tracks.get(owner_of(scope, deployment))
             if track is not None:
                 track.fold()
                 yield track
 
-    def _plan(self, deployment: Deployment) -> tuple[tuple[_Span, ...], tuple[_Track, ...]]:
+    def _plan(self, deployment: Deployment) -> tuple[tuple[Span, ...], tuple[Track, ...]]:
         tracks = []
         for scope in _SCOPES:
             owner = owner_of(scope, deployment)
-            tracks.append(self._tracks.setdefault(owner, _Track(owner, scope)))
+            tracks.append(self._tracks.setdefault(owner, Track(owner, scope)))
         watched = _unpublished(deployment)
         for track in tracks:
             for span in watched:
@@ -297,51 +219,16 @@ class Learner:
         return found
 
 
-def _spans_of(track: _Track | None) -> Iterable[_Span]:
-    return () if track is None else track.spans
-
-
-def _lesson_of(track: _Track | None, span: _Span) -> Lesson:
-    found = None if track is None else track.spans.get(span)
-    return Lesson() if found is None else found.lesson
-
-
-def _limit_of(track: _Track, span: _Span, lesson: Lesson) -> Limit:
-    source = (
-        f"learnt from {lesson.refusals} refusals at {track.owner}, "
-        f"the last change {iso(lesson.changed_at)}"
-    )
-    return Limit(
-        span[0],
-        lesson.amount or 1,
-        span[1],
-        "rolling",
-        track.scope,
-        confidence=lesson.confidence,
-        source=source,
-    )
-
-
-def _taught(track: _Track) -> list[Lesson]:
-    """The lessons of which a refusal told."""
-    return [one.lesson for one in track.spans.values() if one.lesson.upper is not None]
-
-
-def _told_limit(scope: str, span: _Span, amount: int) -> Limit:
-    """How it resets no header says: it is taken to slide, which gives back latest."""
-    return Limit(span[0], amount, span[1], "unknown", scope, confidence="high", source=HEADERS)
-
-
-def _pinned(deployment: Deployment, span: _Span) -> bool:
+def _pinned(deployment: Deployment, span: Span) -> bool:
     """True where somebody says what this limit is: the registry, or the owner."""
     return deployment.pinned or any(
         limit.metric == span[0] and limit.window == span[1] for limit in deployment.limits
     )
 
 
-def _unpublished(deployment: Deployment) -> tuple[_Span, ...]:
+def _unpublished(deployment: Deployment) -> tuple[Span, ...]:
     """What is watched of a deployment: nothing where the machine is ours or limits are given."""
     if deployment.local or deployment.account.limits or deployment.billable:
         return ()
     known = {(limit.metric, limit.window) for limit in deployment.limits}
-    return tuple(span for span in _WATCHED if span not in known)
+    return tuple(span for span in WATCHED if span not in known)
