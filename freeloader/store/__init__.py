@@ -196,9 +196,18 @@ def _file(
 
     writer = Writer(
         path.name,
-        partial(opening.connect, path, schema, writable=True),
+        partial(_writing, path, schema),
         probe,
         queue_max=queue_max,
         drop_oldest=drop_oldest,
     )
     return DatabaseFile(path, schema, writer, unusable=unusable)
+
+
+def _writing(path: Path, schema: Schema) -> sqlite3.Connection:
+    """For small pieces: what would undo one that breaks off is kept in memory. SQLite puts it into
+    a file of /var/tmp otherwise, for each kind of row in each commit; that may be another disk,
+    and full."""
+    conn = opening.connect(path, schema, writable=True)
+    conn.execute("PRAGMA temp_store = MEMORY")
+    return conn

@@ -117,3 +117,15 @@ async def test_a_store_that_is_closed_says_so_and_may_be_closed_again(home: Path
         await store.ledger.hold([hold("1")])
     with pytest.raises(Unavailable):
         await store.ledger.spent(NOW, NOW + 900)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="a folder that takes no file")
+def test_no_room_for_temporary_files_is_no_fault_of_the_ledger(home: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(HERE / "store_nowhere.py"), str(home)],
+        env={**os.environ, "PYTHONPATH": PATH, "SQLITE_TMPDIR": "/proc/self/task"},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr.decode()
