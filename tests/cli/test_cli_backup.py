@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,44 @@ def test_copies_go_to_the_home_and_come_back(files: Path, xswarm: Callable[..., 
     done = xswarm("doctor", "--repair", "--accept-loss")
     assert "paid calls are allowed again" in done.out, (done.code, done.err)
     assert "nothing to repair" in xswarm("doctor", "--repair").out
+
+
+def test_a_second_restore_at_once_does_not_write_over_what_the_first_one_kept(
+    files: Path, xswarm: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both named what they put aside by the second: the original was gone."""
+    module = sys.modules["freeloader.cli.commands.backup"]  # its name there is the command's
+    monkeypatch.setattr(module, "stamp", lambda: "20261120T120000Z")
+    assert xswarm("backup").code == 0
+    copies = str(files / "backups")
+    assert xswarm("backup", "--restore", copies).code == 0
+    kept = files / "freeloader.db.before-restore-20261120T120000Z"
+    kept.write_bytes(b"the original")
+    ran = xswarm("backup", "--restore", copies)
+    assert (ran.code, kept.read_bytes()) == (1, b"the original")
+    assert "try again" in ran.err
+    assert (files / "freeloader.db").exists(), "and what is there stays"
+    assert not list(files.glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    "words", [["--restore", ""], ["here", "--restore", "there"], ["--accept-loss"]]
+)
+def test_words_that_make_no_sense_together_change_nothing(
+    files: Path, tmp_path: Path, xswarm: Callable[..., Any], monkeypatch: Any, words: list[str]
+) -> None:
+    """An empty COPY was the folder that the shell was in, and FOLDER was not looked at."""
+    monkeypatch.chdir(tmp_path)
+    before = sorted(files.rglob("*"))
+    assert xswarm("backup", *words).code == 2
+    assert sorted(files.rglob("*")) == before
+
+
+def test_the_ledger_in_place_is_no_copy(files: Path, xswarm: Callable[..., Any]) -> None:
+    ran = xswarm("backup", "--restore", str(files / "freeloader.db"))
+    assert ran.code == 1
+    assert "no copy of it" in ran.err
+    assert not list(files.glob("*.before-restore-*"))
 
 
 def test_nothing_to_copy_is_said(home: Path, xswarm: Callable[..., Any]) -> None:

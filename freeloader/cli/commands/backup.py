@@ -34,6 +34,12 @@ def backup(folder: str | None, source: str | None, accept_loss: bool, as_json: b
 
     Keys of providers are not in the databases, and not in the copies.
     """
+    if folder is not None and source is not None:
+        raise click.UsageError("FOLDER is for new copies; --restore names the copy itself.")
+    if accept_loss and source is None:
+        raise click.UsageError("--accept-loss goes with --restore.")
+    if source is not None and not source.strip():
+        raise click.UsageError("COPY is empty; name a file, or a folder of copies.")
     home = home_path()
     if not home.is_dir():
         raise Failure(f"there is no home at {home}; make it: xswarm init")
@@ -89,6 +95,8 @@ def _restore(home: Path, source: str, accept_loss: bool) -> dict[str, Any]:
 
     with alone(home, "restore"):
         copy = copying.find(own_path(source).absolute())
+        if (ledger := home / "freeloader.db").exists() and copy[0].samefile(ledger):
+            raise Failure(f"{copy[0]} is the ledger in place, and no copy of it; name a copy.")
         note(f"checking {copy[0].name}, and putting it in place …")
         done = copying.restore(
             copy, home / "freeloader.db", home / "journal.db", stamp(), accept_loss=accept_loss

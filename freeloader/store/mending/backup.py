@@ -97,7 +97,11 @@ def restore(
     for source, target, schema in pairs:
         part = target.with_name(f"{target.name}.part")
         _copy(source, part, schema)
-        kept += set_aside(target, f"before-restore-{stamp}")
+        try:
+            kept += set_aside(target, f"before-restore-{stamp}")
+        except Conflict:
+            part.unlink()
+            raise
         opening.publish(part, target)
     former = ledger.with_name(f"{ledger.name}.before-restore-{stamp}")
     if not former.exists():
@@ -107,12 +111,20 @@ def restore(
 
 
 def set_aside(path: Path, mark: str) -> list[Path]:
-    """A database and what SQLite keeps beside it, under another name; which there were."""
+    """A database and what SQLite keeps beside it, under another name; which there were.
+
+    Raises Conflict, before anything is moved, where something has that name: it is an original too.
+    """
+    moves = [
+        (path.with_name(path.name + ending), path.with_name(f"{path.name}.{mark}{ending}"))
+        for ending in _BESIDE
+    ]
+    for _, target in moves:
+        if target.exists():
+            raise Conflict(f"{target} exists already; try again in a second.")
     moved = []
-    for ending in _BESIDE:
-        beside = path.with_name(path.name + ending)
+    for beside, target in moves:
         if beside.exists():
-            target = path.with_name(f"{path.name}.{mark}{ending}")
             beside.rename(target)
             moved.append(target)
     return moved
