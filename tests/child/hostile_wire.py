@@ -52,6 +52,7 @@ class HostileWire:
 
     def __init__(self) -> None:
         self.url = ""
+        self.asked = b""  # the body of the last request
         self.say(b"")
         self._server: asyncio.Server | None = None
 
@@ -71,7 +72,7 @@ class HostileWire:
             head = await reader.readuntil(b"\r\n\r\n")
             size = next((int(line[15:]) for line in head.lower().split(b"\r\n")
                          if line.startswith(b"content-length:")), 0)  # fmt: skip
-            await reader.readexactly(size)
+            self.asked = await reader.readexactly(size)
             for piece in self._pieces():
                 writer.write(piece)
                 await writer.drain()

@@ -6,6 +6,7 @@ Cohere, Ollama, Bedrock, Gemini and Anthropic as raw bytes, sound and broken.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import native_bytes as nb
@@ -13,7 +14,7 @@ import pytest
 from hostile_wire import HostileWire
 from native_bytes import frames, gemini, http, lines, ollama, ollama_end, sse
 from test_child_real import attempt
-from test_lane_parity import TOOLS, USER, summary
+from test_lane_parity import SCHEMA, TOOLS, USER, summary
 
 from freeloader.child.keeper import Keeper
 from freeloader.core.events import Fault
@@ -274,3 +275,35 @@ async def test_a_refusal_comes_through_in_the_providers_words(
     found = await ask(keeper, wire, provider, stream, http(body, status=status))
     fault = found["fault"]
     assert (fault["status"], fault["phase"], fault["outcome"][0]) == (status, "head", kind)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("provider", ["ollama", "gemini"])
+async def test_a_request_that_cannot_be_written_for_a_wire_goes_to_another_one(
+    keeper: Keeper, wire: HostileWire, provider: str, stream: bool
+) -> None:
+    """A model's tool call with broken arguments, say: the lane was blamed, and asked again."""
+    call = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{no"}}
+    history = [
+        USER,
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "seen"},
+    ]
+    wire.say(b"")
+    sent = attempt(f"{provider}/x", stream, timeouts=LIMITS, messages=history, tools=TOOLS)
+    events = [one async for one in LiteLLMLane(keeper).send(sent)]
+    fault = summary(events)["fault"]
+    assert (fault["phase"], fault["lane"]) == ("connect", False)
+    assert fault["outcome"] == ("our_fault", "request", None, "other", "us")
+
+
+async def test_cohere_is_asked_for_json_and_for_a_tool(keeper: Keeper, wire: HostileWire) -> None:
+    """LiteLLM refused the one, though all its models can, and forgot the other."""
+    wire.say(http(nb.COHERE))
+    asked = {"messages": [USER], "tools": TOOLS, "tool_choice": "required",
+             "response_format": SCHEMA}  # fmt: skip
+    events = [one async for one in LiteLLMLane(keeper).send(attempt("cohere/x", **asked))]
+    assert summary(events)["text"] == "hello"
+    sent = json.loads(wire.asked)
+    assert sent["tool_choice"] == "REQUIRED"
+    assert sent["response_format"] == {"type": "json_object", "json_schema": {"type": "object"}}

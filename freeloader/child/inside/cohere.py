@@ -3,11 +3,13 @@
 LiteLLM takes each line of the event stream for JSON and looks for tool calls, the end and the
 usage in places where Cohere has none of them: every stream ended at its first line. Of a whole
 answer it says ``stop``, also where a tool is called, the length ran out or the generation
-failed; and it forgets that a tool must be called. Source: Cohere's API v2, "Chat".
+failed; it forgets that a tool must be called, and refuses to ask for JSON. Source: Cohere's
+API v2, "Chat".
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -20,15 +22,20 @@ _REASONS = {
 }
 #: Ends that are failures: what came so far is no answer.
 _FAILED = frozenset({"ERROR", "TIMEOUT"})
-_CHOICES = {"required": "REQUIRED", "none": "NONE"}
 
 
 def install() -> None:
     """Put them in the place of LiteLLM's own. Call after LiteLLM is imported."""
+    from litellm.llms.cohere.chat.transformation import CohereChatConfig
     from litellm.llms.cohere.chat.v2_transformation import CohereV2ChatConfig
     from litellm.llms.cohere.common_utils import CohereV2ModelResponseIterator
 
-    transform, mapped = CohereV2ChatConfig.transform_response, CohereV2ChatConfig.map_openai_params
+    transform = CohereV2ChatConfig.transform_response
+    # Requests of either version are checked by the second one's list, and mapped by the first.
+    mapped, able = (
+        CohereChatConfig.map_openai_params,
+        CohereV2ChatConfig.get_supported_openai_params,
+    )
 
     def transform_response(self: Any, *args: Any, **named: Any) -> Any:
         made = transform(self, *args, **named)
@@ -39,17 +46,36 @@ def install() -> None:
     def map_openai_params(self: Any, *args: Any, **named: Any) -> Any:
         made = mapped(self, *args, **named)
         wanted = named["non_default_params"] if "non_default_params" in named else args[0]
-        choice = wanted.get("tool_choice")
-        if isinstance(choice, str) and choice in _CHOICES:
-            made["tool_choice"] = _CHOICES[choice]
-        return made
+        return {**made, **asked(wanted)}
+
+    def get_supported_openai_params(self: Any, model: str) -> list[str]:
+        return [*able(self, model), "response_format"]
 
     def convert(self: Any, chunk: str | bytes) -> dict[str, Any]:
         return piece_of(chunk)
 
     CohereV2ChatConfig.transform_response = transform_response
-    CohereV2ChatConfig.map_openai_params = map_openai_params
+    CohereChatConfig.map_openai_params = map_openai_params
+    CohereV2ChatConfig.get_supported_openai_params = get_supported_openai_params
     CohereV2ModelResponseIterator.convert_str_chunk_to_generic_chunk = convert
+
+
+def asked(params: Mapping[str, Any]) -> dict[str, Any]:
+    """A form of the answer, and that a tool must (or must not) be called, in Cohere's words.
+
+    One tool by its name cannot be asked for there: then it is any.
+    """
+    found: dict[str, Any] = {}
+    choice, form = params.get("tool_choice"), _object(params.get("response_format"))
+    if choice in ("required", "none"):
+        found["tool_choice"] = choice.upper()
+    elif isinstance(choice, dict):
+        found["tool_choice"] = "REQUIRED"
+    if form.get("type") in ("json_object", "json_schema"):
+        schema = _object(form.get("json_schema")).get("schema")
+        found["response_format"] = {"type": "json_object"}
+        found["response_format"] |= {"json_schema": schema} if isinstance(schema, dict) else {}
+    return found
 
 
 def reason_of(told: object) -> str:

@@ -93,6 +93,9 @@ def _refused_inside(status: int, common: dict[str, Any], *, sent: bool) -> Answe
     billed, and only a report of no call at all is proof that it was not.
     """
     unknown = "no healthy deployments" in common["body"] or "Invalid model name" in common["body"]
+    if status >= 500 and not (sent or unknown) and common["error_class"] != "LaneError":
+        # It fell over the request while writing it for that wire: another one may take it.
+        status, common["body"] = 400, f"unsupported value for this wire: {common['body']}"
     ours = unknown or status >= 500 or common["error_class"] == "LaneError"
     if unknown:  # it was started with it, and left it out
         common |= {"error_class": ENTRY_REFUSED, "body": _LEFT_OUT}
