@@ -26,7 +26,7 @@ from freeloader.discovery.pages import Ask, Page, Pages
 from freeloader.discovery.review import OVERLAY, Automatic, Review
 from freeloader.discovery.run import Discovery
 from freeloader.errors import FreeloaderError
-from freeloader.manage.accounts import Accounts
+from freeloader.manage.accounts.operations import Accounts
 from freeloader.manage.fetch import fetch_models
 from freeloader.manage.ports import Listing
 from freeloader.notify import Notice

@@ -15,7 +15,7 @@ from freeloader import catalog as catalogs
 from freeloader.app.misspelt import slips
 from freeloader.catalog.stated import Stated
 from freeloader.clock import SystemClock
-from freeloader.manage.accounts import Accounts
+from freeloader.manage.accounts.operations import Accounts
 from freeloader.manage.config import Config
 from freeloader.manage.fetch import fetch_models
 from freeloader.manage.keys import AppKeys

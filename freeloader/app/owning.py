@@ -15,7 +15,7 @@ from freeloader.app.world import World
 from freeloader.books.books import Books
 from freeloader.core.model import Caller
 from freeloader.gateway.asking import Asking
-from freeloader.manage.accounts import Accounts
+from freeloader.manage.accounts.operations import Accounts
 from freeloader.manage.channels import Channels
 from freeloader.manage.config import Config
 from freeloader.manage.feedback import Feedback

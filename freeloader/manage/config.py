@@ -13,7 +13,7 @@ from typing import Any
 from freeloader import settings as files
 from freeloader.clock import Clock, iso
 from freeloader.errors import ConfigError, FreeloaderError
-from freeloader.manage.accounts import Accounts
+from freeloader.manage.accounts.operations import Accounts
 from freeloader.manage.ports import Changed, ConfigLedger, unchanged
 from freeloader.settings import Home, Settings
 from freeloader.settings.load import file_values

@@ -16,8 +16,8 @@ from typing import Any
 
 from freeloader.core.model import Account, Provider
 from freeloader.errors import Conflict, FreeloaderError
-from freeloader.manage import forms
-from freeloader.manage.accounts import Accounts
+from freeloader.manage.accounts import forms
+from freeloader.manage.accounts.operations import Accounts
 from freeloader.manage.keys import is_app_key
 from freeloader.manage.ports import AccountLedger, Catalog, Fetch
 from freeloader.settings.env import disabled_providers

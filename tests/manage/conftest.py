@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from manage_fakes import FakeAsker, FakeCatalog, FakeClock, FakeLedger, cloud, local
 
-from freeloader.manage.accounts import Accounts
+from freeloader.manage.accounts.operations import Accounts
 from freeloader.manage.ports import Listing
 from freeloader.secrets import SecretStore
 from freeloader.settings import Home

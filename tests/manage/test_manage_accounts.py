@@ -8,8 +8,8 @@ import pytest
 from manage_fakes import FakeAsker, FakeLedger
 
 from freeloader.errors import Conflict, FreeloaderError, InvalidRequest, NotFound
-from freeloader.manage import forms
-from freeloader.manage.accounts import Accounts
+from freeloader.manage.accounts import forms
+from freeloader.manage.accounts.operations import Accounts
 from freeloader.manage.ports import Listing
 from freeloader.secrets import SecretStore
 

@@ -15,7 +15,7 @@ from manage_fakes import FakeAsker, FakeCatalog, FakeClock
 
 from freeloader import logs
 from freeloader.errors import FreeloaderError
-from freeloader.manage.accounts import Accounts
+from freeloader.manage.accounts.operations import Accounts
 from freeloader.manage.config import Config
 from freeloader.manage.keys import AppKeys
 from freeloader.manage.onboard import Onboarding

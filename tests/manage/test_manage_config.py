@@ -9,7 +9,7 @@ from manage_fakes import FakeAsker, FakeClock, FakeLedger
 from freeloader.core.model import Level
 from freeloader.core.policy import combine
 from freeloader.errors import ConfigError, NotFound
-from freeloader.manage.accounts import Accounts
+from freeloader.manage.accounts.operations import Accounts
 from freeloader.manage.config import Config, nest, reload
 from freeloader.settings import Home, load
 

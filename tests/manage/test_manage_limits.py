@@ -10,8 +10,8 @@ from manage_fakes import FakeLedger, cloud, local
 
 from freeloader.core.model import Account, Limit
 from freeloader.errors import InvalidRequest
-from freeloader.manage import answers, limits
-from freeloader.manage.accounts import Accounts
+from freeloader.manage.accounts import answers, limits
+from freeloader.manage.accounts.operations import Accounts
 
 PACIFIC = Limit("requests", 20, "1d", "calendar", "model", timezone="America/Los_Angeles",
                 charged_on="sent")  # fmt: skip

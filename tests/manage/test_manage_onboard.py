@@ -10,7 +10,7 @@ from aiohttp import web
 from manage_fakes import FakeAsker, FakeCatalog, FakeLedger, local
 
 from freeloader.core.model import Account, Provider
-from freeloader.manage.accounts import Accounts
+from freeloader.manage.accounts.operations import Accounts
 from freeloader.manage.fetch import fetch_models
 from freeloader.manage.onboard import Onboarding, Report, key_variables
 from freeloader.manage.ports import Listing

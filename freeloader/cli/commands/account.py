@@ -218,7 +218,7 @@ def _key(provider: str, given: str | None, endpoint: str | None) -> str | None:
 def _provider(name: str) -> Provider:
     """What the registry says of a provider, whether the daemon runs or not."""
     from freeloader.catalog import load
-    from freeloader.manage.forms import find_provider
+    from freeloader.manage.accounts.forms import find_provider
 
     return find_provider(load(home_path() / "registry"), name)
 

@@ -8,7 +8,6 @@ credential. What an account's models mean for routing is the catalog's business;
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,8 +16,10 @@ from typing import Any
 from freeloader.clock import Clock
 from freeloader.core.model import Account, Limit, Provider
 from freeloader.errors import Conflict, InvalidRequest, SecretStoreError
-from freeloader.manage import answers, forms, numbering
-from freeloader.manage import limits as own_limits
+from freeloader.manage.accounts import answers, forms, numbering
+from freeloader.manage.accounts import limits as own_limits
+from freeloader.manage.accounts.changing import Asked, changed, one_of
+from freeloader.manage.accounts.vault import Vault
 from freeloader.manage.bodies import wanted
 from freeloader.manage.ports import (
     AccountLedger,
@@ -27,7 +28,6 @@ from freeloader.manage.ports import (
     Fetch,
     Listing,
     SecretKeeper,
-    secret_name,
     unchanged,
 )
 from freeloader.settings import read
@@ -69,7 +69,7 @@ class Accounts:
     ) -> None:
         """``renewed`` is told of a new key: what was said of the former one is over."""
         self._ledger = ledger
-        self._secrets = secrets
+        self._vault = Vault(secrets)
         self._catalog = catalog
         self._fetch = fetch
         self._clock = clock
@@ -84,8 +84,8 @@ class Accounts:
         provider = found.pop("provider", None)
         if provider is None:
             raise InvalidRequest("Name the provider.", param="provider")
-        key = _one(found, "key", "api_key")
-        params = _one(found, "fields", "params")
+        key = one_of(found, "key", "api_key")
+        params = one_of(found, "fields", "params")
         return await self.add(provider, key, params=params, actor=actor, **found)
 
     async def change_account(
@@ -99,9 +99,11 @@ class Accounts:
             raise InvalidRequest("Nothing to change was named.")
         async with self._turn:
             account = forms.existing(await self._ledger.accounts(), provider, idx)
-            account, key = await self._apply(account, found, cleared)
+            there, provider_ = await self._ledger.accounts(), self._provider(account)
+            asked = Asked(found, cleared)
+            account, key = await changed(account, asked, provider_, there, self._vault)
             if key is not None:
-                account = replace(account, secret_backend=await self._store(account, key))
+                account = replace(account, secret_backend=await self._vault.put(account, key))
             await self._ledger.put_account(account, self._clock.now().wall)
             await self._audit(actor, "account.change", account, {"changed": sorted(changes)})
             if key is not None:
@@ -161,7 +163,7 @@ class Accounts:
             await self._ledger.delete_account(provider, idx)
             await self._changed()  # nobody may use the account when its key is gone
             try:
-                await self._forget(account)
+                await self._vault.forget(account)
             except SecretStoreError as error:
                 warnings.append(f"Its key could not be deleted: {error.message}")
             await self._audit(actor, "account.remove", account, {})
@@ -207,7 +209,7 @@ class Accounts:
                 f"{known.display_name} needs the address of your resource: --endpoint URL",
                 param="endpoint",
             )
-        await self._not_there_yet(draft, credentials)
+        await self._vault.check_new(draft, credentials, await self._ledger.accounts())
         listing = await self._fetch(known, draft, credentials)
         account, pooled = await self._keep(
             replace(draft, **answers.learnt(draft, listing)), credentials
@@ -223,16 +225,7 @@ class Accounts:
 
     async def credentials(self, account: Account) -> dict[str, str]:
         """The secret fields of an account; empty for a keyless one. Raises SecretStoreError."""
-        if account.secret_backend is None:
-            return {}
-        name = secret_name(account.provider, account.idx)
-        found = await self._secrets.get(name, account.secret_backend)
-        if found is None:
-            raise SecretStoreError(
-                f"The key of {account.name} is gone from the {account.secret_backend}. Remove the "
-                "account and add it again."
-            )
-        return dict(found)
+        return await self._vault.of(account)
 
     # ── inside ───────────────────────────────────────────────────────────────
 
@@ -241,8 +234,8 @@ class Accounts:
     ) -> tuple[Account, list[str]]:
         """Give the account its number and write it down, the credentials first."""
         async with self._turn:
-            await self._not_there_yet(draft, credentials)  # the same may have come meanwhile
             there = await self._ledger.accounts()
+            await self._vault.check_new(draft, credentials, there)  # it may have come meanwhile
             if len(there) >= ACCOUNTS_MAX:
                 raise Conflict(f"There are {ACCOUNTS_MAX} accounts already.")
             idx = await numbering.given(self._ledger, there, draft, credentials)
@@ -252,77 +245,18 @@ class Accounts:
                 account = replace(account, same_account_as=root)
             pooled = answers.pooled(self._provider(account), account, there)
             if credentials:
-                account = replace(account, secret_backend=await self._store(account, credentials))
+                account = replace(
+                    account, secret_backend=await self._vault.put(account, credentials)
+                )
             try:
                 await self._ledger.put_account(account, self._clock.now().wall, fresh=True)
             except BaseException:
-                await self._forget(account)
+                await self._vault.forget(account)
                 raise
         return account, pooled
 
-    async def _apply(
-        self, account: Account, found: Row, cleared: set[str]
-    ) -> tuple[Account, dict[str, str] | None]:
-        """The account with ``found`` in it, and its new credentials if they change."""
-        provider = self._provider(account)
-        changes: Row = {
-            name: found[name] for name in ("enabled", "priority", "limits") if name in found
-        }
-        if "tier" in found:
-            changes["tier"] = forms.check_tier(provider, found["tier"])
-        if "endpoint" in found:
-            changes["endpoint"] = forms.check_endpoint(provider, found["endpoint"])
-            # What was learnt of the old place says nothing of the new one.
-            changes |= {"verified": False, "models": None}
-        if "endpoint" in cleared and "endpoint" not in provider.auth_fields:
-            changes["endpoint"] = None
-        if "limits" in changes:
-            changes["limits"] = own_limits.like_published(changes["limits"], provider.limits)
-        if "limits" in cleared:
-            changes["limits"] = ()
-        if "same_account_as" in found:
-            there = await self._ledger.accounts()
-            changes["same_account_as"] = forms.root_of(there, account, found["same_account_as"])
-        if cleared & {"sameAccountAs", "same_account_as"}:
-            changes["same_account_as"] = None
-        key = forms.check_key(_one(found, "key", "api_key"))
-        params = _one(found, "fields", "params")
-        if key is None and params is None:
-            return replace(account, **changes), None
-        merged = {**await self.credentials(account), **account.params, **(params or {})}
-        old = merged.pop(forms.key_field(provider), None)
-        secret, public = forms.split_fields(provider, key or old, merged)
-        changes |= {"params": public, "verified": False}
-        return replace(account, **changes), secret or None
-
-    async def _not_there_yet(self, draft: Account, credentials: Mapping[str, str]) -> None:
-        """Raises Conflict for a credential (or keyless endpoint) that an account has already."""
-        for account in await self._ledger.accounts():
-            if account.provider != draft.provider:
-                continue
-            if account.secret_backend is None or not credentials:
-                same = not credentials and account.endpoint == draft.endpoint
-            else:
-                name = secret_name(account.provider, account.idx)
-                kept = await self._secrets.get(name, account.secret_backend)
-                same = kept is not None and _equal(kept, credentials)
-            if same:
-                raise Conflict(
-                    f"This is the account {account.name}, which is there already. "
-                    f"Test it: xswarm account test {account.name}",
-                    details={"provider": account.provider, "idx": account.idx},
-                )
-
     async def _ask(self, account: Account, credentials: Mapping[str, str]) -> Listing:
         return await self._fetch(self._provider(account), account, credentials)
-
-    async def _store(self, account: Account, credentials: Mapping[str, str]) -> str:
-        return await self._secrets.put(secret_name(account.provider, account.idx), credentials)
-
-    async def _forget(self, account: Account) -> None:
-        if account.secret_backend is not None:
-            name = secret_name(account.provider, account.idx)
-            await self._secrets.delete(name, account.secret_backend)
 
     async def _audit(self, actor: str, what: str, account: Account, detail: Row) -> None:
         row = AuditRow(self._clock.now().wall, actor, what, account.name, detail)
@@ -352,17 +286,3 @@ def _usable(provider: Provider) -> None:
             code="provider_not_usable",
             param="provider",
         )
-
-
-def _equal(kept: Mapping[str, str], given: Mapping[str, str]) -> bool:
-    return kept.keys() == given.keys() and all(
-        hmac.compare_digest(kept[name].encode(), given[name].encode()) for name in given
-    )
-
-
-def _one(found: Row, first: str, second: str) -> Any:
-    """The value of two names for one thing, taken out of ``found``."""
-    values = [found.pop(name) for name in (first, second) if name in found]
-    if len(values) > 1:
-        raise InvalidRequest(f"{first} and {second} are the same; give one.", param=first)
-    return values[0] if values else None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from freeloader.core.model import Account, Provider
-from freeloader.manage import forms, limits
+from freeloader.manage.accounts import forms, limits
 from freeloader.manage.models import known_of
 from freeloader.manage.ports import Listing
 

@@ -2,7 +2,7 @@
 
 Quotas, pauses and usage are kept by number. So that a stranger's are nobody else's, a number is
 never given again, except to the same credential: what that has used, it has used. Kept is a
-hash of the credential, never itself; what an account is otherwise is ``manage.accounts``'.
+hash of the credential, never itself; what an account is otherwise is ``operations``'.
 """
 
 from __future__ import annotations
