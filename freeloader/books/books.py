@@ -3,28 +3,23 @@
 Memory changes without awaiting inside, so a decision and its hold see one state;
 where money is in play the hold is durable before it is given out. Nothing is
 sent, ranked by quota, or written in SQL here; the parts are in the modules beside, and
-what only looks at them is ``books.standing``'s.
+what only looks at them is ``books.standing``'s, what their owner changes ``books.owners``',
+and what is kept over restarts ``books.remembering``'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
-from types import MappingProxyType
+from collections.abc import Sequence
 
-from freeloader.books.breakers import PREFIX as PAUSES
 from freeloader.books.breakers import hanging
-from freeloader.books.pacer import KEY as PACING
 from freeloader.books.ports import Facts, Hold, Settlement
 from freeloader.books.purse import charge, guessed_cost, hold_cost
+from freeloader.books.remembering import Remembering
 from freeloader.books.rows import believed
-from freeloader.books.standing import Standing, counted
+from freeloader.books.standing import counted
 from freeloader.clock import Instant
 from freeloader.core import budget
-from freeloader.core.budget import BudgetRules
-from freeloader.core.feedback import Opinion
-from freeloader.core.model import Account, Deployment, Policy, Profile, Verdict
+from freeloader.core.model import Deployment, Policy, Profile, Verdict
 from freeloader.core.outcome import Outcome
 from freeloader.core.outcome.headers import Observation
 from freeloader.core.pacing.plan import need_of
@@ -35,104 +30,11 @@ from freeloader.money import LIST, Meters, Surcharge
 _NO_FACTS = Facts()
 #: Header values kept with one open hold.
 _SEEN_MAX = 64
-#: The wall clock may be so many seconds off what it was before it counts as set.
-_SLIGHT = 0.5
 _FAULTS = frozenset({"their_fault", "overloaded", "model_gone", "quality_failure"})
 
 
-class Books(Standing):
+class Books(Remembering):
     """One event loop owns it; no locks."""
-
-    def watch(self, changed: Callable[[], None]) -> None:
-        """Called, without waiting, whenever something may have come free."""
-        self._watchers.append(changed)
-
-    # ── what exists, what is allowed ─────────────────────────────────────────
-
-    def set_deployments(self, deployments: Sequence[Deployment]) -> None:
-        """All enabled deployments. An account that changed is given another chance."""
-        before = {d.account.name: d.account for d in self._deployments.values()}
-        after = {d.account.name: d.account for d in deployments}
-        for name, account in after.items():
-            if name in before and not _same(before[name], account):
-                self._breakers.reset(account.provider, account.idx)
-        self._deployments = MappingProxyType({d.id: d for d in deployments})
-        self._health.keep_only(frozenset(self._deployments))
-        self._health.heed(self._said())
-        self._ranking.replace(self._deployments)
-        self._quotas.replaced()
-        self._allowances.replace(deployments)
-        if self._sums.begun:  # before that, what windows have counted is not known
-            self._quotas.join(deployments, self._clock.now().wall)
-            self._allowances.look(self._clock.now().wall)
-        self._pacer.replaced()
-        self._breakers.replaced()
-        self._version += 1
-        self._changed()
-
-    def heed(self, opinions: Mapping[tuple[str, str], Opinion]) -> None:
-        """What people said of answers, by public model and task: it moves the orders at once."""
-        self._opinions = dict(opinions)
-        self._ranking.touch(self._health.heed(self._said()))
-
-    def _said(self) -> dict[str, dict[str, Opinion]]:
-        """The opinions by deployment: all accounts of a model share what is said of it."""
-        of_model: dict[str, dict[str, Opinion]] = {}
-        for (model, task), opinion in self._opinions.items():
-            of_model.setdefault(model, {})[task] = opinion
-        found = ((d.id, of_model.get(d.public_model)) for d in self._deployments.values())
-        return {name: said for name, said in found if said is not None}
-
-    async def configure(self, rules: BudgetRules) -> None:
-        """Other limits, from the next request on. A new time zone reads the ledger again.
-
-        Raises ValueError for an unknown zone, Unavailable where the ledger cannot be
-        read; the old rules stay in force then.
-        """
-        await self._sums.configure(rules)
-        self._changed()
-
-    def reset(self, provider: str | None, idx: int | None, now: Instant) -> int:
-        """Forgets pauses and quota counts of everything, a provider or an account; how many.
-
-        A key that shares another's account has its counts and pauses there.
-        """
-        keys: frozenset[str] = frozenset()
-        for one in self._numbers(provider, idx):
-            self._breakers.reset(provider, one)
-            keys |= self._quotas.reset(provider, one, now.wall)
-        self._quota_alerts.forget(keys)
-        self._allowances.look(now.wall)
-        self._changed()
-        return len(keys)
-
-    def learnt(self, provider: str | None, idx: int | None) -> int:
-        """How many limits were learnt of everything, a provider or an account."""
-        learner = self._quotas.learner
-        return sum(learner.learnt(provider, one) for one in self._numbers(provider, idx))
-
-    def unlearn(self, provider: str | None, idx: int | None, now: Instant) -> int:
-        """Forgets limits that were learnt of everything, a provider or an account; how many."""
-        count = sum(self._quotas.unlearn(provider, one) for one in self._numbers(provider, idx))
-        self._allowances.look(now.wall)
-        self._changed()
-        return count
-
-    def _numbers(self, provider: str | None, idx: int | None) -> set[int | None]:
-        """An account's number and that of the one it shares; None stands for all."""
-        named = () if provider is None or idx is None else self._of_account(provider, idx)
-        return {idx, *(d.account.same_account_as for d in named)} - ({None} - {idx})
-
-    def renewed(self, provider: str, idx: int) -> None:
-        """The account has another key: what was refused to the former one is tried afresh. Its
-        quota may be the same."""
-        self._breakers.reset(provider, idx)
-        self._changed()
-
-    def listed_anew(self) -> None:
-        """The child knows other models than before: what it had left out is tried afresh."""
-        self._breakers.listed_anew()
-        self._changed()
 
     def wanted(self, profile: Profile, policy: Policy, now: Instant) -> None:
         """A request came: what is asked by the hour, and of which need, is what pacing goes by."""
@@ -339,80 +241,7 @@ class Books(Standing):
         hang = hanging(outcome, latency_ms, first_ms)
         self._breakers.failed(deployment, outcome, until, hang, now)
 
-    def refused(self, verdict: Verdict, now: Instant) -> None:
-        """A request was turned away by a budget: where that is used up, the owner is told."""
-        self._watcher.alerts.refused(self._sums.purse, verdict, now.wall)
-
-    async def confirm_spike(self, now: Instant) -> bool:
-        """The owner lets paid calls go on that a spike stopped; False: none did.
-
-        Durable on return. Raises Unavailable (and they stay stopped) where it cannot be.
-        """
-        return await self._watcher.confirm(self._sums.purse, now)
-
-    # ── the ledger ───────────────────────────────────────────────────────────
-
-    async def load(self) -> None:
-        """Once, at start, after the ledger's recovery: spent sums, and windows as last saved.
-
-        What was in flight when a window was saved counts as used. Raises Unavailable
-        where the ledger cannot be read; until it was, nothing is paid for: an unread
-        ledger is not an empty one.
-        """
-        now = self._clock.now()
-        self._see(now)
-        windows = await self._ledger.load_windows()
-        fresh = await self._sums.first(now)
-        pauses = [row for row in windows if row.key.startswith(PAUSES)]
-        others = (row for row in windows if not row.key.startswith(PAUSES))
-        self._quotas.take(row for row in others if row.key != PACING)
-        await self._pacer.take(windows, self._ledger, now.wall)
-        self._breakers.load(pauses, now.wall)
-        self._sums.inherit(fresh)
-        await self._watcher.load(fresh, now.wall)
-        self._sums.begin(fresh)
-        self._quotas.join(tuple(self._deployments.values()), now.wall)
-        self._allowances.look(now.wall)
-
-    async def flush_dirty(self) -> int:
-        """Saves changed windows, soon; to be called every 250 ms. How many there were.
-
-        What fails stays dirty for the next call. Old measurements fade here too.
-        """
-        now = self._clock.now()
-        self._see(now)  # where all rest nobody reserves, and a clock set back would not be noticed
-        self._ranking.touch(self._health.fade(now.mono))
-        self._allowances.look(now.wall)
-        await self._extras.alerts()
-        self._watcher.save()
-        if self._sums.begun:
-            with suppress(Unavailable, OSError):  # paid calls find out by themselves
-                await self._sums.know(now.wall)
-        self._pacer.step(self._deployments.values(), self._quotas.likely, now.wall)
-        await self._extras.demand(now.wall)
-        return await self._durable.save(now.wall, wait=False)
-
-    async def flush(self) -> None:
-        """Everything that waits is on disk on return. Raises Unavailable where it is not."""
-        self._quotas.dirty.update(self._quotas.learner.everything())
-        now = self._clock.now().wall
-        await self._extras.all_demand(now)
-        await self._durable.save(now, wait=True)
-
     # ── parts ────────────────────────────────────────────────────────────────
-
-    def _see(self, now: Instant) -> None:
-        """How the two clocks relate just now: ``paused`` is asked in wall time only, and a wall
-        clock that was set makes no quota."""
-        skew = self._skew = now.mono - now.wall
-        if not -_SLIGHT < skew - self._agreed < _SLIGHT:
-            self._clock_moved(now)
-
-    def _clock_moved(self, now: Instant) -> None:
-        """By sleep, which is time that passed, or because it was set, which is not."""
-        slept, moved = self._asleep(), self._agreed - self._skew
-        self._quotas.clock_set(moved - (slept - self._slept), now.wall)
-        self._agreed, self._slept = self._skew, slept
 
     def _look(self, hold: Hold, seen: Sequence[Observation], now: float) -> None:
         """Headers of an attempt that is over."""
@@ -441,12 +270,3 @@ class Books(Standing):
         self._breakers.end(hold.deployment, hold.attempt_id)
         self._open.pop(hold.attempt_id, None)
         self._changed()
-
-    def _changed(self) -> None:
-        for watcher in self._watchers:
-            watcher()
-
-
-def _same(one: Account, other: Account) -> bool:
-    """True where nothing changed that a pause could have been about."""
-    return replace(one, priority=other.priority) == other

@@ -98,10 +98,10 @@ class Accounts:
         if not found and not cleared:
             raise InvalidRequest("Nothing to change was named.")
         async with self._turn:
-            account = forms.existing(await self._ledger.accounts(), provider, idx)
-            there, provider_ = await self._ledger.accounts(), self._provider(account)
-            asked = Asked(found, cleared)
-            account, key = await changed(account, asked, provider_, there, self._vault)
+            there = await self._ledger.accounts()
+            account = forms.existing(there, provider, idx)
+            asked, known = Asked(found, cleared), self._provider(account)
+            account, key = await changed(account, asked, known, there, self._vault)
             if key is not None:
                 account = replace(account, secret_backend=await self._vault.put(account, key))
             await self._ledger.put_account(account, self._clock.now().wall)
