@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 import pytest
 from fake_ledger import TOKENS, FakeClock, FakeLedger, deployment, opened
@@ -17,6 +18,7 @@ from freeloader.books.books import Books
 from freeloader.books.ports import Hold
 from freeloader.core.budget import BudgetRules
 from freeloader.core.model import OWN, Deployment, Limit
+from freeloader.core.rows import WindowRow
 
 _NUMBERS = count()
 MODELS = ("a:free", "b:free", "c")
@@ -164,6 +166,23 @@ async def test_a_reset_is_one_of_buckets_that_nobody_counts_in_any_more_too() ->
     assert books.reset("p", 0, clock.now()) == 3
     books.set_deployments(before)
     assert used(books, clock) == {None: 0}
+
+
+@pytest.mark.parametrize("state", [[], None, 3, {}, {"kind": 1, "moved": []}])
+@pytest.mark.parametrize("key", ["nonsense", "p@0|requests|1d|", "|||||||", "p@0/m|requests|x|"])
+async def test_nonsense_that_was_saved_keeps_no_books_from_opening(key: str, state: Any) -> None:
+    """And what cannot be read is not believed to be empty."""
+    ledger, clock = FakeLedger(), FakeClock()
+    ledger.windows[key] = WindowRow(key, state, clock.wall, "p", None)
+    books = Books(ledger, clock, BudgetRules())
+    found = farm(limit("model"))
+    books.set_deployments(found)
+    await books.load()
+    books.set_deployments(farm(limit("account")))
+    books.set_deployments(found)
+    for one in found:
+        said = await reserve(books, clock, one.id, one)
+        assert code(said) in ("held", "quota_exhausted")
 
 
 async def test_what_is_under_way_counts_and_a_refusal_holds_on() -> None:

@@ -138,15 +138,17 @@ class Bindings:
 
     def _moved(self, key: str) -> str:
         """Where the calls of a known window are counted instead of in it, if they are."""
-        window = self._windows.get(key)
-        return str(self._saved.get(key, {}).get("moved", "")) if window is None else window.moved
+        if (window := self._windows.get(key)) is not None:
+            return window.moved
+        state = self._saved.get(key)
+        return str(state.get("moved", "")) if isinstance(state, Mapping) else ""
 
     def _move(self, key: str, where: str) -> None:
         if (window := self._windows.get(key)) is not None:
             window.moved = where
             self.restored.add(key)
-        else:
-            self._saved[key] = {**self._saved[key], "moved": where}
+        elif isinstance(state := self._saved[key], Mapping):  # what is none cannot be read anyway
+            self._saved[key] = {**state, "moved": where}
 
     def _bind(self, deployment: Deployment, now: float) -> Bound:
         """Looks up the windows of a deployment that was not asked about before."""

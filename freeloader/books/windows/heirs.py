@@ -24,10 +24,14 @@ class _Said(NamedTuple):
     given: bool
 
 
-def _said(key: str) -> _Said:
+def _said(key: str) -> _Said | None:
+    """None for what is no key of a window: it may have been read from a damaged file."""
     given = len(key) > len(quota.twin_of(key))
     plain = quota.twin_of(key) if given else key
-    owner, metric, window, models = plain.rsplit("|", 3)
+    parts = plain.rsplit("|", 3)
+    if len(parts) != 4:
+        return None
+    owner, metric, window, models = parts
     return _Said(owner, metric, window, models, given)
 
 
@@ -54,12 +58,15 @@ class _Counted:
     def __init__(self, keys: Iterable[str]) -> None:
         self._keys: dict[tuple[str, str, bool], list[tuple[str, _Said]]] = {}
         for key in keys:
-            said = _said(key)
+            if (said := _said(key)) is None:
+                continue
             self._keys.setdefault((said.owner, said.metric, said.given), []).append((key, said))
 
     def alike(self, key: str, users: Iterable[Deployment]) -> Iterator[str]:
         """The windows of the same metric and length in which calls of these were counted."""
         mine, found = _said(key), {key}
+        if mine is None:
+            return
         for user in users:
             for owner in (quota.owner_of(scope, user) for scope in _SCOPES):
                 for other, said in self._keys.get((owner, mine.metric, mine.given), ()):

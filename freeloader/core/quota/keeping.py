@@ -40,8 +40,9 @@ def restore(window: Window, state: Mapping[str, Any], now: float) -> None:
     believed to be empty: the window starts with the most that can be used. Raises
     ValueError, KeyError or TypeError for data that is no dumped state.
     """
+    kind = state["kind"]
     window.moved = str(state.get("moved", ""))
-    if state["kind"] != window.kind:
+    if kind != window.kind:
         window.counter.put(_at_most(window, state, now), now)
         return
     if int(state.get("amount", 0)) > 0:  # first: what refilled since then did so by it
