@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from freeloader import __version__
 from freeloader.cli.client import Client
 from freeloader.cli.lifecycle import RunFiles
-from freeloader.cli.shell import Failure, NotRunning, home_path, is_key, rows_of
+from freeloader.cli.shell import Failure, NotRunning, home_path, is_key, note, rows_of
 from freeloader.clock import SystemClock
 
 Row = dict[str, Any]
@@ -125,6 +126,8 @@ def online(role: str = "admin") -> Client:
         raise NotRunning("the daemon is not running; start it: xswarm start --daemon")
     if record.address is None:
         raise NotRunning(f"the daemon (pid {record.pid}) is still starting; try again in a moment.")
+    if record.version not in ("", __version__):
+        note(f"the daemon is version {record.version}, this command {__version__}: xswarm restart")
     return Client(record.address, read_key(home, role))
 
 

@@ -52,9 +52,13 @@ class Client:
             text = _read(answer)
             if answer.status >= 400:
                 raise _failure(answer.status, text)
-            return json.loads(text) if text else {}
+            found = json.loads(text) if text else {}
+            rows = found if isinstance(found, list) else [found]
+            if not all(isinstance(row, dict) for row in rows):
+                raise ValueError("no JSON object")
+            return found
         except ValueError as error:
-            raise Failure(f"{self.address} does not answer as xswarm does: {error}.") from error
+            raise self._stranger(error) from error
         finally:
             connection.close()
 
@@ -82,7 +86,11 @@ class Client:
             answer = self._send(connection, "POST", path, body)
             if answer.status >= 400:
                 raise _failure(answer.status, _read(answer))
+            if answer.headers.get_content_type() != "text/event-stream":
+                raise self._stranger("no stream of events")
             yield from _events(answer)
+        except ValueError as error:
+            raise self._stranger(error) from error
         except (OSError, HTTPException) as error:
             raise Failure(f"the answer broke off ({_why(error)}); ask again.") from error
         finally:
@@ -110,6 +118,11 @@ class Client:
             raise Failure(f"the answer broke off ({_why(error)}); ask again.") from error
         finally:
             connection.close()
+
+    def _stranger(self, why: object) -> Failure:
+        """What answers there is another program, or has fallen ill."""
+        said = f"{self.address} does not answer as xswarm does: {why}"
+        return Failure(f"{said}; `xswarm doctor` looks at what is there.")
 
     def _connection(self, seconds: float) -> HTTPConnection:
         from http.client import HTTPConnection

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from freeloader.cli.commands.planned import TABLE
+from freeloader.cli.lifecycle import RunFiles
 
 
 def test_help_and_version(xswarm):
@@ -183,3 +184,46 @@ def test_doctor_says_what_it_may_not_read(xswarm, home, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: str(path) != str(home))
     told = xswarm("doctor", "--json").json["findings"]
     assert [(one["check"], one["state"]) for one in told] == [("home", "fail")]
+
+
+class Always(dict):
+    """One answer to whatever is asked."""
+
+    def __init__(self, answer):
+        self._answer = answer
+
+    def get(self, key, default=None):
+        return self._answer
+
+
+ASKING = (
+    ["status"], ["models"], ["ask", "hi"], ["ask", "--no-stream", "hi"], ["explain", "hi"],
+    ["decisions"], ["decisions", "d1"], ["free"], ["account", "list"], ["key", "list"],
+    ["jobs", "list"], ["analytics"], ["audit"], ["budget", "show"], ["discover", "list"],
+    ["bench", "show"], ["notify", "list"], ["feedback"], ["config", "show"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", ASKING, ids=" ".join)
+@pytest.mark.parametrize("answer", [[1, 2], None, 3, "<html>"], ids=repr)
+def test_another_program_at_the_daemons_address_is_no_defect(xswarm, daemon, words, answer):
+    daemon.answers = Always((200, answer))
+    ran = xswarm(*words)
+    assert ran.code == 1
+    assert f"{daemon.address} does not answer as xswarm does" in ran.err
+    assert "xswarm doctor" in ran.err
+
+
+def test_a_daemon_of_another_version_is_told_of(xswarm, daemon, home):
+    files = RunFiles(home)
+    files.announce(files.claim("0.0.9"), daemon.address)
+    daemon.on("GET", "/v1/jobs", {"jobs": []})
+    assert "the daemon is version 0.0.9" in xswarm("jobs", "list").err
+    daemon.answers = Always((200, {"problems": 7, "providers": "x", "alerts": [1], "warnings": 7}))
+    told = xswarm("doctor", "--json").json["findings"]
+    by_check = {one["check"]: one for one in told}
+    assert (by_check["version"]["state"], by_check["version"]["remedy"]) == (
+        "warn",
+        "xswarm restart",
+    )
+    assert "not understood" in by_check["problems"]["found"]

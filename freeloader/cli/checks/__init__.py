@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from freeloader import __version__
 from freeloader.cli.checks.daemon import check_accounts, check_child, check_port
 from freeloader.cli.checks.databases import check_databases
 from freeloader.cli.checks.home import (
@@ -20,7 +21,7 @@ from freeloader.cli.checks.home import (
     check_settings,
 )
 from freeloader.cli.checks.machine import check_clock, check_disk
-from freeloader.cli.checks.patient import FAIL, Finding, Patient
+from freeloader.cli.checks.patient import FAIL, WARN, Finding, Patient
 from freeloader.cli.checks.running import (
     check_limits,
     check_load,
@@ -50,7 +51,11 @@ def examine(home: Path, clock: Clock) -> list[Finding]:
 
 
 def _findings(check: Check, patient: Patient) -> Iterator[Finding]:
-    """Of one check; a file that cannot be read is a finding too, and no end of the others."""
+    """Of one check; a file that cannot be read is a finding too, and no end of the others.
+
+    Nor is a daemon of another version, which may answer in words that are not known here.
+    """
+    name = check.__name__.removeprefix("check_")
     try:
         yield from check(patient)
     except OSError as error:
@@ -58,7 +63,12 @@ def _findings(check: Check, patient: Patient) -> Iterator[Finding]:
             raise
         place = Path(os.fsdecode(error.filename))
         found = f"{place} cannot be read: {error.strerror}"
-        yield Finding(check.__name__.removeprefix("check_"), FAIL, found, to_open(place))
+        yield Finding(name, FAIL, found, to_open(place))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if patient.record is None or patient.record.version in ("", __version__):
+            raise
+        found = f"the daemon is version {patient.record.version}, and not understood: {error}"
+        yield Finding(name, WARN, found, "xswarm restart")
 
 
 CHECKS: tuple[Check, ...] = (

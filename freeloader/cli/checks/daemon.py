@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from freeloader import __version__
 from freeloader.cli import ports
 from freeloader.cli.checks.patient import FAIL, OK, WARN, Finding, Patient, ask, health_of
 from freeloader.cli.client import Client
@@ -18,6 +19,9 @@ def check_port(patient: Patient) -> Iterator[Finding]:
         patient.silent = status == 0
         if status == 200:
             yield Finding("port", OK, f"the daemon answers at {patient.record.address}")
+            if (version := patient.record.version) not in ("", __version__):
+                found = f"the daemon is {version}, this command {__version__}"
+                yield Finding("version", WARN, found, "xswarm restart")
         else:
             yield Finding(
                 "port",
