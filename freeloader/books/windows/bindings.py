@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from freeloader.books.windows.heirs import Users, legacies
+from freeloader.books.windows.heirs import Heir, Users, hand_on, legacies
 from freeloader.books.windows.learner import Learner
 from freeloader.core import quota
 from freeloader.core.model import Deployment, Limit
@@ -32,16 +32,6 @@ class Bound(NamedTuple):
     ceilings: tuple[Window, ...]
     beside: tuple[Window, ...]
     published: set[tuple[str, str]]
-
-
-class _Heir(NamedTuple):
-    """A bucket that is new, or back, what it has counted itself, and who counted its calls
-    besides: buckets that nobody counts in any more, and such as are within it."""
-
-    window: Window
-    own: float
-    idle: list[Window]
-    within: list[Window]
 
 
 class Bindings:
@@ -111,23 +101,11 @@ class Bindings:
             window.moved = ""
             former = [self._thawed(one, limit, now) for one in before]
             parts = [self._thawed(one, limit, now) for one in within]
-            heirs.append(_Heir(window, quota.taken(window, now), former, parts))
-        self._hand_on(heirs, now)
+            heirs.append(Heir(window, quota.taken(window, now), former, parts))
+        hand_on(heirs, now)
+        self.restored.update(heir.window.key for heir in heirs)
         for key in idle - moved.keys():
             self._move(key, _NOWHERE)
-
-    def _hand_on(self, heirs: Sequence[_Heir], now: float) -> None:
-        """Each has used what buckets of before have counted beyond its own count, whichever of
-        their heirs' calls that were."""
-        shares = []
-        for heir in heirs:  # before any of them changes
-            rest = sum(max(0.0, quota.taken(one, now) - heir.own) for one in heir.idle)
-            within = sum(quota.taken(one, now) for one in heir.within) - heir.own
-            shares.append((rest, heir.idle) if rest >= within else (within, heir.within))
-        for heir, (much, windows) in zip(heirs, shares, strict=True):
-            if much > 0:
-                quota.inherit(heir.window, windows, much, now)
-            self.restored.add(heir.window.key)
 
     def _thawed(self, key: str, limit: Limit, now: float) -> Window:
         """A window that may only be saved; then it is described as ``limit`` is."""

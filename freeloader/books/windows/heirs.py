@@ -1,15 +1,17 @@
 """Whose calls a window has counted, where limits are described otherwise than before: by
-another scope, or for other models. It is read off the windows' keys; nothing is counted here.
+another scope, or for other models. It is read off the windows' keys, and handed on to the new
+ones; which windows there are is ``bindings``'.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from freeloader.core import quota
 from freeloader.core.model import Deployment, Limit
+from freeloader.core.quota import Window
 
 _SCOPES = ("account", "model", "ip", "ip+model")
 
@@ -95,6 +97,29 @@ def legacies(
             within.append(moved[key])
         if former or within or key in known:
             yield key, former, within
+
+
+class Heir(NamedTuple):
+    """A bucket that is new, or back, what it has counted itself, and who counted its calls
+    besides: buckets that nobody counts in any more, and such as are within it."""
+
+    window: Window
+    own: float
+    idle: list[Window]
+    within: list[Window]
+
+
+def hand_on(heirs: Sequence[Heir], now: float) -> None:
+    """Each has used what buckets of before have counted beyond its own count, whichever of
+    their heirs' calls that were."""
+    shares = []
+    for heir in heirs:  # before any of them changes
+        rest = sum(max(0.0, quota.taken(one, now) - heir.own) for one in heir.idle)
+        within = sum(quota.taken(one, now) for one in heir.within) - heir.own
+        shares.append((rest, heir.idle) if rest >= within else (within, heir.within))
+    for heir, (much, windows) in zip(heirs, shares, strict=True):
+        if much > 0:
+            quota.inherit(heir.window, windows, much, now)
 
 
 def _counts(said: _Said, user: Deployment, window: str) -> bool:
