@@ -24,13 +24,15 @@ _MAPPING = re.compile(
 
 def enlarge(mappings: Path = Path("/proc/self/smaps")) -> int:
     """Gathers filled memory on large pages; how many bytes of it were asked for. What the kernel
-    cannot gather stays as it is. Takes some milliseconds, and holds nobody up from a thread."""
-    madvise = getattr(ctypes.CDLL(None), "madvise", None)
-    if madvise is None or not mappings.exists():
-        return 0
+    cannot gather stays as it is. Takes up to half a second, in which nobody gets new memory."""
+    try:
+        listed = mappings.read_text("ascii", "replace")
+    except OSError:
+        return 0  # not Linux, or a sandbox hides it
+    madvise = ctypes.CDLL(None).madvise
     madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     asked = 0
-    for begin, end, size, resident in _MAPPING.findall(mappings.read_text("ascii", "replace")):
+    for begin, end, size, resident in _MAPPING.findall(listed):
         first, last = -(-int(begin, 16) // _LARGE) * _LARGE, int(end, 16) // _LARGE * _LARGE
         if first < last and int(resident) >= _FILLED * int(size):
             madvise(first, last - first, _MADV_COLLAPSE)

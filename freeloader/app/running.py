@@ -32,6 +32,8 @@ _AFTER_DRAIN_S = 20.0
 _GC_YOUNG = 10_000
 #: How often (seconds) freed memory goes back.
 _GIVE_BACK_S = 60.0
+#: When (seconds after the start) pages are gathered.
+_GATHER_AFTER_S = 5.0
 #: glibc's ``mallopt``: blocks from so many bytes on go back to the system as soon as they are
 #: freed, and so does what is free at the end of a heap beyond that. (Less would make bodies of
 #: a few hundred kilobytes slower by a third: JSON is read with twelve times as much room.)
@@ -100,10 +102,13 @@ async def _serve(
         forget(key_variables(os.environ, daemon.world.catalog))
         announce(banner)
         manager.ready(daemon.summary())
-        giving_back = asyncio.create_task(give_back(), name="freed memory")
-        await asyncio.to_thread(pages.enlarge)
+        memory = (
+            asyncio.create_task(give_back(), name="freed memory"),
+            asyncio.create_task(gather(), name="large pages"),
+        )
         await stopping.wait()
-        giving_back.cancel()
+        for task in memory:
+            task.cancel()
     finally:
         manager.stopping(daemon.settings.server.drain_seconds + _AFTER_DRAIN_S)
         await daemon.stop()
@@ -151,6 +156,13 @@ async def give_back() -> None:
     while trim is not None:
         trim(0)
         await asyncio.sleep(_GIVE_BACK_S)
+
+
+async def gather() -> None:
+    """What a start has filled is gathered on large pages, once, and not while the first answers
+    are given: nobody gets memory from the system meanwhile, which can take half a second."""
+    await asyncio.sleep(_GATHER_AFTER_S)
+    await asyncio.to_thread(pages.enlarge)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
