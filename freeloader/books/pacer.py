@@ -13,7 +13,7 @@ from functools import partial
 from freeloader.books.ports import LedgerPort, StoredWindow
 from freeloader.core import quota
 from freeloader.core.model import Deployment
-from freeloader.core.pacing import horizon, plan
+from freeloader.core.pacing import days, horizon, plan
 from freeloader.core.pacing.demand import Demand, sort_of
 from freeloader.core.pacing.fluid import Fluid
 from freeloader.core.pacing.kinds import Asked, Kind, Kinds
@@ -53,7 +53,7 @@ class Pacer:
     def __init__(self) -> None:
         self.demand = Demand()
         self._fluid, self._shares, self._kinds = Fluid(), Shares(), Kinds()
-        self._worth = Worth()
+        self._worth, self._days = Worth(), Fluid()
         self._planned, self._plans = 0.0, 0
         self._work: Generator[None, None, None] | None = None
         self._alike: dict[str, str] = {}  # by deployment: the one that stands for it
@@ -114,7 +114,8 @@ class Pacer:
         who, ahead, left = self._alike.get(deployment.id), None, None
         if who is not None and (kind := self._kind_of(need, expected)) is not None:
             ahead = self._shares.strain(kind, who)
-            left = self._shares.leaves(kind) if ahead is not None and self.demand.known else None
+            known = ahead is not None and self.demand.known
+            left = self._shares.leaves(kind, who) if known else None
         elif who is None and self._plans:
             # It takes its turn: nobody knows what is lost there by waiting, or there are more
             # quotas than are planned, and so no lack of them.
@@ -159,11 +160,14 @@ class Pacer:
         kinds = Kinds(strengths, self.demand.sorts())
         asked = [(kind, _takers(kind, alike.values(), likely, now)) for kind in kinds.asked]
         self._worth.begin(asked, now)
-        laying = horizon.programme(asked, self._worth, self.demand, now)
+        self._days.begin(days.programme(asked, self.demand, now))
+        laying = horizon.programme(asked, self._worth, self._days.prices, self.demand, now)
         next(laying)  # it looks at the windows while it is now
         for _ in range(_FIRST_PRICES if self._plans < _FIRST else _PRICES):
             yield
             self._worth.round()
+            self._days.round()
+            self._days.round()
         self._fluid.begin((yield from laying))
         self._plans += 1
         for _ in range(_FIRST_ROUNDS if self._plans <= _FIRST else _ROUNDS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from itertools import pairwise
 
 import pytest
@@ -28,12 +29,14 @@ def taker(window: Window) -> Taker:
     return Taker(window.key, [(window, quota.need(window.limit, ONE))])
 
 
-def laid(question: Question, demand: Demand, now: float) -> Programme:
+def laid(
+    question: Question, demand: Demand, now: float, days: Mapping[Hashable, float] | None = None
+) -> Programme:
     worth = Worth()
     worth.begin(question, now)
     for _ in range(400):
         worth.round()
-    work = horizon.programme(question, worth, demand, now)
+    work = horizon.programme(question, worth, lambda: days or {}, demand, now)
     pauses = 0
     while True:
         try:
@@ -201,6 +204,32 @@ def test_what_is_lost_within_hours_costs_nothing_and_what_lasts_what_it_is_worth
     assert daily == pytest.approx(bucket)
     assert 0.8 < daily < 1.25  # an average request costs 1 where it is cheapest
     assert programme.cells[0].worth > 1.5 * max(daily, bucket)  # it is served, at that price
+
+
+def test_what_is_stored_costs_most_of_what_is_missed_on_later_days() -> None:
+    """Of other windows nothing is stored. Large ones miss as much more as they take."""
+    limits = (
+        Limit("tokens", 40_000, "1d", "refill", "model"),
+        Limit("tokens", 40_000, "1d", "calendar", "model"),
+        Limit("tokens", 40_000, "1h", "rolling", "model"),
+    )
+    windows = [quota.window_for(limit, f"w{i}", NOON) for i, limit in enumerate(limits)]
+    large = Meters(requests=1, input=2_400, output=800)
+    question = [
+        (Asked((0, i), 0.5, 0.0, size.input, size.output),
+         [Taker(w.key, [(w, quota.need(w.limit, size))]) for w in windows])
+        for i, size in enumerate((ONE, large))
+    ]  # fmt: skip
+    without, missed = (
+        laid(question, off_by(0.0), NOON, days) for days in ({}, dict.fromkeys(("w0", "w1"), 3.0))
+    )
+    for before, after in zip(without.cells[:2], missed.cells[:2], strict=True):
+        part = before.offers[0].claims[0][1]
+        assert after.offers[0].cost == pytest.approx(0.7 * 3.0 * part)
+        assert after.offers[0].cost > before.offers[0].cost
+        assert [one.cost for one in after.offers[1:]] == [one.cost for one in before.offers[1:]]
+    small, big = (cell.offers[0].cost for cell in missed.cells[:2])
+    assert big == pytest.approx(4 * small)
 
 
 @given(st.integers(1, 200), st.sampled_from([0.0, 5.0, 8.5]))

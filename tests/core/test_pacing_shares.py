@@ -254,7 +254,7 @@ def test_as_much_is_served_as_the_plan_serves(share: float, count: int, plans: i
         if n % plans == 0:
             shares.put(portions(share), ASKED)
         shares.asked("k")
-        if not shares.leaves("k"):
+        if not shares.leaves("k", "a"):
             shares.taken("k", "a")
             served += 1
     assert share * count - 1 <= served <= share * count + 8 + 1
@@ -269,8 +269,8 @@ def test_what_the_plan_serves_all_but_in_full_is_left_to_nobody_at_no_time(
     shares.put(portions(0.96), ASKED)
     for event in events:
         shares.asked("k") if event == "asked" else shares.taken("k", "a")
-        assert not shares.leaves("k")
-        assert not shares.leaves("unknown")
+        assert not shares.leaves("k", "a")
+        assert not shares.leaves("unknown", "a")
 
 
 @pytest.mark.parametrize(("asked", "left"), [(0.04, False), (0.3, True), (1.0, True)])
@@ -282,8 +282,32 @@ def test_where_the_plan_just_about_suffices_nobody_is_left_out(asked: float, lef
     for _ in range(20):
         shares.asked("k")
         shares.taken("k", "a")
-    assert shares.leaves("k") is left
-    assert not shares.leaves("other")
+    assert shares.leaves("k", "a") is left
+    assert not shares.leaves("other", "a")
+
+
+@pytest.mark.parametrize(
+    ("cost", "share", "out", "left"),
+    [
+        (1.2, 0.0, 0.3, True),
+        (1.05, 0.0, 0.3, False),  # as good as worth it: the plan is a guess
+        (1.2, 0.5, 0.3, False),  # it is due there
+        (1.2, 0.0, 0.01, False),  # there is enough for nearly all
+    ],
+)
+def test_nobody_is_sent_where_it_costs_more_than_serving_is_worth(
+    cost: float, share: float, out: float, left: bool
+) -> None:
+    """Of a kind that is otherwise served in full."""
+    shares = Shares()
+    kinds = {
+        "k": {"a": Portion(share, cost), "b": Portion(1.0 - share, 0.5)},
+        "other": {"b": Portion(1.0 - out, 0.9)},
+    }
+    shares.put(kinds, {"k": 1.0, "other": 1.0})
+    assert shares.leaves("k", "a") is left
+    assert not shares.leaves("k", "b")
+    assert not shares.leaves("k", "somebody else")
 
 
 # ── what it does to strain ───────────────────────────────────────────────────

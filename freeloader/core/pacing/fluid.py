@@ -107,6 +107,10 @@ class Fluid:
             stride = self._paces[at] * _STEP * min(_STRIDE, max(-_STRIDE, stride))
             prices[at] = min(_MOST, max(0.0, prices[at] + stride))
 
+    def prices(self) -> dict[Hashable, float]:
+        """What a unit of each supply costs, by its name."""
+        return dict(zip(self._programme.names, self._prices, strict=True))
+
     def taken(self) -> list[float]:
         """What is taken of each supply at the present prices."""
         prices = self._prices

@@ -13,13 +13,14 @@ today. Windows of minutes are not planned: whether they have room is asked when 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Generator, Hashable, Sequence
+from collections.abc import Callable, Collection, Generator, Hashable, Mapping, Sequence
 from math import floor, sqrt
 
+from freeloader.core.pacing.claims import Usual, gain
 from freeloader.core.pacing.demand import Demand
 from freeloader.core.pacing.fluid import Cell, Offer, Programme
 from freeloader.core.pacing.plan import length_of
-from freeloader.core.pacing.worth import Question, Taker, Worth, planned
+from freeloader.core.pacing.worth import Question, Taker, Worth
 from freeloader.core.quota import Window
 from freeloader.core.quota.counters import Calendared
 
@@ -47,14 +48,16 @@ _CARE, _OFF = 0.006, 0.08
 #: How much less it is worth to serve later, where hours are as much off as they can be: who is
 #: here is sure.
 _LATER = 0.12
-#: What serving a request is worth, small or large, where what the mean one costs in the long
-#: run is 1; and for such a need that much once more, which grows by its fourth power: of what
-#: many can serve as many as possible are served, of what few can whoever needs it most.
-_WORTH, _NEED, _POWER = 2.0, 5.67, 4
+#: What is taken from a later day costs a little less than is missed there: who comes is not sure.
+_SAVED = 0.7
 
 
 def programme(
-    asked: Question, worth: Worth, demand: Demand, now: float
+    asked: Question,
+    worth: Worth,
+    days: Callable[[], Mapping[Hashable, float]],
+    demand: Demand,
+    now: float,
 ) -> Generator[None, None, Programme]:
     """The programme of the day from ``now`` on; it pauses before and after each block,
     and may be left.
@@ -62,13 +65,14 @@ def programme(
     Windows are looked at before the first pause only, for ``now`` is the past after that;
     what they are worth is asked after it.
     """
-    usual = _usual(asked)
-    edges = _edges(now, {end for window, _ in usual.values() if (end := _reset(window, now))})
+    usual = Usual(asked)
+    edges = _edges(now, {end for one in usual.windows.values() if (end := _reset(one, now))})
     supplies = _Supplies(demand, edges)
-    for window, _ in usual.values():
+    for window in usual.windows.values():
         supplies.add(window)
     yield
-    prices = [_priced(one.need, takers, worth) for one, takers in asked]
+    missed = days()
+    prices = [_priced(takers, worth, missed, usual) for _, takers in asked]
     cells: list[Cell] = []
     usually, unsure = demand.usual(now), _LATER * demand.spread
     for block in range(len(edges) - 1):
@@ -78,19 +82,19 @@ def programme(
         )
         care = _CARE + _OFF * demand.spread / sqrt((end - now) / _HOUR)
         of = supplies.of[block]
-        for (one, takers), (gain, costs) in zip(asked, prices, strict=True):
+        for (one, takers), costs in zip(asked, prices, strict=True):
             if takers and count > 0:
                 pairs = zip(takers, costs, strict=True)
                 offers = [_offer(taker, cost, of, usual) for taker, cost in pairs]
-                often = count * one.share
+                often, worthy = count * one.share, gain(one.need)
                 if block:
-                    often, gain = often * (1.0 + care * one.need), gain - unsure
-                cells.append(Cell(one.kind, often, gain, offers, block == 0))
+                    often, worthy = often * (1.0 + care * one.need), worthy - unsure
+                cells.append(Cell(one.kind, often, worthy, offers, block == 0))
         yield
     names, supply = [], []
     for name, key, much in supplies.found:
         names.append(name)
-        supply.append(much / usual[key][1])
+        supply.append(much / usual.much[key])
     return Programme(names, supply, cells)
 
 
@@ -118,45 +122,33 @@ def _edges(now: float, resets: Collection[float]) -> list[float]:
     return edges
 
 
-def _priced(need: float, takers: Sequence[Taker], worth: Worth) -> tuple[float, list[float]]:
-    """What serving such a request is worth, and what it costs each to use what lasts: of a
-    large request as many times the least, so that none costs more than it is worth only for
-    its size. That it takes more of what is short is the programme's."""
+def _priced(
+    takers: Sequence[Taker], worth: Worth, days: Mapping[Hashable, float], usual: Usual
+) -> list[float]:
+    """What it costs each to use what lasts: of a large request as many times the least, so that
+    none costs more than it is worth only for its size; that it takes more of what is short is the
+    programme's. At least what is missed on later days of what is stored."""
     least = max(1.0, min((worth.cost(taker) for taker in takers), default=0.0))
-    costs = [worth.cost(taker, _lasts) / least for taker in takers]
-    return _WORTH * (1.0 + (need / _NEED) ** _POWER), costs
+    return [
+        max(worth.cost(taker, _lasts) / least, _SAVED * _missed(taker, days, usual))
+        for taker in takers
+    ]
+
+
+def _missed(taker: Taker, days: Mapping[Hashable, float], usual: Usual) -> float:
+    return sum(
+        part * days.get(key, 0.0)
+        for key, part in usual.parts(taker)
+        if usual.windows[key].kind == "refill" and _lasts(usual.windows[key])
+    )
 
 
 def _lasts(window: Window) -> bool:
     return length_of(window.limit.window) > _SHORT
 
 
-def _usual(asked: Question) -> dict[str, tuple[Window, float]]:
-    """Each window that is planned, by key, and what a request usually takes of it: claims are
-    counted in that, so that windows of requests and of tokens are alike."""
-    sums: dict[str, list[float]] = {}
-    windows: dict[str, Window] = {}
-    for one, takers in asked:
-        for taker in takers:
-            for window, much in taker.claims:
-                if much > 0 and planned(window):
-                    windows[window.key] = window
-                    found = sums.setdefault(window.key, [0.0, 0.0])
-                    found[0] += one.share * much
-                    found[1] += one.share
-    return {key: (windows[key], much / share) for key, (much, share) in sums.items()}
-
-
-def _offer(
-    taker: Taker,
-    cost: float,
-    of: dict[str, tuple[int, ...]],
-    usual: dict[str, tuple[Window, float]],
-) -> Offer:
-    claims: list[tuple[int, float]] = []
-    for window, much in taker.claims:
-        part = much / usual[window.key][1] if window.key in usual else 0.0
-        claims.extend((at, part) for at in of.get(window.key, ()))
+def _offer(taker: Taker, cost: float, of: Mapping[str, tuple[int, ...]], usual: Usual) -> Offer:
+    claims = [(at, part) for key, part in usual.parts(taker) for at in of.get(key, ())]
     return Offer(taker.who, cost, claims)
 
 

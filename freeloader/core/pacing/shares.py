@@ -3,8 +3,8 @@
 Of every request served, each gets due its share and whoever serves has one less. So the
 shares hold over a few requests, whatever the order in which they come, and what somebody
 could not serve is not owed for ever. Where a plan leaves some requests to nobody, what is
-served is still shared out in full; that it is more than the plan serves is told apart
-(``leaves``); who refuses it is not decided here. What the shares are is
+served is still shared out in full; that it is more than the plan serves, or costs more than
+it is worth, is told apart (``leaves``); who refuses it is not decided here. What the shares are is
 ``core.pacing.fluid``'s.
 """
 
@@ -21,6 +21,8 @@ _MOST_DUE = 4.0
 #: of all requests has to be left out, or none is: a plan is a guess, and where it just about
 #: suffices nobody is refused for it.
 _IN_A_ROW, _HARDLY, _SHORT = 8.0, 0.02, 0.08
+#: What costs so many times what serving is worth is too dear; a little more may be a plan's error.
+_TOO_DEAR = 1.12
 #: Strain of whoever is just not due, what one request ahead adds, and of who has no share.
 _AHEAD, _EACH, NO_SHARE = 0.1, 0.1, 1.0
 
@@ -60,11 +62,17 @@ class Shares:
         if kind in self._room:
             self._room[kind] = min(_IN_A_ROW, self._room[kind] + self._served[kind])
 
-    def leaves(self, kind: Hashable) -> bool:
-        """Whether the plan leaves the next request of this kind to nobody: of those that came
-        so many were served as it serves."""
+    def leaves(self, kind: Hashable, who: str) -> bool:
+        """Whether the plan leaves the next request of this kind to nobody rather than to ``who``:
+        of those that came so many were served as it serves, or it costs there more than it is
+        worth."""
+        if not self._short:
+            return False
         part = self._served.get(kind, 1.0)
-        return self._short and part < 1.0 - _HARDLY and self._room[kind] < 1.0
+        if part < 1.0 - _HARDLY and self._room[kind] < 1.0:
+            return True
+        portion = self._plan.get(kind, {}).get(who)
+        return portion is not None and not portion.share and portion.cost > _TOO_DEAR
 
     def taken(self, kind: Hashable, who: str) -> None:
         """A request of this kind is served by ``who``, whether it was due to it or not."""

@@ -66,7 +66,7 @@ class Worth:
             for window, much in taker.claims
             if much > 0 and planned(window)
         }
-        self._rates = {key: max(_LEAST, _a_day(window, now)) for key, window in windows.items()}
+        self._rates = {key: max(_LEAST, a_day(window, now)) for key, window in windows.items()}
         self._kinds = [
             (one.share, [self._parts(taker) for taker in takers]) for one, takers in asked if takers
         ]
@@ -128,7 +128,7 @@ def planned(window: Window) -> bool:
     return length_of(window.limit.window) >= _SHORTEST
 
 
-def _a_day(window: Window, now: float) -> float:
+def a_day(window: Window, now: float) -> float:
     """What it gives on a day: of a month, and of credits, what is left is spread over the rest."""
     length = length_of(window.limit.window)
     if window.kind == "calendar" and length > _DAY:
