@@ -94,8 +94,10 @@ class Owned(Standing):
 
     def _numbers(self, provider: str | None, idx: int | None) -> set[int | None]:
         """An account's number and that of the one it shares; None stands for all."""
-        named = () if provider is None or idx is None else self._of_account(provider, idx)
-        return {idx, *(d.account.same_account_as for d in named)} - ({None} - {idx})
+        if provider is None or idx is None:
+            return {idx}
+        shared = {d.account.same_account_as for d in self._of_account(provider, idx)}
+        return {idx} | (shared - {None})
 
     def renewed(self, provider: str, idx: int) -> None:
         """The account has another key: what was refused to the former one is tried afresh. Its

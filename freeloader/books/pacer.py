@@ -40,6 +40,8 @@ _ANEW = 10
 _ROUNDS, _FIRST_ROUNDS, _FIRST = 8, 40, 10
 #: The same for what windows are worth in the long run.
 _PRICES, _FIRST_PRICES = 2, 24
+#: Rounds of the average day for each of these: one takes a seventh of a plan's.
+_DAYS = 2
 #: Hours that are read from a ledger where nothing was kept.
 _HOURS_READ = 48
 
@@ -166,8 +168,8 @@ class Pacer:
         for _ in range(_FIRST_PRICES if self._plans < _FIRST else _PRICES):
             yield
             self._worth.round()
-            self._days.round()
-            self._days.round()
+            for _ in range(_DAYS):
+                self._days.round()
         self._fluid.begin((yield from laying))
         self._plans += 1
         for _ in range(_FIRST_ROUNDS if self._plans <= _FIRST else _ROUNDS):

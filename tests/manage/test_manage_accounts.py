@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from manage_fakes import FakeAsker, FakeLedger
 
+from freeloader.core.model import Account
 from freeloader.errors import Conflict, FreeloaderError, InvalidRequest, NotFound
-from freeloader.manage.accounts import forms
+from freeloader.manage.accounts import forms, numbering
 from freeloader.manage.accounts.operations import Accounts
 from freeloader.manage.ports import Listing
 from freeloader.secrets import SecretStore
@@ -109,6 +110,19 @@ async def test_a_keyless_account_is_known_by_its_address(accounts: Accounts) -> 
     await accounts.remove_account("ollama", 1, "owner")
     assert (await accounts.add_account(there, "owner"))["idx"] == 2
     assert (await accounts.add_account(here, "owner"))["idx"] == 1
+
+
+async def test_what_is_kept_of_a_credential_is_alike_in_no_two_homes() -> None:
+    """A short password's plain hash could be looked up in a list."""
+    kept: list[set[str]] = []
+    account, credentials = Account("groq", 1), {"api_key": "secret1"}
+    for _ in range(2):
+        ledger = FakeLedger()
+        await numbering.left(ledger, account, credentials)
+        assert await numbering.given(ledger, (), account, credentials) == 1
+        assert await numbering.given(ledger, (), account, {"api_key": "secret2"}) == 2
+        kept.append({*json.loads(*ledger.meta.values())["credentials"]})
+    assert len(kept[0] | kept[1]) == 2
 
 
 async def test_where_the_key_cannot_be_read_its_number_is_not_given_again(

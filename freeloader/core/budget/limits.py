@@ -169,12 +169,10 @@ def hold(balances: tuple[Balance, ...], cost: int) -> None:
 def settle(balances: tuple[Balance, ...], held: int, cost: int, asked: int = 1) -> None:
     """The hold becomes what it cost, in the periods the hold was made in. ``asked``: 0 where
     another attempt of the same request was counted as that."""
-    for balance in balances if asked else ():
+    for balance in balances:
         balance.requests += asked
-    if held or cost:
-        for balance in balances:
-            balance.held -= held
-            balance.spent += cost
+        balance.held -= held
+        balance.spent += cost
 
 
 def release(balances: tuple[Balance, ...], held: int) -> None:

@@ -22,7 +22,7 @@ from freeloader.core.pacing.fluid import Cell, Offer, Programme
 from freeloader.core.pacing.plan import length_of
 from freeloader.core.pacing.worth import Question, Taker, Worth
 from freeloader.core.quota import Window
-from freeloader.core.quota.counters import Calendared
+from freeloader.core.quota.calendared import Calendared
 
 _HOUR = 3600.0
 #: Seconds of the first block, and hours of those after it: of them the first ends with the

@@ -28,7 +28,7 @@ from freeloader.core.pacing.demand import Demand, Wanted
 from freeloader.core.pacing.shares import NO_SHARE
 from freeloader.core.periods import window_seconds
 from freeloader.core.quota import Window
-from freeloader.core.quota.counters import Calendared
+from freeloader.core.quota.calendared import Calendared
 from freeloader.money import Meters
 
 #: Up to this strain nobody is put back: half is the plan, and less may go to waste.

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from freeloader.core.pacing.kinds import Asked
 from freeloader.core.pacing.plan import length_of
 from freeloader.core.quota import Window
-from freeloader.core.quota.counters import Calendared
+from freeloader.core.quota.calendared import Calendared
 
 _DAY = 86_400.0
 #: Windows up to this length are not planned.

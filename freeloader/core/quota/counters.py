@@ -13,7 +13,7 @@ from math import inf, isfinite
 from typing import Any, Protocol
 
 from freeloader.core.periods import window_seconds
-from freeloader.core.quota.calendared import Calendared as Calendared
+from freeloader.core.quota.calendared import Calendared
 from freeloader.core.quota.rolling import Rolling
 
 

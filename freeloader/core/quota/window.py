@@ -12,6 +12,7 @@ from math import inf
 from freeloader.core.model import Deployment, Limit
 from freeloader.core.periods import window_seconds
 from freeloader.core.quota import counters
+from freeloader.core.quota.calendared import Calendared
 from freeloader.core.quota.forecast import Flow
 from freeloader.money import Meters, dollars, public
 
@@ -190,7 +191,7 @@ def reset_at(window: Window, now: float) -> float:
     if window.kind == "concurrency":
         return now + RECHECK
     if window.kind == "calendar":
-        assert isinstance(window.counter, counters.Calendared)
+        assert isinstance(window.counter, Calendared)
         return window.counter.end(now)
     return now + window_seconds(window.limit.window)
 

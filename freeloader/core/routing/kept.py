@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from freeloader.core.model import Verdict
 from freeloader.core.pacing.plan import HARDLY, Strain
 from freeloader.core.quota import Window
-from freeloader.core.quota.counters import Calendared
+from freeloader.core.quota.calendared import Calendared
 
 _DAY = 86_400.0
 _EACH = {"1s": "a second", "1m": "a minute", "1h": "an hour", "1d": "a day", "7d": "a week",

@@ -2,21 +2,34 @@
 
 Quotas, pauses and usage are kept by number. So that a stranger's are nobody else's, a number is
 never given again, except to the same credential: what that has used, it has used. Kept is a
-hash of the credential, never itself; what an account is otherwise is ``operations``'.
+salted, slow hash of the credential, never itself; what an account is otherwise is ``operations``'.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import secrets
 from collections.abc import Iterable, Mapping
-from typing import Any
+from functools import partial
+from typing import NamedTuple
 
 from freeloader.core.model import Account
 from freeloader.manage.ports import AccountLedger
 
 #: Former credentials remembered per provider; the oldest are forgotten first.
 _KEPT = 100
+#: 16 MB and some 50 ms for one: a credential may be a short password (RFC 7914 has the names).
+_scrypt = partial(hashlib.scrypt, n=2**14, r=8, p=1)
+
+
+class _Former(NamedTuple):
+    """The highest number that was left, and which one each credential had, by its hash."""
+
+    last: int
+    salt: str
+    numbers: dict[str, int]
 
 
 async def given(
@@ -28,38 +41,42 @@ async def given(
     """The number for a new account beside ``accounts``, which are all there are."""
     mine = [one for one in accounts if one.provider == account.provider]
     taken = {n for one in mine for n in (one.idx, one.same_account_as) if n is not None}
-    last, former = await _former(ledger, account.provider)
-    again = former.get(_print(account, credentials))
-    if again is not None and again not in taken:
-        return again
-    return max(taken | {last}) + 1
+    former = await _former(ledger, account.provider)
+    if former.numbers:
+        again = former.numbers.get(await _print(account, credentials, former.salt))
+        if again is not None and again not in taken:
+            return again
+    return max(taken | {former.last}) + 1
 
 
 async def left(
     ledger: AccountLedger, account: Account, credentials: Mapping[str, str] | None
 ) -> None:
     """The account goes; its number is kept for its ``credentials`` (None: not known)."""
-    last, former = await _former(ledger, account.provider)
+    last, salt, numbers = await _former(ledger, account.provider)
     if credentials is not None:
-        name = _print(account, credentials)
-        former.pop(name, None)
-        former[name] = account.idx
-    kept = dict(list(former.items())[-_KEPT:])
-    text = json.dumps({"last": max(last, account.idx), "credentials": kept})
-    await ledger.meta_set(_name(account.provider), text)
+        name = await _print(account, credentials, salt)
+        numbers.pop(name, None)
+        numbers[name] = account.idx
+    kept = dict(list(numbers.items())[-_KEPT:])
+    found = {"last": max(last, account.idx), "salt": salt, "credentials": kept}
+    await ledger.meta_set(_name(account.provider), json.dumps(found))
 
 
-async def _former(ledger: AccountLedger, provider: str) -> tuple[int, dict[str, int]]:
+async def _former(ledger: AccountLedger, provider: str) -> _Former:
     text = await ledger.meta_get(_name(provider))
-    found: dict[str, Any] = {} if text is None else json.loads(text)
-    return int(found.get("last", 0)), dict(found.get("credentials", {}))
+    if text is None:
+        return _Former(0, secrets.token_hex(16), {})
+    found = json.loads(text)
+    return _Former(int(found["last"]), str(found["salt"]), dict(found["credentials"]))
 
 
 def _name(provider: str) -> str:
     return f"accounts.former.{provider}"
 
 
-def _print(account: Account, credentials: Mapping[str, str]) -> str:
+async def _print(account: Account, credentials: Mapping[str, str], salt: str) -> str:
     """What tells one credential from others; of a keyless account, its address."""
     what = dict(credentials) or {"endpoint": account.endpoint or ""}
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+    text = json.dumps(what, sort_keys=True).encode()
+    return (await asyncio.to_thread(_scrypt, text, salt=bytes.fromhex(salt))).hex()
