@@ -125,7 +125,9 @@ _OFFER = re.compile(
 )
 _RATE = re.compile(r"rate[ _-]?limit|too[ _]many[ _]requests|throttl", re.IGNORECASE)
 _ASKED = re.compile(
-    r"\blimit:? ([\d,]{1,15})\b.{0,60}?\brequested:? ([\d,]{1,15})\b", re.IGNORECASE | re.DOTALL
+    r"\blimit:? (?P<limit>[\d,]{1,15})\b.{0,60}?\brequested:? (?P<asked>[\d,]{1,15})\b"
+    r"|\brequested:? (?P<more>[\d,]{1,15})\b.{0,60}?\blimit(?: of| is)?:? (?P<most>[\d,]{1,15})\b",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
@@ -134,7 +136,8 @@ def _never_fits(reading: Reading) -> bool:
     found = None if reading.success else _ASKED.search(reading.text)
     if found is None:
         return False
-    limit, asked = (int(part.replace(",", "") or 0) for part in found.groups())
+    said = (found["limit"] or found["most"], found["asked"] or found["more"])
+    limit, asked = (int(part.replace(",", "") or 0) for part in said)
     return 0 < limit < asked
 
 

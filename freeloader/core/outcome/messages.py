@@ -54,7 +54,7 @@ _FIELD_AT = re.compile(
     re.IGNORECASE,
 )
 _RESET_AT = re.compile(
-    r"(?:(?:reset|available|again|until|access)\w*:?\s+(?:(?:at|on|after):?)?"
+    r"(?:(?:reset|available|again|back|until|access)\w*:?\s+(?:(?:at|on|after):?)?"
     r"|(?P<zh>将在|将于|请于))\s*"
     r"(?:(?P<unix>1\d{9})\b|(?P<day>\d{4}-\d{2}-\d{2})(?:T| | at )"
     r"(?P<time>\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)"
@@ -63,8 +63,8 @@ _RESET_AT = re.compile(
 )
 #: ``resets daily at 08:00 UTC``, ``until midnight Pacific``: a time of day in a zone it names.
 _CLOCK = re.compile(
-    r"(?:reset|available|again|until|access)\w*\s+(?:(?:daily|every day|each day)\s+)?(?:at\s+)?"
-    r"(?P<time>midnight|[0-2]?\d:[0-5]\d|1?\d(?=\s?[ap]m\b))(?::00)?(?:\s?(?P<half>[ap])m\b)?\s*\(?"
+    r"(?:reset|available|again|back|until|access)\w*\s+(?:(?:daily|every day|each day)\s+)?"
+    r"(?:at\s+)?(?P<time>midnight|[0-2]?\d:[0-5]\d|1?\d(?=\s?[ap]m\b))(?::00)?(?:\s?(?P<half>[ap])m\b)?\s*\(?"
     r"(?P<zone>UTC|GMT|Z|Pacific|P[SD]?T|Eastern|E[SD]?T|CES?T|Beijing|JST)\b",
     re.IGNORECASE,
 )
@@ -83,7 +83,7 @@ _SPAN = re.compile(
     r"(?P<au>(?-i:s|m|h|d)|sec(?:ond)?s?|min(?:ute)?s?|h(?:ou)?rs?|days?)\b"
     r"|\b(?P<b>[1-9]\d{0,2})[- ]?(?P<bu>(?-i:h|d)|min(?:ute)?|hour|day)s?[- ]"
     r"(?:(?:rolling|sliding|usage|rate|request|token|message)s?[- ])?"
-    r"(?:window|limit|quota|period|allowance)\b",
+    r"(?:window|limit|quota|period|allowance|session)\b",
     re.IGNORECASE,
 )
 

@@ -41,6 +41,10 @@ GENERIC: tuple[ErrorRule, ...] = (
         ErrorRule("key_bad", status=status, match=words.SHUT, scope="account", wait="none")
         for status in (400, 403)
     ),
+    *(
+        ErrorRule("key_bad", status=status, match=words.FOR_GOOD, scope="account", wait="none")
+        for status in (429, 500, 503)
+    ),
     ErrorRule(
         "not_on_plan",
         match=r"\blimit:?\s+(?:of\s+|is\s+)?0(?!\d|[.,]\d)|quota_?(?:limit_?)?value[\"']\s*:\s*[\"']0[\"']",
@@ -53,6 +57,12 @@ GENERIC: tuple[ErrorRule, ...] = (
     ),
     ErrorRule("request_too_large", status=413, scope="request", wait="none"),
     ErrorRule("request_too_large", match=words.TOO_LARGE, scope="request", wait="none"),
+    *(
+        ErrorRule(
+            "request_too_large", status=status, match=words.TOO_LONG, scope="request", wait="none"
+        )
+        for status in (400, 422)
+    ),
     ErrorRule(
         "spent",
         status=429,
@@ -60,6 +70,7 @@ GENERIC: tuple[ErrorRule, ...] = (
         window="1d",
         wait="midnight America/Los_Angeles",
     ),
+    ErrorRule("slow_down", status=429, match=words.MINUTE_FULL, window="1m", wait="header"),
     ErrorRule("spent", status=429, match=words.DAY, window="1d", wait="message"),
     ErrorRule("spent", status=503, match=words.DAY, window="1d", wait="message"),
     ErrorRule("slow_down", status=429, match=tongues.SECOND, window="1s", wait="header"),
@@ -87,7 +98,7 @@ GENERIC: tuple[ErrorRule, ...] = (
         for span, window in (("day", "1d"), ("hour", "1h"))
     ),
     ErrorRule("spent", status=429, match=words.WEEK, window="7d", wait="14400"),
-    ErrorRule("spent", status=429, match=r"session usage limit", window="5h", wait="window"),
+    ErrorRule("spent", status=429, match=r"session (?:usage )?limit", window="5h", wait="message"),
     ErrorRule(
         "spent",
         status=429,
@@ -104,7 +115,7 @@ GENERIC: tuple[ErrorRule, ...] = (
     ErrorRule(
         "spent",
         status=429,
-        match=r"\b[RT]PD(?: (?:rate )?limit|: ?\d)",
+        match=r"\b[RTIA]PD(?: (?:rate )?limit|: ?\d)",
         window="1d",
         wait="message",
     ),
@@ -132,6 +143,7 @@ GENERIC: tuple[ErrorRule, ...] = (
     ),
     # Some of Google's and others' gateways say 403 for a rate.
     ErrorRule("spent", status=403, match=words.DAY_403, window="1d"),
+    ErrorRule("spent", status=403, match=words.MONTH_403, window="month"),
     ErrorRule("spent", status=403, match=r"out of (?:call volume|bandwidth) quota"),
     ErrorRule(
         "slow_down",

@@ -28,6 +28,7 @@ PLAN = (
     r"|not (?:available|included) (?:on|in|for) (?:your|the) (?:current |free )?(?:plan|tier)"
     r"|(?:plan|subscription|tier) does not (?:yet )?include|requires a (?:\w{2,12} )?subscription"
     r"|only available (?:on|to|for|with) (?:the )?(?:paid|pro|premium|plus|enterprise)\b"
+    r"|(?:fill (?:out|in)|complete|submit) [^.]{0,60}\bform\b"
 )
 REGION = (
     r"unsupported_country|(?:country|region|territory|location)[^.]{0,40}(?:is |are )?not supported"
@@ -38,7 +39,8 @@ CREDITS = (
     r"|AllocationQuota\.FreeTierOnly"
     r"|payment_required|credit balance is too low|requires more credits|out of credits"
     r"|exceeded your monthly included credits|not[ _]enough[ _](?:balance|credits?|funds)"
-    r"|balance is (?:insufficient|too low|negative)|(?:have|has) (?:no|any) credits|no credits left"
+    r"|(?:balance|credits?|funds)[ _](?:is |are )?(?:insufficient|too low|negative|not[ _]enough"
+    r"|not sufficient)|(?:have|has) (?:no|any) credits|no credits left"
     r"|exceeded_current_quota"
     r"|credits? (?:are |have |has |is )?(?:expired|exhausted|used up|depleted)"
     r"|billing[ _](?:hard[ _])?limit|billing_not_active|spend(?:ing)? (?:limit|cap)"
@@ -46,7 +48,7 @@ CREDITS = (
     r"|budget (?:has been |is |was )?(?:exceeded|exhausted)|ExceededBudget"
     r"|trial (?:period )?(?:has |is )?(?:ended|expired|over)\b"
     r"|subscription (?:has |is )?(?:been )?(?:expired|inactive|ended|cancell?ed)"
-    r"|(?:add|update) (?:a |your )?(?:valid )?payment method"
+    r"|(?:add|update) (?:a |your )?(?:valid )?payment method(?! to (?:increase|raise|get|unlock))"
     r"|BILLING_DISABLED|requires billing to be enabled"
     r"|(?<!daily )(?<!today's )free (?:tier|trial) (?:quota |credits? )?(?:of the model )?"
     r"(?:has been |is |was )?(?:exhausted|used up|expired)"
@@ -63,13 +65,20 @@ SHUT = (
     r"|account (?:suspended|deactivated|disabled|banned|blocked)|organization_restricted|"
     + tongues.SHUT
 )
+#: Under a status of what passes: not where a rate's refusal shuts it for a while.
+FOR_GOOD = (
+    r"\b(?:account|organi[sz]ation|project|team|workspace)\b[^.]{0,60}\b(?:has been|is|was) "
+    r"(?:permanently )?(?:suspended|deactivated|disabled|banned|terminated)\b"
+    r"(?!.{0,160}(?:again|until|minute|hour))"
+)
 TOO_LARGE = (
-    r"request (?:body |is )?too large|tokens_limit_reached|context_length_exceeded"
+    r"(?:request (?:body |is )?|payload )too large|tokens_limit_reached|context_length_exceeded"
     r"|ContextWindowExceeded|maximum context length"
     r"|prompt is too long|input is too long"
     r"|too many (?:input )?tokens in (?:the )?(?:prompt|request)"
     r"|exceed\w* (?:the |this )?(?:model'?s? )?(?:maximum )?(?:context|max_model_len)"
-    r"|request exceeds the maximum (?:allowed )?size|size limit exceeded by [\d,]+ tokens"
+    r"|request exceeds the maximum (?:allowed )?(?:size|number of bytes)"
+    r"|size limit exceeded by [\d,]+ tokens"
     r"|input token count .{0,60}exceeds the maximum|reduce the length of the (?:messages|prompt)"
     r"|request entity too large|string_above_max_length"
     # of llama.cpp, LM Studio, TGI, Qwen, Moonshot, Cohere and others
@@ -78,10 +87,17 @@ TOO_LARGE = (
     r"|maximum (?:supported |allowed )?(?:input|prompt|sequence|model) length"
     r"|context (?:length|window|size) (?:was |is |has been )?exceeded|prompt is too large"
     r"|exceeds (?:the )?(?:maximum |max )?(?:allowed )?token limit of"
+    r"|\bover (?:the |this )?(?:model'?s? )?(?:[a-z]+ )?limit of [\d,]+ tokens"
     r"|exceed\w* (?:the )?model'?s? token limit|tokens in the prompt cannot exceed"
     r"|tokens\b.{0,30}\bexceeds? (?:the )?limit of|> (?:the )?context (?:window|length)"
     r"|more than max tokens allowed|must be less than max_seq_len"
     r"|range of input length|`inputs` (?:tokens|must have less than)"
+)
+_OUTPUT = r"(?:max[_ ]?(?:completion|new|output)?[_ ]?tokens|\bmax(?:imum)? output)"
+#: More of an answer than this model gives: another may. A rate's refusal speaks of it as well.
+TOO_LONG = (
+    rf"{_OUTPUT}[^.]{{0,60}}?(?:too large|must be (?:less than|at most|<)|range|exceed|\d > \d"
+    rf"|maximum (?:allowed|value))|\brange of {_OUTPUT}|at most [\d,]+ (?:completion|output) tokens"
 )
 HISTORY = (
     r"thought_?signature|invalid .{0,20}signature.{0,20} in .{0,20}thinking"
@@ -109,15 +125,17 @@ UNKNOWN = (
 #: What the owner of the account has to do first.
 UNREADY = (
     r"real-?name (?:authentication|verification)|实名"
+    r"|not enabled (?:for|on) (?:this |your )?(?:account|organi[sz]ation|project)\b"
     r"|verify your (?:e-?mail|phone|account|identity)|(?:e-?mail|phone)[^.]{0,20}not verified"
     r"|virtual network/firewall|\bip (?:address )?[^!?]{0,60}not (?:allowed|authorized|whitelisted)"
 )
 BLOCKED = (
-    r"error code: 10\d\d\b|attention required! \| cloudflare|cf-error-details"
+    r"error code: 10(?:0[5-9]|1[0-2]|20)\b|attention required! \| cloudflare|cf-error-details"
+    r"|check your network settings|disable your (?:vpn|proxy)"
     r"|<title>just a moment|request blocked.{0,40}(?:firewall|security)"
 )
 DAY = (
-    r"PerDay|free-models-per-day|openrouter_free_tier_daily|\((?:TPD|RPD)\)"
+    r"PerDay|free-models-per-day|openrouter_free_tier_daily|\([RTIA]PD\)"
     r"|(?:tokens|requests) per day limit exceeded|too many tokens per day|UserByModelByDay"
     r"|daily free allocation|daily (?:[a-z]+ ){0,2}(?:limit|quota|allowance)|today'?s? quota"
     r"|[\"'](?:window|period|interval)[\"']\s*:\s*[\"'](?:1 ?d(?:ay)?|day|daily|24 ?h)[\"']"
@@ -131,11 +149,14 @@ MONTH = (
     r"|monthly_(?:[a-z]+_){0,2}(?:limit|quota)_(?:exceeded|reached)"
     r"|limit(?:ed)? (?:of|to) [\d,]+ [a-z ]{1,20}per month|\bper month (?:limit|quota)"
     r"|(?:this|current) billing (?:period|cycle)|\bfor (?:this|the current) month\b"
+    r"|\b(?:used|reached|exhausted|exceeded) [^.]{0,30}\bmonthly\b"
     r"|this month'?s (?:limit|quota|allowance)"
 )
+#: Said to be full: before a day of which the text may speak as well.
+MINUTE_FULL = r"\bper[ -]minute[^.]{0,20}\b(?:reached|exceeded)\b"
 MINUTE = (
-    r"PerMinute|free-models-per-min\b|openrouter_free_tier_per_minute|\((?:TPM|RPM)\)"
-    r"|\bper 60 ?s\b|\b[RT]PM (?:rate )?limit"
+    r"PerMinute|free-models-per-min\b|openrouter_free_tier_per_minute|\([RTIA]PM\)"
+    r"|\bper 60 ?s\b|\b[RTIA]PM (?:rate )?limit"
 )
 OVERLOAD = (
     r"DEGRADED function|queue_exceeded|temporarily rate-limited upstream|overloaded_error"
@@ -157,6 +178,7 @@ DAY_403 = (
     r"daily[ _]?(?:limit|quota)[ _]?exceeded|quota[ _]?exceeded.{0,120}\bper day\b"
     r"|(?:quota|limit) (?:reached|exceeded)[^{]{0,60}\b(?:resets daily|tomorrow|midnight)\b"
 )
+MONTH_403 = r"\b(?:reached|exceeded|used|exhausted)\b[^.]{0,60}\b(?:this month|monthly)\b"
 WEEK = (
     r"weekly (?:[a-z]+ ){0,2}(?:limit|quota|allowance)"
     r"|weekly_(?:[a-z]+_){0,2}(?:limit|quota)_(?:exceeded|reached)"
