@@ -8,6 +8,7 @@ Kind, scope and wait, for every provider's styles and for gateways before them. 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,49 @@ def test_litellms_retelling_of_it_means_the_same(case: dict[str, Any]) -> None:
     else:
         answer = Answer(seen, headers, retold, error_class=named)
     check(case, judge(case["provider"], answer))
+
+
+#: What these say they say whoever says them, in whatever shape: status, words, kind, wait
+#: (None: what is usual there).
+ANYWHERE = (
+    (429, "Weekly limit reached, resets in 2 days", "spent", 172_800),
+    (429, "You've hit the weekly cap on messages", "spent", None),
+    (429, "You have used all of your monthly requests", "spent", None),
+    (429, "Monthly allowance used up, renews on 2026-10-01 00:00 UTC", "spent", 812_800),
+    (429, "Daily limit reached. Resets at 00:00 UTC", "spent", 35_200),
+    (429, "5-hour usage limit reached, resets in 3 hours", "spent", 10_800),
+    (429, "You exceeded 200 requests per hour", "spent", None),
+    (429, "Hourly token budget used up", "spent", None),
+    (429, "Too many requests, 30 per minute allowed. Retry in 12 seconds", "slow_down", 12),
+    (429, "Tokens per minute limit reached. Daily usage: 10%", "slow_down", None),
+    (429, "Model is overloaded, try again later", "overloaded", None),
+    (429, "All our GPUs are in use right now", "overloaded", None),
+    (429, "You have no credits left, top up", "credits_gone", None),
+    (429, "Your wallet is empty", "credits_gone", None),
+    (429, "Free plan: 0 requests allowed for this model", "not_on_plan", None),
+    (402, "Insufficient balance", "credits_gone", None),
+    (403, "Your account was suspended", "key_bad", None),
+    (400, "The model foo does not exist", "model_gone", None),
+    (400, "This model's maximum context length is 8192 tokens", "request_too_large", None),
+    (400, "Content was blocked by our safety system", "client_fault", None),
+)  # fmt: skip
+SHAPES: tuple[Callable[[str], Any], ...] = (
+    lambda said: {"error": {"message": said, "type": "rate_limit_error", "code": "x"}},
+    lambda said: {"detail": said},
+    lambda said: {"error": said},
+    lambda said: {"errors": [{"message": said, "code": 1}]},
+)
+
+
+@pytest.mark.parametrize(("status", "said", "kind", "wait"), ANYWHERE)
+def test_plain_words_mean_the_same_at_every_provider(
+    status: int, said: str, kind: str, wait: float | None
+) -> None:
+    for provider in PROVIDERS:
+        for shape in SHAPES:
+            found = judge(provider, Answer(status, {}, json.dumps(shape(said))))
+            assert (found.kind, provider) == (kind, provider)
+            assert wait is None or found.until == pytest.approx(NOW + wait, abs=1)
 
 
 def test_there_is_one_of_every_kind() -> None:

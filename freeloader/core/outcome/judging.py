@@ -30,6 +30,7 @@ from freeloader.core.outcome.statuses import (
     window_of,
 )
 from freeloader.core.outcome.waits import stated, wait_of
+from freeloader.core.periods import window_seconds
 
 #: The class of an answer that a lane gives for a call it had no room for: nothing was sent.
 BUSY = "PoolFull"
@@ -77,9 +78,18 @@ def flawed(said: str) -> Outcome:
 
 
 def _all(rules: Sequence[ErrorRule]) -> Iterator[ErrorRule]:
+    """What a provider's 429 usually means (a rule without words) is asked for last.
+
+    Which of its limits it is, or none, the words know better.
+    """
     yield from FIRST
-    yield from rules
+    yield from (rule for rule in rules if not _usual(rule))
     yield from GENERIC
+    yield from filter(_usual, rules)
+
+
+def _usual(rule: ErrorRule) -> bool:
+    return rule.status == 429 and not (rule.match or rule.header)
 
 
 def _holds(rule: ErrorRule, reading: Reading, *, whatever: bool = False) -> bool:
@@ -149,6 +159,12 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text, re.IGNORECASE | re.DOTALL)
 
 
+def _outlasts(window: str | None, reading: Reading, now: float) -> bool:
+    """The answer states a wait that is longer than that window, and no minute's."""
+    longest = max(_SHORT, window_seconds(window or "1m"))
+    return (stated("header", "UTC", reading, now) or 0.0) > longest
+
+
 def _by_rule(rule: ErrorRule, reading: Reading, limits: Sequence[Limit], now: float) -> Outcome:
     if rule.window is None and rule.kind in ("slow_down", "spent"):
         rule = replace(rule, window=messages.span(reading.text))
@@ -156,13 +172,15 @@ def _by_rule(rule: ErrorRule, reading: Reading, limits: Sequence[Limit], now: fl
     metric = rule.metric or metric_of(reading.text, rule.kind)
     limit = limit_of(limits, window, metric)
     scope = rule.scope or scope_of(limit, reading.text)
-    usual = rule.kind == "slow_down" and not (rule.match or rule.header)
-    if usual and (stated("header", "UTC", reading, now) or 0.0) > _SHORT:
-        # All of a provider's refusals are a minute's by the rule, but this one says more.
-        rule, window = replace(rule, window=None, wait=None), None
+    longer = (
+        rule.kind in ("slow_down", "spent") and _usual(rule) and _outlasts(window, reading, now)
+    )
+    if longer:
+        # It is usually that window's by the rule, but this one says more.
+        rule = replace(rule, window=messages.span(reading.text), wait=None)
     seconds = wait_of(rule, reading, limit, now)
-    kind = rule.kind
-    if rule.kind == "slow_down" and window is None and seconds is not None and seconds > _SHORT:
-        kind, window = "spent", window_of(limits, seconds)
+    kind, window = rule.kind, rule.window
+    if longer or (kind == "slow_down" and window is None and (seconds or 0.0) > _SHORT):
+        kind, window = "spent", window or window_of(limits, seconds or 0.0)
     found = finish(kind, reading, window, metric, scope, seconds, now)
     return replace(found, guessed=True) if not rule.scope and limit is None else found

@@ -47,7 +47,7 @@ GENERIC: tuple[ErrorRule, ...] = (
     ),
     ErrorRule(
         "not_on_plan",
-        match=r"\blimit:?\s+(?:of\s+|is\s+)?0(?!\d|[.,]\d)|quota_?(?:limit_?)?value[\"']\s*:\s*[\"']0[\"']",
+        match=words.NOTHING,
         scope="model",
         wait="none",
     ),
@@ -102,7 +102,7 @@ GENERIC: tuple[ErrorRule, ...] = (
     ErrorRule(
         "spent",
         status=429,
-        match=r"hourly[ _](?:[a-z]+[ _]){0,2}(?:limit|quota)|per 3600 ?s\b|\breset hourly\b",
+        match=rf"hourly[ _](?:[a-z]+[ _]){{0,2}}{words.SUM}|per 3600 ?s\b|\breset hourly\b",
         window="1h",
     ),
     # Cloudflare's own, before the provider ever sees the call: of the caller's address.
@@ -151,6 +151,7 @@ GENERIC: tuple[ErrorRule, ...] = (
         match=r"(?:rate[ _]?limit|quota)[ _]?exceeded|too many requests",
         window="1m",
     ),
+    ErrorRule("model_gone", status=403, match=words.RETIRED, scope="model", wait="none"),
     ErrorRule("model_gone", status=400, match=words.GONE, scope="model", wait="none"),
     ErrorRule("model_gone", status=400, match=words.UNKNOWN, scope="model", wait="none"),
     ErrorRule("not_on_plan", status=403, match=words.UNREADY, scope="account", wait="none"),

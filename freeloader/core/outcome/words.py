@@ -13,6 +13,9 @@ def code(*numbers: int) -> str:
     return rf"[\"']code[\"']\s*:\s*[\"']?(?:{'|'.join(map(str, numbers))})\b"
 
 
+#: What a window has a whole of.
+SUM = r"(?:limit|quota|allowance|cap\b|maximum|budget)"
+
 KEY = (
     r"invalid[ _]api[ _-]?key|incorrect api key|api key not valid"
     r"|api_key_(?:invalid|[a-z_]{1,20}_blocked)"
@@ -30,6 +33,11 @@ PLAN = (
     r"|only available (?:on|to|for|with) (?:the )?(?:paid|pro|premium|plus|enterprise)\b"
     r"|(?:fill (?:out|in)|complete|submit) [^.]{0,60}\bform\b"
 )
+#: An allowance of nothing.
+NOTHING = (
+    r"\blimit:?\s+(?:of\s+|is\s+)?0(?!\d|[.,]\d)|quota_?(?:limit_?)?value[\"']\s*:\s*[\"']0[\"']"
+    r"|(?<![\d.,/])0 (?:free )?(?:requests|tokens|calls|messages) (?:are )?(?:allowed|included)\b"
+)
 REGION = (
     r"unsupported_country|(?:country|region|territory|location)[^.]{0,40}(?:is |are )?not supported"
     r"|not available in your (?:country|region)"
@@ -41,7 +49,7 @@ CREDITS = (
     r"|exceeded your monthly included credits|not[ _]enough[ _](?:balance|credits?|funds)"
     r"|(?:balance|credits?|funds)[ _](?:is |are )?(?:insufficient|too low|negative|not[ _]enough"
     r"|not sufficient)|(?:have|has) (?:no|any) credits|no credits left"
-    r"|exceeded_current_quota"
+    r"|(?:balance|wallet) is (?:empty|zero|exhausted)|exceeded_current_quota"
     r"|credits? (?:are |have |has |is )?(?:expired|exhausted|used up|depleted)"
     r"|billing[ _](?:hard[ _])?limit|billing_not_active|spend(?:ing)? (?:limit|cap)"
     r"|arrear|AccountOverdue"
@@ -98,6 +106,7 @@ _OUTPUT = r"(?:max[_ ]?(?:completion|new|output)?[_ ]?tokens|\bmax(?:imum)? outp
 TOO_LONG = (
     rf"{_OUTPUT}[^.]{{0,60}}?(?:too large|must be (?:less than|at most|<)|range|exceed|\d > \d"
     rf"|maximum (?:allowed|value))|\brange of {_OUTPUT}|at most [\d,]+ (?:completion|output) tokens"
+    r"|\btokens\b[^.]{0,60}\b(?:accepts?|allows?|supports?) (?:only|at most|up to) [\d,]+"
 )
 HISTORY = (
     r"thought_?signature|invalid .{0,20}signature.{0,20} in .{0,20}thinking"
@@ -114,6 +123,8 @@ GONE = (
     r"|model_not_supported|unknown_model|model_archived|no such model"
     r"|model .{1,160}(?:does not exist|no longer (?:available|supported))"
 )
+#: Not that one may not have it.
+RETIRED = r"\bmodel\b[^.]{0,80}\b(?:has been|was|is) (?:deprecated|retired|discontinued|removed)\b"
 #: Said of a 400 only. What a model cannot do is not that it is not there.
 UNKNOWN = (
     r"(?:unknown|unavailable)[ _]model\b|model not exist|(?:invalid|unsupported) model:"
@@ -137,33 +148,36 @@ BLOCKED = (
 DAY = (
     r"PerDay|free-models-per-day|openrouter_free_tier_daily|\([RTIA]PD\)"
     r"|(?:tokens|requests) per day limit exceeded|too many tokens per day|UserByModelByDay"
-    r"|daily free allocation|daily (?:[a-z]+ ){0,2}(?:limit|quota|allowance)|today'?s? quota"
+    rf"|daily free allocation|daily (?:[a-z]+ ){{0,2}}{SUM}|today'?s? quota"
     r"|[\"'](?:window|period|interval)[\"']\s*:\s*[\"'](?:1 ?d(?:ay)?|day|daily|24 ?h)[\"']"
-    r"|daily (?:cap|maximum)|used [^.]{0,30}\bdaily\b|\bfor (?:today|the day)\b"
+    r"|used [^.]{0,30}\bdaily\b|\bfor (?:today|the day)\b"
     r"|\bper 86400 ?s|daily ?limit ?exceeded"
     r"|daily_(?:[a-z]+_){0,2}(?:limit|quota)_(?:exceeded|reached)"
-    r"|(?:again|until) tomorrow|until midnight|" + code(3036, 4006)
+    r"|(?:again|until|resets?) tomorrow|\bquota of the day\b|until midnight|" + code(3036, 4006)
 )
+MONTH_403 = r"\b(?:reached|exceeded|used|exhausted)\b[^.]{0,60}\b(?:this month|monthly)\b"
 MONTH = (
-    r"(?:calls|requests|tokens) / month|monthly (?:[a-z]+ ){0,2}(?:limit|quota|allowance)"
+    rf"(?:calls|requests|tokens) / month|monthly (?:[a-z]+ ){{0,2}}{SUM}"
     r"|monthly_(?:[a-z]+_){0,2}(?:limit|quota)_(?:exceeded|reached)"
     r"|limit(?:ed)? (?:of|to) [\d,]+ [a-z ]{1,20}per month|\bper month (?:limit|quota)"
     r"|(?:this|current) billing (?:period|cycle)|\bfor (?:this|the current) month\b"
-    r"|\b(?:used|reached|exhausted|exceeded) [^.]{0,30}\bmonthly\b"
+    rf"|{MONTH_403}"
     r"|this month'?s (?:limit|quota|allowance)"
 )
 #: Said to be full: before a day of which the text may speak as well.
-MINUTE_FULL = r"\bper[ -]minute[^.]{0,20}\b(?:reached|exceeded)\b"
+MINUTE_FULL = r"\bminute\b[^.]{0,20}\b(?:reached|exceeded|hit)\b"
 MINUTE = (
     r"PerMinute|free-models-per-min\b|openrouter_free_tier_per_minute|\([RTIA]PM\)"
-    r"|\bper 60 ?s\b|\b[RTIA]PM (?:rate )?limit"
+    r"|\bper 60 ?s\b|\b(?:this|each|every) minute\b|\b[RTIA]PM (?:rate )?limit"
 )
 OVERLOAD = (
     r"DEGRADED function|queue_exceeded|temporarily rate-limited upstream|overloaded_error"
     r"|(?:tier|model|server|temporarily)[ _]capacity[ _]exceeded|capacity temporarily exceeded"
+    r"|\ball (?:of )?(?:our |the )?(?:gpus|workers|instances|slots|servers|replicas) are [^.]{0,20}"
+    r"(?:in use|busy|occupied)"
     r"|no capacity|(?:out of|over|at(?: maximum| full)?|system) capacity|CAPACITY_EXHAUSTED"
     r"|(?:high|peak|heavy) (?:demand|traffic|load)\b"
-    r"|model is (?:currently |temporarily )?unavailable"
+    r"|model (?:is (?:currently |temporarily )?|currently |temporarily )unavailable"
     r"|service[ _](?:is |temporarily )?unavailable|(?:insufficient capacity|capacity constraints)\b"
     r"|(?:model|engine|service) ?(?:is )?(?:currently )?overloaded"
     r"|engine_overloaded|ServerOverloaded"
@@ -178,9 +192,8 @@ DAY_403 = (
     r"daily[ _]?(?:limit|quota)[ _]?exceeded|quota[ _]?exceeded.{0,120}\bper day\b"
     r"|(?:quota|limit) (?:reached|exceeded)[^{]{0,60}\b(?:resets daily|tomorrow|midnight)\b"
 )
-MONTH_403 = r"\b(?:reached|exceeded|used|exhausted)\b[^.]{0,60}\b(?:this month|monthly)\b"
 WEEK = (
-    r"weekly (?:[a-z]+ ){0,2}(?:limit|quota|allowance)"
+    rf"weekly (?:[a-z]+ ){{0,2}}{SUM}"
     r"|weekly_(?:[a-z]+_){0,2}(?:limit|quota)_(?:exceeded|reached)"
     r"|(?:requests|tokens|calls) per week\b|[本每当]周"
 )
