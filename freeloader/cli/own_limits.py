@@ -17,7 +17,7 @@ limit_option = click.option(
     "--limit",
     "limits",
     multiple=True,
-    metavar="METRIC=AMOUNT/_LIMIT",
+    metavar="METRIC=AMOUNT/WINDOW",
     help="A limit of its own, e.g. requests=1000/1d or "
     "requests=20/1d,reset=calendar,timezone=America/Los_Angeles,scope=model; "
     "they replace the registry's. With ,allowance: what a paid account gets for nothing.",
@@ -29,7 +29,7 @@ def limit_of(text: str) -> dict[str, Any]:
     found = _LIMIT.fullmatch(text)
     if found is None or (found["window"] is None and found["metric"] != "concurrency"):
         raise click.UsageError(
-            f"--limit {text} is not METRIC=AMOUNT/_LIMIT, e.g. requests=1000/1d."
+            f"--limit {text} is not METRIC=AMOUNT/WINDOW, e.g. requests=1000/1d."
         )
     row: dict[str, Any] = {"metric": found["metric"], "window": found["window"] or "once"}
     amount = found["amount"]

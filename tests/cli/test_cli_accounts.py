@@ -71,6 +71,14 @@ def test_account_add_refuses_what_makes_no_sense(xswarm, daemon, words):
     assert daemon.asked == []
 
 
+def test_how_a_limit_is_written_is_told_with_the_refusal_and_in_the_help(xswarm, daemon):
+    for words in (("add", "groq", "k"), ("set", "groq@1")):
+        ran = xswarm("account", *words, "--limit", "requests=1/1y")
+        assert "METRIC=AMOUNT/WINDOW" in ran.err
+        assert "METRIC=AMOUNT/WINDOW" in xswarm("account", words[0], "--help").out
+    assert daemon.asked == []
+
+
 def test_an_empty_key_is_refused_before_anything_is_sent(xswarm, daemon, stdin):
     stdin("")
     ran = xswarm("account", "add", "groq", "-")
