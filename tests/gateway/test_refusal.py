@@ -71,6 +71,15 @@ def test_the_wait_is_the_earliest_of_all_that_say_when() -> None:
     assert refused(late, soon, QUOTA).retry_after == pytest.approx(7)
 
 
+def test_what_never_comes_back_is_not_to_be_asked_for_again() -> None:
+    never = Verdict("quota", "quota_exhausted", "8 of 8 used, 0 held; nothing comes back")
+    assert error_headers(refused(never)) == {"x-should-retry": "false"}
+    kept = Verdict("pacing", "quota_exhausted", "kept: 6 of 20 left")
+    assert error_headers(refused(never, kept)) == {"Retry-After": "60"}
+    soon = never._replace(until=NOW + 7)
+    assert error_headers(refused(never, soon)) == {"Retry-After": "7"}
+
+
 def test_what_is_kept_for_others_is_told_first_and_how_to_have_it() -> None:
     full = Verdict("quota", "rate_limited", "10 of 10 a minute used", until=NOW + 7)
     kept = Verdict("pacing", "quota_exhausted", "kept: 6 of 20 left, needed for quality-first")

@@ -25,6 +25,9 @@ from freeloader.gateway.refusal.money import budget, price
 from freeloader.gateway.refusal.remedies import remedy
 from freeloader.gateway.refusal.words import why
 
+#: When to ask again for what is kept for others and comes back bit by bit, in seconds.
+_LATER_S = 60.0
+
 
 def refused(
     candidates: Sequence[Candidate], requested: str, now: float, report: Report | None = None
@@ -140,9 +143,11 @@ def _quota(
             " `pacing: off`, in the request or as routing.pacing in the settings, serves "
             "whoever comes first instead."
         )
+    if wait is None:  # kept for others, or credits of which nothing comes back
+        wait = _LATER_S if kept else math.inf
     return QuotaExhausted(
         message,
-        retry_after=60.0 if wait is None else max(1.0, wait),
+        retry_after=max(1.0, wait),
         details=details,
     )
 
