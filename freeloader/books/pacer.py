@@ -67,9 +67,11 @@ class Pacer:
         self._kind: Kind | None = None
 
     def replaced(self) -> None:
-        """The deployments changed."""
+        """The deployments changed. Until the next plan is made, some of a minute, each goes by
+        its own windows: the old one gives what anybody new could serve to those it knew."""
         self._tight.clear()
         self._alike.clear()
+        self._shares, self._plans = Shares(), 0
         self._work = None
         self._planned = 0.0
 

@@ -161,6 +161,24 @@ async def test_shares_are_planned_from_demand_and_anew_after_a_restart() -> None
         assert needy.value < anybody.value
 
 
+async def test_a_plan_for_other_deployments_is_not_gone_by() -> None:
+    best, other = house()
+    best = replace(best, model=replace(best.model, limits=(replace(BEST, amount=200),)))
+    clock = FakeClock()
+    books = await opened(FakeLedger(), clock, BudgetRules(), best)
+    for i in range(100):
+        await serve(books, clock, f"alone{i}")
+        clock.go(10)
+    await planned(books, clock)
+    assert await serve(books, clock, "the only one") == best.provider.id
+    books.set_deployments([best, other])
+    served = []
+    for i in range(30):  # until the next plan is made
+        await books.flush_dirty()
+        served.append(await serve(books, clock, f"any{i}"))
+    assert served == [other.provider.id] * 30
+
+
 async def test_who_serves_is_less_due_and_what_answers_come_to_is_learnt() -> None:
     one, other = (deployment(name, limits=(replace(BEST, amount=40),)) for name in "ab")
     clock = FakeClock()
