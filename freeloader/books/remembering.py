@@ -43,7 +43,7 @@ class Remembering(Owned):
         self._allowances.look(now.wall)
 
     async def flush_dirty(self) -> int:
-        """Saves changed windows, soon; to be called every 250 ms. How many there were.
+        """Saves changed windows, soon; to be called every 200 ms. How many there were.
 
         What fails stays dirty for the next call. Old measurements fade here too.
         """

@@ -75,12 +75,12 @@ class DatabaseFile:
         self._usable()
         return await self.writer.submit(piece, keep=keep)
 
-    def post(self, piece: Piece[object]) -> bool:
+    def post(self, piece: Piece[object], *, soon: bool = False) -> bool:
         """See ``Writer.post``. What a file that cannot be used is given counts as lost."""
         if self._unusable:
             self.writer.counters.lost += 1
             return False
-        return self.writer.post(piece)
+        return self.writer.post(piece, soon=soon)
 
     def gather(self, many: Many, row: object) -> bool:
         """See ``Writer.gather``. What a file that cannot be used is given counts as lost."""

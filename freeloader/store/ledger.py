@@ -230,7 +230,8 @@ class Ledger(Records):
     # ── quota windows ────────────────────────────────────────────────────────
 
     async def save_windows(self, rows: Sequence[WindowRow], *, durable: bool = False) -> None:
-        """Write the rows over what was there: on return if ``durable``, else soon."""
+        """Write the rows over what was there: on return if ``durable``, else soon: whoever
+        saves them has waited for company already."""
         params = [
             {
                 "key": row.key,
@@ -248,7 +249,7 @@ class Ledger(Records):
         if durable:
             await self._file.submit(piece)
         else:
-            self._file.post(piece)
+            self._file.post(piece, soon=True)
 
     async def load_windows(self) -> list[WindowRow]:
         """All windows as last saved."""

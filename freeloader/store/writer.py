@@ -9,6 +9,7 @@ is written; pieces must be plain SQL without side effects, because a kept one ma
     submit(fn)             waits until it is on disk; fails at once while there is a problem
     submit(fn, keep=True)  the same, but after a failure it stays queued until it succeeds
     post(fn)               does not wait; stays queued until it succeeds
+    post(fn, soon=True)    the same, in the very next commit
     gather(many, row)      the same for one row, written together with others of its kind
 """
 
@@ -84,14 +85,18 @@ class Writer:
         # What must not be lost may pass the bound that holds and posted writes keep.
         return await self._queued(piece, keep, (2 if keep else 1) * self._queue_max)
 
-    def post(self, piece: Piece[Any]) -> bool:
+    def post(self, piece: Piece[Any], *, soon: bool = False) -> bool:
         """Queue ``piece`` and go on. False if it was not taken (counted as lost)."""
         with self._ready:
             self._draw_in()
             if not self._has_room():
                 return False
             self._queue.append(Item(piece, keep=True))
-            self._notify()
+            if soon:
+                self._urgent = True
+                self._ready.notify()
+            else:
+                self._notify()
         return True
 
     def gather(self, many: Many, row: Any) -> bool:

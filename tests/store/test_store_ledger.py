@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -237,6 +240,17 @@ async def test_windows_are_written_over_loaded_and_dropped(store: Store) -> None
     assert await ledger.drop_expired_windows(NOW + 59) == 0
     assert await ledger.drop_expired_windows(NOW + 60) == 1
     assert await ledger.load_windows() == [second]
+
+
+async def test_windows_that_are_saved_behind_wait_no_longer_for_others(
+    store: Store, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store.ledger._file.writer, "_linger_s", 3600.0)
+    await store.ledger.save_windows([WindowRow("groq@1|tokens|1d", {"used": 5}, NOW)])
+    with closing(sqlite3.connect(home / "freeloader.db")) as seen:
+        async with asyncio.timeout(10):
+            while not seen.execute("SELECT 1 FROM quota_windows").fetchall():
+                await asyncio.sleep(0.001)
 
 
 async def test_what_a_crash_left_is_in_the_audit(home: Path) -> None:

@@ -140,6 +140,19 @@ async def test_posted_pieces_are_written_without_anybody_waiting(tmp_path: Path)
         assert rows(tmp_path) == [1]
 
 
+async def test_what_is_posted_for_soon_waits_for_no_company_and_takes_along_what_does(
+    tmp_path: Path,
+) -> None:
+    with writer(tmp_path, linger_s=3600.0) as made:
+        for first in (0, 2):  # idle, and with others lingering
+            made.post(put(first), soon=first == 0)
+            made.post(put(first + 1), soon=True)
+            async with asyncio.timeout(10):
+                while made.counters.written < first + 2:
+                    await asyncio.sleep(0.001)
+        assert rows(tmp_path) == [0, 1, 2, 3]
+
+
 async def test_closing_writes_what_waits_and_takes_nothing_more(tmp_path: Path) -> None:
     with writer(tmp_path, linger_s=5.0) as made:
         for n in range(1000):
