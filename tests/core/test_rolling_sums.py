@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -82,3 +83,30 @@ def test_a_shorter_window_that_begins_late_has_counted_all_of_it(
     nearly = sum(start + moment > now - SPAN - 600.0 / 60 for moment in moments)
     assert within <= shorter.used(now) <= nearly
     assert shorter.used(now + SPAN + SPAN / 60) == 0
+
+
+@pytest.mark.parametrize("amount", [1, 15, 30, 59])
+def test_a_window_that_is_always_full_loses_next_to_nothing_going_round(amount: int) -> None:
+    """Somebody asks every second for three hours, of a window of an hour."""
+    window, start, taken = Rolling(3600.0), 1_000_000.25, list[float]()
+    for second in range(3 * 3600 + amount + 10):
+        now = start + second
+        if window.used(now) + 1 <= amount:
+            window.add(1.0, now, now)
+            taken.append(now)
+    assert len(taken) == 4 * amount  # in slices of a minute the last would be minutes late
+    rounds = zip(taken, taken[amount:], strict=False)
+    assert all(later - earlier >= 3600.0 for earlier, later in rounds)
+
+
+@given(st.lists(st.floats(0.0, 30.0), min_size=200, max_size=600), st.integers(1, 5))
+@settings(max_examples=30, deadline=None)
+def test_slices_are_few_and_nothing_recent_is_forgotten(steps: list[float], much: int) -> None:
+    window, now, sent = Rolling(SPAN), 1_000_000.0, list[float]()
+    for step in steps:
+        now += step / 20
+        window.add(float(much), now, now)
+        sent.append(now)
+        within = much * sum(at > now - SPAN for at in sent)
+        assert within <= window.used(now) <= much * sum(at > now - SPAN - 1.0 for at in sent)
+        assert len(window.dump()["slices"]) <= 121

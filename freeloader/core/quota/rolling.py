@@ -1,7 +1,9 @@
 """A sliding window, counted in slices: what was used in the last so many seconds.
 
-It knows amounts over wall time alone, and takes what others used of the same key to be as
-new as it can be. The other counters are in ``counters``.
+While they are few they are short, for a window that is always full goes round once in its length
+and a slice: it would lose a sixtieth of its quota, were that a sixtieth long. It knows amounts
+over wall time alone, and takes what others used of the same key to be as new as it can be. The
+other counters are in ``counters``.
 """
 
 from __future__ import annotations
@@ -10,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from math import ceil, floor, inf
 from typing import Any
 
-#: A sliding window forgets in steps of this share of its length.
-_SLICES = 60
+#: A sliding window forgets in steps of this share of its length; each has so many parts, and
+#: while there are fewer slices than steps one is only a part long.
+_SLICES, _PARTS = 60, 60
 
 
 class Rolling:
@@ -24,7 +27,7 @@ class Rolling:
     __slots__ = ("_others", "_slices", "_span", "_sum", "_told", "_width")
 
     def __init__(self, span: float) -> None:
-        self._span, self._width = span, span / _SLICES
+        self._span, self._width = span, span / _SLICES / _PARTS
         # [end of slice, amount, when the first of it can have been admitted], oldest first
         self._slices: list[list[float]] = []
         self._sum = 0.0  # of all their amounts: looked at far more often than one becomes old
@@ -50,10 +53,11 @@ class Rolling:
             return
         end, since = self._end(now), min(since, now)
         self._sum += amount
-        if slices and (last := slices[-1])[0] == end:
+        if slices and (last := slices[-1])[0] >= end:
             last[1] += amount
             last[2] = min(since, last[2])
         else:
+            end = end if len(slices) < _SLICES else self._end(now, _PARTS)
             slices.append([end, amount, since])
 
     def passed(self, amount: float, now: float) -> float:
@@ -61,7 +65,7 @@ class Rolling:
         slices = self._slices
         if slices and not self._others[1] and amount > 0:
             last = slices[-1]
-            running = last[0] - self._width <= now < last[0]
+            running = now < last[0] <= self._end(now, _PARTS)
             if running and slices[0][0] > now - self._span:
                 last[1] += amount
                 last[2] = min(last[2], now)
@@ -133,12 +137,13 @@ class Rolling:
         end, much = state["others"]
         self._others = [float(end), float(much)]
 
-    def _end(self, now: float) -> float:
-        return (floor(now / self._width) + 1) * self._width
+    def _end(self, now: float, parts: int = 1) -> float:
+        width = self._width * parts
+        return (floor(now / width) + 1) * width
 
     def _clamp(self, now: float) -> None:
         """After the clock was set back, what lies in the future happened just now."""
-        latest = self._end(now)
+        latest = self._end(now, _PARTS)
         if self._others[0] > latest:
             self._others[0] = latest
         if not self._slices or self._slices[-1][0] <= latest:
