@@ -236,7 +236,12 @@ class Books(Remembering):
             until = self._quotas.exhaust(
                 deployment, outcome.metric, outcome.window, outcome.until, now.wall
             )
-        self._quotas.taught(deployment, outcome, now.wall)
+        running = (hold.deployment for hold in self._open.values())
+        if self._quotas.taught(deployment, outcome, now.wall, running):
+            for hold in self._open.values():
+                hold.reservations += self._quotas.crowd(
+                    hold.deployment, hold.reservations, now.wall
+                )
         self._warn(deployment, now.wall)
         hang = hanging(outcome, latency_ms, first_ms)
         self._breakers.failed(deployment, outcome, until, hang, now)

@@ -115,7 +115,7 @@ def _lines(row: Mapping[str, Any], now: float) -> Iterator[Line]:
                 yield _learnt(account, learnt)
         return
     metric = row.get("metric")
-    window = f"{metric} / {row.get('window')}" if metric != "concurrency" else "running calls"
+    window = _window(row)
     if row.get("allowance"):
         window += " (allowance)"
     if not limit and not row.get("allowance"):
@@ -140,11 +140,16 @@ def _lines(row: Mapping[str, Any], now: float) -> Iterator[Line]:
     )
 
 
+def _window(row: Mapping[str, Any]) -> str:
+    metric = row.get("metric")
+    return f"{metric} / {row.get('window')}" if metric != "concurrency" else "running calls"
+
+
 def _learnt(account: str, learnt: Mapping[str, Any]) -> Line:
     most = learnt.get("atMost")
     bounds = f"at least {learnt.get('atLeast'):,}"
     bounds += "" if most is None else f", refused at {most:,}"
-    window = f"{learnt.get('metric')} / {learnt.get('window')}"
+    window = _window(learnt)
     model = str(learnt.get("model") or "all")
     return Line(account, model, window, used=bounds, confidence=str(learnt.get("confidence")),
                 source="learnt")  # fmt: skip

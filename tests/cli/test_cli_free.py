@@ -84,6 +84,10 @@ def test_what_nobody_publishes_is_unknown_with_what_was_learnt(xswarm, daemon):
     assert "unlimited" not in ran.out
     of_model = {**learnt, "scope": "model", "model": "tiny", "refusals": 0, "atLeast": 17}
     assert "at least 17" not in show(xswarm, daemon, window(limit=None, learnt=[of_model])).out
+    at_once = {**learnt, "metric": "concurrency", "window": "once", "atLeast": 1, "atMost": 2}
+    ran = show(xswarm, daemon, window(limit=None, learnt=[at_once]))
+    assert "running calls" in ran.out
+    assert "at least 1, refused at 2" in ran.out
 
 
 def test_alerts_and_second_accounts_are_said(xswarm, daemon):

@@ -130,10 +130,19 @@ class Hearing(Asking):
         known = [end for end in ends if end is not None]
         return max(known) if known else None
 
-    def taught(self, deployment: Deployment, outcome: Outcome, now: float) -> None:
-        """A refusal: where nobody publishes the limit it names, something is learnt."""
-        if self.learner.refused(deployment, outcome, now):
+    def taught(
+        self,
+        deployment: Deployment,
+        outcome: Outcome,
+        now: float,
+        running: Iterable[Deployment] = (),
+    ) -> bool:
+        """A refusal: where nobody publishes the limit it names, something is learnt.
+        ``running``: of each other call that runs. True where a limit in force changed."""
+        changed = self.learner.refused(deployment, outcome, now, running)
+        if changed:
             self._windows.replaced()
+        return changed
 
     def _observe(
         self,

@@ -8,9 +8,10 @@ or the owner's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from freeloader.books.windows import crowds
 from freeloader.books.windows.tracks import (
     WATCHED,
     Span,
@@ -69,8 +70,25 @@ class Learner:
                     changed = True
         return changed
 
-    def refused(self, deployment: Deployment, outcome: Outcome, now: float) -> bool:
-        """A refusal for a rate or a spent quota. True where a limit in force changed."""
+    def filled(self, deployment: Deployment, scope: str, running: int, now: float) -> bool:
+        """A call was answered while so many ran. True where a limit in force changed."""
+        track = self._tracks.get(owner_of(scope, deployment))
+        if track is None or not crowds.passed(track, running, now):
+            return False
+        self.dirty.add(PREFIX + track.owner)
+        return True
+
+    def refused(
+        self,
+        deployment: Deployment,
+        outcome: Outcome,
+        now: float,
+        running: Iterable[Deployment] = (),
+    ) -> bool:
+        """A refusal for a rate or a spent quota; ``running``: of each other call that runs.
+        True where a limit in force changed."""
+        if outcome.metric == crowds.METRIC and outcome.kind in _TEACHES:
+            return self._crowded(deployment, outcome, now, running)
         if outcome.kind not in _TEACHES or outcome.window in (None, *_NO_SPAN):
             return False
         span = (outcome.metric or "requests", outcome.window or "")
@@ -84,6 +102,17 @@ class Learner:
                 unsaid = deployment.model.id if outcome.guessed else None
                 changed |= self._teach(track, span, unsaid, now)
         return changed
+
+    def _crowded(
+        self, deployment: Deployment, outcome: Outcome, now: float, running: Iterable[Deployment]
+    ) -> bool:
+        if _pinned(deployment, (crowds.METRIC, crowds.WINDOW)):
+            return False
+        scope = "account" if outcome.scope == "account" else "model"
+        owner = owner_of(scope, deployment)
+        track = self._tracks.setdefault(owner, Track(owner, scope))
+        self.dirty.add(PREFIX + owner)
+        return crowds.refused(track, sum(owner_of(scope, x) == owner for x in running), now)
 
     def heard(self, deployment: Deployment, one: Observation) -> bool:
         """An answer's header told of a limit that nobody publishes; True where that is news.
@@ -116,6 +145,9 @@ class Learner:
         whole, own = (self._tracks.get(owner_of(scope, deployment)) for scope in _SCOPES)
         told: set[Span] = set()
         for known in filter(None, (whole, own)):
+            crowd = crowds.limit_of(known)
+            if crowd is not None and not _pinned(deployment, (crowd.metric, crowd.window)):
+                found.append(crowd)
             for span, amount in known.said.items():
                 if span not in told and not _pinned(deployment, span):
                     told.add(span)
@@ -141,21 +173,13 @@ class Learner:
 
     def shown(self, deployment: Deployment) -> list[dict[str, Any]]:
         """What is known of unpublished limits, for people."""
-        return [
-            {
-                "metric": metric,
-                "window": window,
-                "scope": track.scope,
-                "model": deployment.model.id if track.scope == "model" else None,
-                "atLeast": lesson.lower,
-                "atMost": lesson.upper,
-                "refusals": lesson.refusals,
-                "confidence": lesson.confidence,
-            }
-            for track in self._known(deployment)
-            for (metric, window), lesson in sorted((k, w.lesson) for k, w in track.spans.items())
-            if lesson.lower or lesson.refusals
-        ]
+        model, out = deployment.model.id, []
+        for track in self._known(deployment):
+            out += crowds.shown(track, model)
+            for (metric, window), lesson in sorted((k, w.lesson) for k, w in track.spans.items()):
+                if lesson.lower or lesson.refusals:
+                    out.append({"metric": metric, "window": window, **track.shown(lesson, model)})
+        return out
 
     def dump(self, row: str) -> Mapping[str, Any]:
         """One owner's lessons as JSON-ready data."""

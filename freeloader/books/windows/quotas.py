@@ -69,10 +69,22 @@ class Quotas(Hearing):
         held = [quota.reserve(window, quota.claim(window, meters), now) for window in windows]
         return tuple(held)
 
+    def crowd(
+        self, deployment: Deployment, holds: Sequence[Reservation], now: float
+    ) -> tuple[Reservation, ...]:
+        """Of a call that runs, with its holds so far: those in limits of running calls that were
+        learnt since it began."""
+        known = {held.key for held in holds}
+        new = [w for w in self.bound(deployment, now)
+               if w.kind == "concurrency" and w.key not in known]  # fmt: skip
+        self._dirty.update(window.key for window in new)
+        return tuple(quota.reserve(window, 1, now) for window in new)
+
     def settle(
         self, holds: Iterable[Reservation], deployment: Deployment, used: Meters, now: float
     ) -> None:
         found = [(held, self._windows[held.key]) for held in holds]
+        crowds = [(w.limit.scope, w.held) for _, w in found if w.kind == "concurrency"]
         meters = metered(deployment, used, [window for _, window in found], ceiling=False)
         for held, window in found:
             amount = quota.need(window.limit, meters)
@@ -82,7 +94,10 @@ class Quotas(Hearing):
                 amount = min(amount, max(0, ceil(window.amount - window.counter.used(now))))
             quota.settle(window, held, amount, now)
             self._dirty.add(held.key)
-        if self.learner.passed(deployment, used, now):
+        changed = self.learner.passed(deployment, used, now)
+        for scope, running in crowds:
+            changed |= self.learner.filled(deployment, scope, running, now)
+        if changed:
             self._windows.replaced()
 
     def release(self, holds: Iterable[Reservation], now: float, *, sent: bool) -> None:

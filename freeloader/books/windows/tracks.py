@@ -45,6 +45,8 @@ class Track:
     fresh: tuple[int, int, float, float] | None = None
     #: Limits that the provider's own answers told of: then nothing is to be learnt of these.
     said: dict[Span, int] = field(default_factory=dict)
+    #: How many calls may run at once (``crowds``).
+    running: Lesson = field(default_factory=Lesson)
 
     def note(self, requests: int, tokens: int, now: float) -> None:
         """What passed where nothing was refused yet: those of one second are counted together.
@@ -89,6 +91,7 @@ class Track:
                 for span, one in self.spans.items()
             ],
             "said": [[*span, amount] for span, amount in self.said.items()],
+            "running": learning.dump(self.running),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -100,27 +103,43 @@ class Track:
             self.taught |= (metric, window) not in WATCHED or one.lesson.upper is not None
         for metric, window, amount in state.get("said", ()):
             self.said[str(metric), str(window)] = int(amount)
+        if "running" in state:
+            self.running = learning.load(state["running"])
 
     def clock_set(self, step: float, now: float) -> None:
         """The clock was set forward by ``step`` seconds (negative: back), and no time passed."""
         self.fold()
         for one in self.spans.values():
             one.count.clock_set(step, now)
-            if one.lesson.changed_at and step > 0:
-                one.lesson.changed_at += step
+        for lesson in (self.running, *(one.lesson for one in self.spans.values())):
+            if lesson.changed_at and step > 0:
+                lesson.changed_at += step
 
     def lessons(self) -> list[Lesson]:
         """Those of which a refusal told."""
-        return [one.lesson for one in self.spans.values() if one.lesson.upper is not None]
+        every = (self.running, *(one.lesson for one in self.spans.values()))
+        return [lesson for lesson in every if lesson.upper is not None]
 
     def forget(self) -> bool:
         """Lessons and what headers told; what passed is counted on. False: there were none."""
         self.fold()
         some = bool(self.said or self.lessons())
         self.said.clear()
+        self.running = Lesson()
         for one in self.spans.values():
             one.lesson = Lesson()
         return some
+
+    def shown(self, lesson: Lesson, model: str) -> dict[str, Any]:
+        """What is known of one limit here, for people. ``model``: of whom is asked."""
+        return {
+            "scope": self.scope,
+            "model": model if self.scope == "model" else None,
+            "atLeast": lesson.lower,
+            "atMost": lesson.upper,
+            "refusals": lesson.refusals,
+            "confidence": lesson.confidence,
+        }
 
 
 def spans_of(track: Track | None) -> Iterable[Span]:
@@ -133,10 +152,6 @@ def lesson_of(track: Track | None, span: Span) -> Lesson:
 
 
 def limit_of(track: Track, span: Span, lesson: Lesson) -> Limit:
-    source = (
-        f"learnt from {lesson.refusals} refusals at {track.owner}, "
-        f"the last change {iso(lesson.changed_at)}"
-    )
     return Limit(
         span[0],
         lesson.amount or 1,
@@ -144,7 +159,15 @@ def limit_of(track: Track, span: Span, lesson: Lesson) -> Limit:
         "rolling",
         track.scope,
         confidence=lesson.confidence,
-        source=source,
+        source=learnt_from(track, lesson),
+    )
+
+
+def learnt_from(track: Track, lesson: Lesson) -> str:
+    """Where a learnt limit comes from, for people."""
+    return (
+        f"learnt from {lesson.refusals} refusals at {track.owner}, "
+        f"the last change {iso(lesson.changed_at)}"
     )
 
 
