@@ -53,6 +53,13 @@ class Retry:
     provider: str | None = None
     counted: bool = True
 
+    def pause(self, provider: str, since: float) -> float:
+        """Seconds that are left of the delay before ``provider`` is asked, ``since`` seconds after
+        the failure: who waited in line has waited, and keeps nobody behind it waiting."""
+        if self.provider not in (None, provider):
+            return 0.0
+        return max(0.0, self.delay - since)
+
 
 @dataclass(frozen=True, slots=True)
 class Stop:

@@ -179,6 +179,7 @@ class Run:
     async def _until_answered(self) -> None:
         plan = self._plan
         step: Retry | None = None
+        failed_at = 0.0
         while True:
             await self._tools.lane_ready(plan.resolution)
             try:
@@ -187,11 +188,12 @@ class Run:
                 if await self._made_do():
                     return
                 raise
-            provider = candidate.deployment.provider.id
-            near = step is not None and step.provider in (None, provider)
-            failure = await self._attempt(candidate, hold, step.delay if near and step else 0.0)
+            since = self._tools.clock.now().mono - failed_at
+            pause = step.pause(candidate.deployment.provider.id, since) if step else 0.0
+            failure = await self._attempt(candidate, hold, pause)
             if failure is None:
                 return
+            failed_at = self._tools.clock.now().mono
             if self._left:
                 raise asyncio.CancelledError  # nobody is there for a second attempt
             plan.failures.append(failure)

@@ -203,6 +203,13 @@ def test_the_delay_is_fully_jittered_and_bounded(roll: float, base: int, count: 
     assert step.delay == pytest.approx(most * roll)
 
 
+@given(st.floats(0, 30), st.floats(0, 60), st.sampled_from([None, "a", "b"]))
+def test_who_waited_in_line_has_waited(delay: float, since: float, near: str | None) -> None:
+    step = Retry(policy(), frozenset(), delay, provider=near)
+    left = step.pause("a", since)
+    assert left == (0.0 if near == "b" or since >= delay else delay - since)
+
+
 def test_refusals_by_an_accounts_limits_are_no_storm() -> None:
     quota = next_step(policy(), [failed("spent")], ALL)
     broken = next_step(policy(), [failed("their_fault")], ALL)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from pipeline_world import (
 from freeloader.clock import SystemClock
 from freeloader.core.model import (
     Deployment,
+    FallbackPlan,
     Gates,
     Level,
     Resolution,
@@ -32,6 +35,7 @@ from freeloader.errors import (
     NoModelPassesGates,
     QuotaExhausted,
 )
+from freeloader.gateway import run as run_module
 from freeloader.money import Meters
 
 
@@ -65,6 +69,26 @@ async def test_a_refusal_for_its_rate_is_waited_out_and_tried_again() -> None:
     await collect(run)
     assert [attempt.deployment.id for attempt in house.lane.sent] == [FIRST.id, FIRST.id]
     assert SystemClock().now().mono - started.mono < 4
+
+
+async def test_who_waited_for_a_pause_to_end_does_not_wait_once_more_with_the_hold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever is the one that tries keeps all others waiting."""
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(run_module, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
+    refused = [fault(429, body="tokens per minute (TPM): try again in 0.05s")]
+    plan = Level("settings", max_wait_ms=5_000, fallback=FallbackPlan(retry_delay_ms=40))
+    house = world({FIRST.id: [refused, list(GOOD)]}, FIRST, level=plan)
+    run = house.begin()
+    assert await run.first(5)
+    await collect(run)
+    assert len(house.lane.sent) == 2
+    assert slept == []
 
 
 async def test_patience_is_for_all_waits_of_a_request_together() -> None:
