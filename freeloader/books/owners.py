@@ -30,7 +30,10 @@ class Owned(Standing):
         for name, account in after.items():
             if name in before and not _same(before[name], account):
                 self._breakers.reset(account.provider, account.idx)
-        self._deployments = MappingProxyType({d.id: d for d in deployments})
+        known, self._deployments = (
+            self._deployments,
+            MappingProxyType({d.id: d for d in deployments}),
+        )
         self._health.keep_only(frozenset(self._deployments))
         self._health.heed(self._said())
         self._ranking.replace(self._deployments)
@@ -39,7 +42,8 @@ class Owned(Standing):
         if self._sums.begun:  # before that, what windows have counted is not known
             self._quotas.join(deployments, self._clock.now().wall)
             self._allowances.look(self._clock.now().wall)
-        self._pacer.replaced()
+        if known != self._deployments:  # a child that is new brings nobody new
+            self._pacer.replaced()
         self._breakers.replaced()
         self._version += 1
         self._changed()

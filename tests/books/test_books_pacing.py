@@ -171,6 +171,10 @@ async def test_a_plan_for_other_deployments_is_not_gone_by() -> None:
         clock.go(10)
     await planned(books, clock)
     assert await serve(books, clock, "the only one") == best.provider.id
+    books.set_deployments([best])  # nobody new: the plan holds
+    still = books.strain(best, ONE, 0.0, clock.wall)
+    assert still is not None
+    assert still.whole is not None or still.plain is not None
     books.set_deployments([best, other])
     served = []
     for i in range(30):  # until the next plan is made
