@@ -30,10 +30,8 @@ class Owned(Standing):
         for name, account in after.items():
             if name in before and not _same(before[name], account):
                 self._breakers.reset(account.provider, account.idx)
-        known, self._deployments = (
-            self._deployments,
-            MappingProxyType({d.id: d for d in deployments}),
-        )
+        known = self._deployments
+        self._deployments = MappingProxyType({d.id: d for d in deployments})
         self._health.keep_only(frozenset(self._deployments))
         self._health.heed(self._said())
         self._ranking.replace(self._deployments)
