@@ -162,6 +162,23 @@ def test_of_the_first_hour_some_is_enough_to_go_by(minutes: int, count: int, rea
     assert demand.between(now, now + DAY) == pytest.approx(demand.rate * DAY)
 
 
+@pytest.mark.parametrize(
+    ("hours", "least", "most"),
+    [
+        ([60], 1.0, 1.0),  # nothing was expected yet
+        ([60, 60], 0.0, 0.01),
+        ([60, 55, 62, 60, 65], 0.02, 0.1),
+        ([60, 5, 180, 10, 90], 0.5, 1.0),
+    ],
+)
+def test_on_the_first_day_hours_are_trusted_as_far_as_they_came_as_expected(
+    hours: list[int], least: float, most: float
+) -> None:
+    demand = Demand()
+    demand.learn([(NOON + at * HOUR, count) for at, count in enumerate([*hours, 0])])
+    assert least <= demand.spread <= most
+
+
 def test_an_hour_in_which_it_all_began_counts_as_a_whole_one() -> None:
     demand = Demand()
     for i in range(50):

@@ -206,6 +206,21 @@ def test_what_is_lost_within_hours_costs_nothing_and_what_lasts_what_it_is_worth
     assert programme.cells[0].worth > 1.5 * max(daily, bucket)  # it is served, at that price
 
 
+def test_what_is_lost_at_a_reset_within_hours_costs_nothing_until_then() -> None:
+    limits = (
+        Limit("requests", 50, "1d", "calendar", "model"),
+        Limit("requests", 50, "1d", "refill", "model"),
+    )
+    now = NOON + 8 * HOUR  # four hours to the reset
+    programme, _ = laid_out(*limits, now=now)
+    costs = [[offer.cost for offer in cell.offers] for cell in programme.cells]
+    edges = horizon._edges(now, {NOON + 12 * HOUR})
+    before = sum(edge <= NOON + 12 * HOUR for edge in edges[1:])
+    assert 0 < before < BLOCKS
+    assert [daily == 0.0 for daily, _ in costs] == [True] * before + [False] * (BLOCKS - before)
+    assert all(bucket > 0.8 for _, bucket in costs)
+
+
 def test_what_is_stored_costs_most_of_what_is_missed_on_later_days() -> None:
     """Of other windows nothing is stored. Large ones miss as much more as they take."""
     limits = (

@@ -73,7 +73,7 @@ def programme(
         supplies.add(window)
     yield
     missed = days()
-    prices = [_priced(takers, worth, missed, usual) for _, takers in asked]
+    prices: dict[frozenset[str], list[list[float]]] = {}
     cells: list[Cell] = []
     usually, unsure = demand.usual(now), _LATER * demand.spread
     for block in range(len(edges) - 1):
@@ -82,8 +82,10 @@ def programme(
             usually, now, start - now, end - now
         )
         care = _CARE + _OFF * demand.spread**_STEEP / sqrt((end - now) / _HOUR)
-        of = supplies.of[block]
-        for (one, takers), costs in zip(asked, prices, strict=True):
+        of, lapse = supplies.of[block], supplies.lapsing(end)
+        if lapse not in prices:
+            prices[lapse] = [_priced(takers, worth, missed, usual, lapse) for _, takers in asked]
+        for (one, takers), costs in zip(asked, prices[lapse], strict=True):
             if takers and count > 0:
                 pairs = zip(takers, costs, strict=True)
                 offers = [_offer(taker, cost, of, usual) for taker, cost in pairs]
@@ -124,14 +126,22 @@ def _edges(now: float, resets: Collection[float]) -> list[float]:
 
 
 def _priced(
-    takers: Sequence[Taker], worth: Worth, days: Mapping[Hashable, float], usual: Usual
+    takers: Sequence[Taker],
+    worth: Worth,
+    days: Mapping[Hashable, float],
+    usual: Usual,
+    lapsing: Collection[str],
 ) -> list[float]:
     """What it costs each to use what lasts: of a large request as many times the least, so that
     none costs more than it is worth only for its size; that it takes more of what is short is the
     programme's. At least what is missed on later days of what is stored."""
     least = max(1.0, min((worth.cost(taker) for taker in takers), default=0.0))
+
+    def lasts(window: Window) -> bool:
+        return _lasts(window) and window.key not in lapsing
+
     return [
-        max(worth.cost(taker, _lasts) / least, _SAVED * _missed(taker, days, usual))
+        max(worth.cost(taker, lasts) / least, _SAVED * _missed(taker, days, usual))
         for taker in takers
     ]
 
@@ -160,6 +170,8 @@ class _Supplies:
         self._demand, self._edges = demand, edges
         self.found: list[tuple[Hashable, str, float]] = []
         self.of: list[dict[str, tuple[int, ...]]] = [{} for _ in edges[1:]]
+        #: When what is left of some is lost, within hours.
+        self._ends: dict[str, float] = {}
 
     def add(self, window: Window) -> None:
         free = max(0.0, window.amount - window.counter.used(self._edges[0]) - window.held)
@@ -169,6 +181,10 @@ class _Supplies:
             self._short(window, free)
         else:
             self._long(window, free)
+
+    def lapsing(self, end: float) -> frozenset[str]:
+        """Of which what a block that is over at ``end`` leaves will be lost within hours."""
+        return frozenset(key for key, reset in self._ends.items() if end <= reset)
 
     def _short(self, window: Window, free: float) -> None:
         """What comes back in each block; and what is free now. Of an hour's it is the first
@@ -193,6 +209,8 @@ class _Supplies:
         edges, demand = self._edges, self._demand
         now, last = edges[0], edges[-1]
         end = window.counter.period(now).end
+        if end <= now + _SHORT:
+            self._ends[window.key] = end
         if end >= last:
             part = demand.between(now, last) / max(1e-9, demand.between(now, end))
             at = self._new((window.key, end), window.key, free * min(1.0, part))

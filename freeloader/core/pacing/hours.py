@@ -75,7 +75,7 @@ class Hours:
     @property
     def spread(self) -> float:
         """By which part of what is expected of an hour it is mostly off; 1 at most, and as long
-        as no hour was compared."""
+        as no hour was compared. On a first day it is expected to be like those before it."""
         off, expected = self._wrong
         return min(1.0, sqrt(off / expected)) if expected > 0 else 1.0
 
@@ -155,7 +155,7 @@ class Hours:
             self._count *= HOUR / max(_EARLY, (self._hour + 1) * HOUR - self._since)
         self._since = None
         at = self._hour % 24
-        if self._days[at]:
+        if self.known:
             expected = self._before[at + 1] - self._before[at]
             off, squares = (_OFF_FADE * x for x in self._wrong)
             self._wrong = (off + (self._count - expected) ** 2, squares + expected**2)
