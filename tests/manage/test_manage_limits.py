@@ -161,6 +161,12 @@ def test_the_warning_says_of_the_terms_what_is_about_accounts() -> None:
     assert "trained" not in said
 
 
+def test_a_second_key_of_an_account_is_no_account_at_its_provider() -> None:
+    there = [Account("groq", 1), Account("groq", 2, same_account_as=1)]
+    (said,) = answers.pooled(cloud("groq"), Account("groq", 3), there)
+    assert said.startswith("Groq has groq@1 already:")
+
+
 def test_a_metric_is_shown_by_its_public_name_and_read_by_either() -> None:
     for name in ("cacheRead", "cache_read"):
         (limit,) = limits.parse_limits([{"metric": name, "amount": 5, "window": "1d"}])

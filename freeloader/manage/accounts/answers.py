@@ -82,7 +82,8 @@ def warnings(provider: Provider, account: Account, key: str | None) -> list[str]
 
 def pooled(provider: Provider, account: Account, there: Iterable[Account]) -> list[str]:
     """The warning for a second account at one provider, with what its terms say."""
-    others = [a.name for a in there if a.provider == account.provider]
+    keys = [a for a in there if a.provider == account.provider]
+    others = [a.name for a in keys if a.same_account_as is None] or [a.name for a in keys]
     if not others or account.same_account_as is not None or provider.local:
         return []
     head = f"{provider.display_name} has {', '.join(others)} already"
