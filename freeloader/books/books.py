@@ -217,8 +217,10 @@ class Books(Remembering):
         first_ms: float | None,
         output_tokens: int,
         now: Instant,
+        asked: Meters | None = None,
     ) -> None:
-        """How an attempt ended (None: well): feeds health, breaker, and what is spent."""
+        """How an attempt ended (None: well): feeds health, breaker, and what is spent. ``asked``:
+        what was held for it."""
         self._see(now)
         if outcome is None or outcome.kind == "ok":
             self._health.answered(deployment.id, latency_ms, first_ms, output_tokens, now.mono)
@@ -231,6 +233,7 @@ class Books(Remembering):
         if outcome.kind in _FAULTS:
             self._health.failed(deployment.id, now.mono)
             self._ranking.touch((deployment.id,))
+        self._quotas.refused(deployment, outcome, asked, now.wall)
         until = None
         if outcome.kind == "spent":
             until = self._quotas.exhaust(

@@ -80,6 +80,7 @@ class BooksPort(Snapshot, Protocol):
         first_ms: float | None,
         output_tokens: int,
         now: Instant,
+        asked: Meters | None = None,
     ) -> None: ...
 
     def spending(self, project: str | None, now: float) -> Spending:

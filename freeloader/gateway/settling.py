@@ -75,7 +75,7 @@ async def settle(watch: Watch, hold: Hold, decision_id: str, tools: Tools) -> Se
             said_to_be_free(watch),
         )
         done = await tools.books.settle(hold, used, basis, now, facts)
-    _learn(watch, judged, used, took, now, tools)
+    _learn(watch, hold.upper, judged, used, took, now, tools)
     shown = _shown(watch, judged, used, basis, took, known_usd(done.cost, done.unpriced))
     kept = dict(shown) if premium is None else {**shown, "wouldHaveCostUsd": usd_from_pico(premium)}
     tools.journal.attempt(_row(watch, decision_id, used, took, done.cost, kept))
@@ -162,7 +162,13 @@ def _observe(watch: Watch, hold: Hold, now: Instant, tools: Tools) -> None:
 
 
 def _learn(
-    watch: Watch, judged: Outcome | None, used: Meters, took: Took, now: Instant, tools: Tools
+    watch: Watch,
+    asked: Meters,
+    judged: Outcome | None,
+    used: Meters,
+    took: Took,
+    now: Instant,
+    tools: Tools,
 ) -> None:
     """What it says about the provider: nothing where the client left, or the machine slept."""
     if judged is None and not watch.finished:
@@ -171,7 +177,7 @@ def _learn(
         return
     tools.load.attempt("ok" if judged is None else judged.kind, took.first_ms)
     deployment = watch.attempt.deployment
-    tools.books.record(deployment, judged, took.latency_ms, took.first_ms, used.output, now)
+    tools.books.record(deployment, judged, took.latency_ms, took.first_ms, used.output, now, asked)
 
 
 def _shown(

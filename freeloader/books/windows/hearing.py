@@ -13,6 +13,7 @@ from freeloader.core.model import HEADERS, Deployment
 from freeloader.core.outcome import Outcome
 from freeloader.core.outcome.headers import Observation
 from freeloader.core.quota import Reservation, Window
+from freeloader.money import Meters
 
 #: A provider's own report may be so old, in seconds (OpenRouter's is cached for a minute).
 _STALE = 120.0
@@ -129,6 +130,27 @@ class Hearing(Asking):
             self._dirty.add(window.key)
         known = [end for end in ends if end is not None]
         return max(known) if known else None
+
+    def refused(
+        self, deployment: Deployment, outcome: Outcome, asked: Meters | None, now: float
+    ) -> None:
+        """What a refusal says of a limit that is kept to: how large it is, where it names that,
+        and in a bucket that refills how full it is; ``asked``: what was held for the call."""
+        if outcome.kind not in ("slow_down", "spent") or None in (outcome.metric, outcome.window):
+            return
+        walls = self._windows.of(deployment, now).walls
+        found = quota.matching(walls, outcome.metric, outcome.window)
+        if len(found) > 1:  # a model's and the account's, say
+            model = outcome.scope == "model"
+            found = [one for one in found if ("model" in one.limit.scope) is model]
+        if len(found) != 1 or found[0].limit.source.startswith("learnt"):
+            return
+        (window,) = found
+        if outcome.limit is not None:
+            quota.named(window, outcome.limit, now, pinned=deployment.pinned)
+        if window.kind == "refill" and outcome.until is not None and asked is not None:
+            quota.back_at(window, quota.claim(window, asked), outcome.until, now)
+        self._dirty.add(window.key)
 
     def taught(
         self,

@@ -100,7 +100,7 @@ class Learner:
         for track in tracks:
             if outcome.guessed or track.scope == scope:
                 unsaid = deployment.model.id if outcome.guessed else None
-                changed |= self._teach(track, span, unsaid, now)
+                changed |= self._teach(track, span, unsaid, outcome.limit, now)
         return changed
 
     def _crowded(
@@ -132,11 +132,15 @@ class Learner:
         self.dirty.add(PREFIX + owner)
         return True
 
-    def _teach(self, track: Track, span: Span, unsaid: str | None, now: float) -> bool:
+    def _teach(
+        self, track: Track, span: Span, unsaid: str | None, size: int | None, now: float
+    ) -> bool:
         track.fold()
         track.taught = True
         one = track.at(span, now)
         self.dirty.add(PREFIX + track.owner)
+        if size is not None:
+            return learning.named(one.lesson, size, now, unsaid)
         return learning.refused(one.lesson, int(one.count.used(now)), now, unsaid)
 
     def limits(self, deployment: Deployment) -> tuple[Limit, ...]:

@@ -19,6 +19,7 @@ from freeloader.core.events import Answer
 from freeloader.core.model import ErrorRule, Limit
 from freeloader.core.outcome import messages, sieve
 from freeloader.core.outcome.answers import Reading, read
+from freeloader.core.outcome.figures import size
 from freeloader.core.outcome.kinds import Outcome, finish, plain, reason_of
 from freeloader.core.outcome.refusals import FIRST, GENERIC
 from freeloader.core.outcome.statuses import (
@@ -183,4 +184,6 @@ def _by_rule(rule: ErrorRule, reading: Reading, limits: Sequence[Limit], now: fl
     if longer or (kind == "slow_down" and window is None and (seconds or 0.0) > _SHORT):
         kind, window = "spent", window or window_of(limits, seconds or 0.0)
     found = finish(kind, reading, window, metric, scope, seconds, now)
+    if kind in ("slow_down", "spent") and rule.match and window is not None:
+        found = replace(found, limit=size(reading.own, metric))
     return replace(found, guessed=True) if not rule.scope and limit is None else found

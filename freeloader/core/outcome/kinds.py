@@ -36,7 +36,8 @@ class Outcome:
     ``until``: wall seconds at which it may work again; None where waiting does not
     help, or nobody knows. ``window`` and ``metric`` name the limit that was hit.
     ``scope``: ``request | model | account | provider``; ``guessed``: nothing tells whether it
-    is not the account's rather than the model's. ``retry``: ``same | other | none``.
+    is not the account's rather than the model's. ``limit``: how large that is, where the refusal
+    says so. ``retry``: ``same | other | none``.
     ``blame``: ``client | provider | account | lane | us``.
     """
 
@@ -49,6 +50,7 @@ class Outcome:
     retry: str = "other"
     blame: str = "provider"
     guessed: bool = False
+    limit: int | None = None
 
 
 def plain(

@@ -13,6 +13,7 @@ from freeloader.core.events import Answer
 from freeloader.core.model import Limit
 from freeloader.core.outcome import messages, tongues
 from freeloader.core.outcome.answers import Reading
+from freeloader.core.outcome.figures import size
 from freeloader.core.outcome.kinds import Outcome, finish, plain
 from freeloader.core.outcome.waits import capped, stated
 from freeloader.core.periods import window_seconds
@@ -74,7 +75,8 @@ def by_wait(reading: Reading, limits: Sequence[Limit], now: float) -> Outcome:
     limit = limit_of(limits, window, metric)
     kind = "spent" if long else "slow_down"
     found = finish(kind, reading, window, metric, scope_of(limit, reading.text), seconds, now)
-    return replace(found, guessed=limit is None)
+    said = None if named is None else size(reading.own, metric)
+    return replace(found, guessed=limit is None, limit=said)
 
 
 def _client_or_gone(status: int, reading: Reading) -> Outcome:

@@ -27,8 +27,10 @@ from freeloader.core.quota.fitting import (
     verdict,
 )
 from freeloader.core.quota.hearing import (
+    back_at,
     exhaust,
     learn_amount,
+    named,
     notice,
     observe,
     refused_early,
@@ -60,6 +62,7 @@ __all__ = [
     "RECHECK",
     "Reservation",
     "Window",
+    "back_at",
     "belongs",
     "blocked_until",
     "ceiling",
@@ -77,6 +80,7 @@ __all__ = [
     "learn_amount",
     "mark",
     "matching",
+    "named",
     "need",
     "notice",
     "observe",

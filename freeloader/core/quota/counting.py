@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from freeloader.core.quota import counters
-from freeloader.core.quota.hearing import learn_amount
+from freeloader.core.quota.hearing import doubt, learn_amount
 from freeloader.core.quota.rolling import Rolling
 from freeloader.core.quota.window import Reservation, Window, blocked_until, unsure
 
@@ -14,6 +14,8 @@ def reserve(window: Window, amount: int, now: float) -> Reservation:
     """Holds ``amount``; whether it fits was asked before, in the same breath."""
     if window.blocked is not None and blocked_until(window, now) is None:
         window.blocked = None  # and not before: until here the clock was only asked, not believed
+    if window.refused_at is not None:
+        doubt(window, now)
     window.order += 1
     window.held += amount
     window.touched = now
@@ -56,7 +58,7 @@ def reset(window: Window, now: float) -> None:
         window.counter.reopen(now)
     if window.amount < window.limit.amount:
         learn_amount(window, window.limit.amount, now, pinned=False)
-    window.blocked = window.elsewhere = None
+    window.blocked = window.elsewhere = window.refused_at = None
     window.heard = False
 
 
@@ -103,6 +105,8 @@ def clock_set(window: Window, step: float, now: float) -> None:
     window.touched += step
     window.told += step
     window.unsure = (window.unsure[0], window.unsure[1] + step)
+    if window.refused_at is not None:
+        window.refused_at += step
     if window.blocked is not None:
         window.blocked = (window.blocked[0] + step, window.blocked[1] + step)
     if window.elsewhere is not None:

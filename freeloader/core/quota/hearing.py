@@ -13,6 +13,8 @@ from freeloader.core.quota.window import Reservation, Window, reset_at, unsure
 
 #: So many requests more than we can have sent are somebody else's; one may be rounding.
 _NOTICED = 2
+#: For so long a refusal's word is taken that a limit is lower than published, or its own span.
+_BELIEVED_S = 86_400.0
 #: A refusal below this share of the limit came too early.
 _EARLY = 0.9
 
@@ -86,6 +88,34 @@ def learn_amount(window: Window, amount: int, now: float, *, pinned: bool) -> bo
     if isinstance(window.counter, counters.Refill):
         window.counter.resize(wanted, window_seconds(window.limit.window), now)
     return True
+
+
+def named(window: Window, amount: int, now: float, *, pinned: bool) -> None:
+    """A refusal says how large the limit is.
+
+    No later answer would say that it was raised again, because no more is asked for: what is
+    lower than published is doubted after a while (``doubt``).
+    """
+    learn_amount(window, amount, now, pinned=pinned)
+    window.refused_at = now if window.amount < window.limit.amount else None
+
+
+def back_at(window: Window, asked: int, until: float, now: float) -> None:
+    """A refusal said that there is room for ``asked`` at ``until``: what refills evenly is by so
+    much too full now. It only raises the count."""
+    rate = window.amount / window_seconds(window.limit.window)
+    used = window.amount - asked + (until - now) * rate
+    window.counter.put(max(window.counter.used(now), min(used, float(window.amount))), now)
+
+
+def doubt(window: Window, now: float) -> None:
+    """What a refusal said long ago of a smaller limit is no longer believed."""
+    said = window.refused_at
+    if said is None or abs(now - said) < max(_BELIEVED_S, window_seconds(window.limit.window)):
+        return
+    window.refused_at = None
+    if window.amount < window.limit.amount:
+        learn_amount(window, window.limit.amount, now, pinned=False)
 
 
 def exhaust(window: Window, until: float | None, now: float) -> float | None:

@@ -28,6 +28,8 @@ def dump(window: Window) -> dict[str, Any]:
         state["heard"] = True
     if window.moved:
         state["moved"] = window.moved
+    if window.refused_at is not None:
+        state["refusedAt"] = window.refused_at
     if window.elsewhere is not None:
         state["elsewhere"] = list(window.elsewhere)
     return state
@@ -48,6 +50,8 @@ def restore(window: Window, state: Mapping[str, Any], now: float) -> None:
     if int(state.get("amount", 0)) > 0:  # first: what refilled since then did so by it
         learn_amount(window, int(state["amount"]), now, pinned=False)
     window.counter.load(state["counter"])
+    if "refusedAt" in state:
+        window.refused_at = float(state["refusedAt"])
     window.heard = bool(state.get("heard", False))
     window.opened = float(state.get("opened", window.opened))
     window.touched = now

@@ -101,19 +101,33 @@ def refused(lesson: Lesson, count: int, now: float, model: str | None = None) ->
         if lesson.odd < _LOWERED:
             return False
         lesson.lower, lesson.upper, lesson.agreed = count, None, 0
-    lesson.odd = 0
     near = lesson.upper is not None and abs(count - lesson.upper) <= _AGREE * lesson.upper + 1
     if lesson.upper is None or not near:
         lesson.upper, lesson.agreed, lesson.models = count, 1, ()
     else:
         lesson.upper, lesson.agreed = min(count, lesson.upper), lesson.agreed + 1
+    _whose(lesson, model, now)
+    return lesson.amount != before
+
+
+def named(lesson: Lesson, amount: int, now: float, model: str | None = None) -> bool:
+    """A refusal says how large this limit is: that is believed at once. Else as ``refused``."""
+    before = lesson.amount
+    lesson.refusals += 1
+    lesson.agreed = max(BELIEVED, lesson.agreed + 1 if lesson.upper == amount else 0)
+    lesson.upper = amount
+    _whose(lesson, model, now)
+    return lesson.amount != before
+
+
+def _whose(lesson: Lesson, model: str | None, now: float) -> None:
+    """A refusal was believed; ``model`` as in ``refused``."""
     if model is None:
         lesson.said = True
     elif len(lesson.models) < _MODELS and model not in lesson.models:
         lesson.models = (*lesson.models, model)
-    lesson.lower = min(lesson.lower, lesson.upper)
-    lesson.changed_at = now
-    return lesson.amount != before
+    lesson.odd, lesson.changed_at = 0, now
+    lesson.lower = min(lesson.lower, lesson.upper or 0)
 
 
 def kept(account: Lesson, model: Lesson) -> tuple[bool, bool]:

@@ -48,7 +48,8 @@ class Window:
     it counts, ``unsure`` (count, since) how many refused calls it may count besides,
     ``elsewhere`` (amount, at) what it counted that we did not send, ``told`` when it last said
     what is used other than in the answer to a call of ours, ``moved`` where the calls are
-    counted instead (another key, or ``.`` for wherever they are; empty: here).
+    counted instead (another key, or ``.`` for wherever they are; empty: here), ``refused_at``
+    when a refusal said that the limit is lower than published.
     """
 
     key: str
@@ -67,6 +68,7 @@ class Window:
     elsewhere: tuple[float, float] | None = None
     told: float = -inf
     moved: str = ""
+    refused_at: float | None = None
     flow: Flow = field(default_factory=Flow)
 
     @property
