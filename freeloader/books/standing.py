@@ -150,10 +150,13 @@ class Standing:
     def strain(
         self, deployment: Deployment, expected: Meters, need: float, now: float
     ) -> Strain | None:
-        """None for what can be billed: money has its budgets, and goes last anyway."""
+        """None for what can be billed: money has its budgets, and goes last anyway; and where
+        as much as one likes is given, and no refusal taught otherwise."""
         if deployment.billable or deployment.local or self._pacer.ample(deployment.id, now):
             return None
         windows, meters = self._quotas.likely(deployment, expected, now)
+        if deployment.provider.unlimited and all(w.kind == "concurrency" for w in windows):
+            return None
         return self._pacer.strain(deployment, windows, meters, expected, need, now)
 
     def _covers(self, deployments: Collection[str], covered: bool) -> None:

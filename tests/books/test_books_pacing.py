@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from fake_ledger import NOON, FakeClock, FakeLedger, deployment, opened
 
 from freeloader.books.books import Books
@@ -20,6 +21,7 @@ ONE = Meters(requests=1, input=600, output=200)
 PROFILE = Profile("chat", "auto", frozenset(), ONE, ONE)
 AUTO = Resolution("auto", "auto")
 BEST = Limit("requests", 20, "1d", "calendar", "model")
+AT_ONCE = Limit("concurrency", 1, "once", "unknown", "model")
 OFTEN = Limit("requests", 90, "1h", "rolling", "model")
 
 
@@ -56,6 +58,24 @@ async def test_what_any_model_can_do_leaves_the_best_ones_twenty_alone() -> None
         await serve(books, clock, f"s{i}", gates=Gates(min_intelligence=9)) for i in range(20)
     ]
     assert strong == [best.provider.id] * 20
+
+
+@pytest.mark.parametrize(
+    ("given", "limits", "planned"),
+    [
+        ("unlimited", (), False),
+        ("unlimited", (AT_ONCE,), False),
+        ("unlimited", (BEST,), True),  # so it is called, and somebody knows better
+        ("recurring", (), True),  # nobody publishes how much it is
+    ],
+)
+async def test_what_is_given_without_limit_is_kept_for_nobody(
+    given: str, limits: tuple[Limit, ...], planned: bool
+) -> None:
+    one, clock = deployment("a", limits=limits), FakeClock()
+    one = replace(one, provider=replace(one.provider, free_type=given))
+    books = await opened(FakeLedger(), clock, BudgetRules(), one)
+    assert (books.strain(one, ONE, 0.0, clock.wall) is not None) == planned
 
 
 async def test_nobody_is_refused_for_what_is_kept() -> None:

@@ -252,7 +252,7 @@ async def test_unknown_is_shown_as_unknown_and_never_as_unlimited() -> None:
         "learned": False,
         "confidence": "high",
         "source": "docs",
-        "verifiedDate": "",
+        "verifiedDate": None,
     }
     assert {name: rows["p"][name] for name in shown} == shown
     assert (rows["q"]["reset"], rows["q"]["limit"], rows["q"]["remaining"]) == (

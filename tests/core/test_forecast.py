@@ -28,7 +28,7 @@ def test_a_few_calls_at_once_foretell_nothing() -> None:
     flow = Flow()
     for _ in range(10):
         flow.add(1, 100.0)
-    assert flow.per_second(100.0) == flow.per_second(110.0) == 0
+    assert flow.per_second(100.0) == flow.per_second(110.0) == flow.per_second(175.0) == 0
 
 
 @pytest.mark.parametrize(

@@ -88,8 +88,8 @@ def window_row(deployment: Deployment, window: Window, now: float) -> Row:
         "learned": learnt or told,
         "learnt": [],
         "confidence": "high" if told else limit.confidence,
-        "source": _told(limit) if told else limit.source or deployment.provider.free_source,
-        "verifiedDate": deployment.provider.verified_date if published else None,
+        "source": _told(limit) if told else limit.source or deployment.provider.free_source or None,
+        "verifiedDate": (deployment.provider.verified_date or None) if published else None,
     }
 
 
@@ -121,7 +121,7 @@ def _money(metric: str, amount: int) -> float | int:
 
 def _unknown(deployment: Deployment, learnt: Sequence[Row]) -> Row:
     """Local accounts have no limit; of any other one nobody knows it: never *unlimited*."""
-    free = deployment.local or deployment.provider.free_type == "unlimited"
+    free = deployment.local or deployment.provider.unlimited
     empty: Mapping[str, Any] = dict.fromkeys(
         ("model", "scope", "limit", "used", "held", "remaining", "resetsAt", "refusedUntil",
          "perHour", "lastsUntil", "usedElsewhereAt")
@@ -141,6 +141,6 @@ def _unknown(deployment: Deployment, learnt: Sequence[Row]) -> Row:
         "learned": bool(learnt),
         "learnt": list(learnt),
         "confidence": "high" if free else "low",
-        "source": deployment.provider.free_source,
-        "verifiedDate": deployment.provider.verified_date,
+        "source": deployment.provider.free_source or None,
+        "verifiedDate": deployment.provider.verified_date or None,
     }

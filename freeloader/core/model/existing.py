@@ -66,6 +66,11 @@ class Provider:
         return self.kind == "local"
 
     @property
+    def unlimited(self) -> bool:
+        """True where as much as one likes is given for nothing, perhaps a few at a time."""
+        return self.free_type == "unlimited"
+
+    @property
     def routable(self) -> bool:
         """False for providers that may never be routed to."""
         return self.status not in ("restricted_client", "retired")

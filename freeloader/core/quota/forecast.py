@@ -11,7 +11,8 @@ from math import exp, inf, isfinite
 
 #: Seconds in which what was used fades to 1/e.
 _FADE_S = 900.0
-#: Nothing is foretold from less than this many seconds of watching.
+#: Nothing is foretold from less than this many seconds of watching, nor of use: one call
+#: alone is no rate.
 _WATCHED_S = 30.0
 
 
@@ -35,7 +36,7 @@ class Flow:
     def per_second(self, now: float) -> float:
         """The present rate; 0 where too little was seen."""
         watched = now - self.since
-        if not isfinite(watched) or watched < _WATCHED_S:
+        if not isfinite(watched) or min(watched, self.at - self.since) < _WATCHED_S:
             return 0.0
         # What fades from the start on would make a young flow look too slow.
         return self._faded(now) / (_FADE_S * (1 - exp(-watched / _FADE_S)))
