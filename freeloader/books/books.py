@@ -206,7 +206,7 @@ class Books(Remembering):
         mine = self._of_account(provider, idx)
         self._quotas.told(mine, seen, marks, now.wall)
         for deployment in mine:
-            self._warn(deployment, now.wall)
+            self._warn([deployment], now.wall)
         self._changed()
 
     def record(
@@ -245,7 +245,7 @@ class Books(Remembering):
                 hold.reservations += self._quotas.crowd(
                     hold.deployment, hold.reservations, now.wall
                 )
-        self._warn(deployment, now.wall)
+        self._warn([deployment], now.wall)
         hang = hanging(outcome, latency_ms, first_ms)
         self._breakers.failed(deployment, outcome, until, hang, now)
 
@@ -256,10 +256,7 @@ class Books(Remembering):
         accepted = hold.settlement is not None and hold.settlement.basis != "released"
         if seen:
             self._quotas.observe(hold.deployment, seen, now, hold.reservations, accepted=accepted)
-        self._warn(hold.deployment, now)
-
-    def _warn(self, deployment: Deployment, now: float) -> None:
-        self._quota_alerts.look(deployment, self._quotas.bound(deployment, now), now)
+        self._warn([hold.deployment], now)
 
     def _claim(self, hold: Hold) -> None:
         now = hold.at.wall

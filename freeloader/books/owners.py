@@ -5,7 +5,7 @@ What an attempt claims, settles or leaves behind is ``books.Books``'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -38,13 +38,20 @@ class Owned(Standing):
         self._quotas.replaced()
         self._allowances.replace(deployments)
         if self._sums.begun:  # before that, what windows have counted is not known
-            self._quotas.join(deployments, self._clock.now().wall)
-            self._allowances.look(self._clock.now().wall)
+            now = self._clock.now().wall
+            self._quotas.join(deployments, now)
+            self._allowances.look(now)
+            self._warn([d for d in deployments if d.id not in known], now)
         if known != self._deployments:  # a child that is new brings nobody new
             self._pacer.replaced()
         self._breakers.replaced()
         self._version += 1
         self._changed()
+
+    def _warn(self, deployments: Iterable[Deployment], now: float) -> None:
+        """Of windows of theirs that are nearly or wholly used."""
+        for one in deployments:
+            self._quota_alerts.look(one, self._quotas.bound(one, now), now)
 
     def heed(self, opinions: Mapping[tuple[str, str], Opinion]) -> None:
         """What people said of answers, by public model and task: it moves the orders at once."""

@@ -41,6 +41,8 @@ class Remembering(Owned):
         self._sums.begin(fresh)
         self._quotas.join(tuple(self._deployments.values()), now.wall)
         self._allowances.look(now.wall)
+        self._quota_alerts.load(self._watcher.alerts.said())
+        self._warn(self._deployments.values(), now.wall)
 
     async def flush_dirty(self) -> int:
         """Saves changed windows, soon; to be called every 200 ms. How many there were.

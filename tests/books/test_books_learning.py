@@ -245,6 +245,27 @@ async def test_an_alert_is_shown_while_it_holds_and_with_the_amounts_of_now() ->
     assert ["8 of 9 used" in one for one in shown_with(9)] == [True]
 
 
+async def test_an_alert_that_holds_is_shown_after_a_restart_too_and_is_no_news_there() -> None:
+    ledger, clock, day = FakeLedger(), FakeClock(), Limit("requests", 10, "1d", "calendar")
+    found = deployment(limits=(day,))
+    books = await opened(ledger, clock, RULES, found)
+    for _ in range(8):
+        await answered(books, clock, found)
+    await books.flush()
+    await books.flush_dirty()
+    (shown,) = books.quota_alerts(clock.now())
+    clock.go(60)
+    again = await opened(ledger, clock, RULES, found)
+    assert again.quota_alerts(clock.now()) == [shown]
+    before = dict(ledger.alerts)
+    await again.flush_dirty()
+    assert ledger.alerts == before
+    late = await opened(ledger, clock, RULES)
+    assert late.quota_alerts(clock.now()) == []
+    late.set_deployments([found])
+    assert late.quota_alerts(clock.now()) == [shown]
+
+
 async def test_an_alert_goes_with_the_limit_it_was_about() -> None:
     clock, hour = FakeClock(), Limit("tokens", 6_000, "1h", "rolling")
     found, other = deployment(limits=(hour,)), deployment(model="n", limits=(hour,))

@@ -59,6 +59,10 @@ class Alerts:
         self._said.pop((row.type, row.scope, row.period), None)
         self.unsaved = [one for one in self.unsaved if one is not row]
 
+    def said(self) -> list[AlertRow]:
+        """All of them, oldest first."""
+        return list(self._said.values())
+
     def find(self, kind: str) -> list[AlertRow]:
         """All of one type, oldest first."""
         return [row for row in self._said.values() if row.type == kind]

@@ -40,6 +40,11 @@ class QuotaAlerts:
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str, str], _Notice] = {}
         self._fresh: list[AlertRow] = []
+        self._before: dict[tuple[str, str, str], AlertRow] = {}
+
+    def load(self, rows: Iterable[AlertRow]) -> None:
+        """What earlier runs noticed: no news where it is seen again."""
+        self._before = {(row.type, row.scope, row.period): row for row in rows}
 
     def look(self, deployment: Deployment, windows: Iterable[Window], now: float) -> None:
         """Something was used or refused in these windows."""
@@ -49,9 +54,11 @@ class QuotaAlerts:
                 name = (kind, window.key, period)
                 if name in self._seen:
                     continue
-                row = AlertRow(now, kind, window.key, period, message, data)
+                before = self._before.get(name)
+                row = before or AlertRow(now, kind, window.key, period, message, data)
                 self._seen[name] = _Notice(row, ends, deployment)
-                self._fresh.append(row)
+                if before is None:
+                    self._fresh.append(row)
         while len(self._seen) > _KEPT:
             del self._seen[next(iter(self._seen))]
         del self._fresh[:-_KEPT]
@@ -68,6 +75,7 @@ class QuotaAlerts:
     def forget(self, keys: frozenset[str]) -> None:
         """The owner reset these windows."""
         self._seen = {name: n for name, n in self._seen.items() if name[1] not in keys}
+        self._before = {name: row for name, row in self._before.items() if name[1] not in keys}
 
     def current(
         self, now: float, who_counts: Callable[[Deployment, str], tuple[Deployment, Window] | None]
