@@ -8,7 +8,7 @@ model at that account. Breakers exist only where something went wrong.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from freeloader.books.ports import StoredWindow
 from freeloader.books.watching.changes import Changes
@@ -62,6 +62,14 @@ class Breakers:
             if verdict is not None and (worst is None or _longer(verdict, worst)):
                 worst = verdict
         return worst
+
+    def spent(self, deployment: Deployment, now: float, mono: float) -> Iterator[tuple[str, float]]:
+        """Pauses for a quota that run: whose, as windows name their owners, and until when."""
+        for owner in (owner_of("account", deployment), owner_of("model", deployment)):
+            found = self._at.get(owner)
+            verdict = None if found is None else breaker.refusal(found, now, mono)
+            if verdict is not None and verdict.code == "quota_exhausted" and verdict.until:
+                yield owner, verdict.until
 
     def begin(self, deployment: Deployment, attempt: str) -> None:
         """An attempt was admitted; where a breaker is half-open it is the one that tries."""

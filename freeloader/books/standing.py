@@ -175,8 +175,15 @@ class Standing:
         return view
 
     def windows_view(self, now: Instant) -> list[dict[str, Any]]:
-        """Every quota window, and one row per account whose limits are unknown."""
-        return shown.overview(self._quotas, self._deployments.values(), now.wall)
+        """Every quota window, one row per account whose limits are unknown, and one where a
+        refusal lasts of which no window tells."""
+        every, mono = self._deployments.values(), now.mono
+        refused = {
+            owner: (deployment, until)
+            for deployment in every
+            for owner, until in self._breakers.spent(deployment, now.wall, mono)
+        }
+        return shown.overview(self._quotas, every, refused, now.wall)
 
     def quota_alerts(self, now: Instant) -> list[dict[str, Any]]:
         """Windows nearly or wholly used, and keys that somebody else uses too."""

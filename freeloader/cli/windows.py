@@ -108,7 +108,18 @@ def _lines(row: Mapping[str, Any], now: float) -> Iterator[Line]:
     limit = row.get("limit")
     if limit is None:
         what = "no limit" if row.get("reset") == "none" else "limits unknown"
-        yield Line(account, model, what, confidence=confidence, source=source)
+        spent = row.get("refusedUntil")
+        yield Line(
+            account,
+            model,
+            what,
+            used="all" if spent else "",
+            left="0" if spent else "",
+            resets=_until(spent, now) if spent else "",
+            lasts="empty" if spent else "",
+            confidence=confidence,
+            source=source,
+        )
         for learnt in row.get("learnt") or ():
             # A model's lower bounds say little beside the account's; its refusals say much.
             if learnt.get("scope") == "account" or learnt.get("refusals"):

@@ -150,6 +150,9 @@ class Hearing(Asking):
             quota.named(window, outcome.limit, now, pinned=deployment.pinned)
         if window.kind == "refill" and outcome.until is not None and asked is not None:
             quota.back_at(window, quota.claim(window, asked), outcome.until, now)
+        whose = ("model" in window.limit.scope) is (outcome.scope == "model")
+        if outcome.kind == "slow_down" and window.kind in ("rolling", "calendar") and whose:
+            quota.exhaust(window, outcome.until, now)  # a spent one is noted anyway
         self._dirty.add(window.key)
 
     def taught(

@@ -20,13 +20,36 @@ from freeloader.money import public, usd_from_pico
 
 Row = dict[str, Any]
 
+#: Who says that something is spent of which no window is known.
+_REFUSAL = "its refusal"
 
-def overview(quotas: Quotas, deployments: Collection[Deployment], now: float) -> list[Row]:
-    """Every quota window, and one row per account whose limits are unknown."""
+
+def overview(
+    quotas: Quotas,
+    deployments: Collection[Deployment],
+    refused: Mapping[str, tuple[Deployment, float]],
+    now: float,
+) -> list[Row]:
+    """Every quota window, and one row per account whose limits are unknown. ``refused``: by
+    owner one of its deployments, and until when it is refused, for whichever window."""
     counted = {d.account.name for d in deployments if d.limits}
     without = {d.account.name: d for d in deployments if d.account.name not in counted}
     taught = ((d, _lessons(quotas, deployments, name)) for name, d in without.items())
-    return windows(quotas.all(deployments, now), taught, now)
+    rows = windows(quotas.all(deployments, now), taught, now)
+    for owner, (deployment, until) in refused.items():
+        of_owner = [row for row in rows if row["key"].partition("|")[0] == owner]
+        if all(row["remaining"] != 0 for row in of_owner):
+            blank = next((row for row in of_owner if row["limit"] is None), None)
+            if blank is None:
+                rows.append(blank := {**_unknown(deployment, ()), "key": owner})
+                blank["model"] = deployment.model.id if "/" in owner else None
+                blank["confidence"], blank["source"] = "high", _REFUSAL
+            blank["remaining"], blank["refusedUntil"] = 0, iso(until)
+    return sorted(rows, key=_order)
+
+
+def _order(row: Row) -> tuple[Any, ...]:
+    return (row["provider"], row["account"], row["model"] or "", row["key"])
 
 
 def _lessons(quotas: Quotas, deployments: Iterable[Deployment], account: str) -> list[Row]:
@@ -48,8 +71,7 @@ def windows(
     what was learnt of each."""
     rows = [window_row(deployment, window, now) for deployment, window in found]
     rows.extend(_unknown(deployment, learnt) for deployment, learnt in without)
-    rows.sort(key=lambda row: (row["provider"], row["account"], row["model"] or "", row["key"]))
-    return rows
+    return sorted(rows, key=_order)
 
 
 def window_row(deployment: Deployment, window: Window, now: float) -> Row:
