@@ -62,6 +62,8 @@ def test_which_limit_it_is_and_how_large(
         ("a Trial key, which is limited to 10 API calls / minute", "requests", 10),
         ("rate limit of 50,000 input tokens per minute (org: x)", "input", 50_000),
         ("rate limit of 50,000 input tokens per minute (org: x)", "requests", None),
+        ("rate limit for this model is 6.0 queries and 18 tokens per minute", "requests", 6),
+        ("rate limit for this model is 6.0 queries and 18 tokens per minute", "tokens", None),
         ("limit of 10 requests per minute, limit of 9000 tokens", "requests", None),
         ("the limit of 5 MB is exceeded", "requests", None),
         ("limit: 0, model: m", "requests", None),

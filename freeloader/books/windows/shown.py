@@ -43,7 +43,7 @@ def overview(
             if blank is None:
                 rows.append(blank := {**_unknown(deployment, ()), "key": owner})
                 blank["model"] = deployment.model.id if "/" in owner else None
-                blank["confidence"], blank["source"] = "high", _REFUSAL
+                blank |= {"confidence": "high", "source": _REFUSAL, "verifiedDate": None}
             blank["remaining"], blank["refusedUntil"] = 0, iso(until)
     return sorted(rows, key=_order)
 

@@ -11,7 +11,7 @@ import re
 
 _NUMBER = r"(?P<n>\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:\.0+)?(?![\w%]|[.,]\d)"
 _LIMIT = re.compile(
-    r"(?:\blimit(?:ed)?(?:[ =]|: ?)(?:of |is |to )?"
+    r"(?:\blimit(?:ed)?(?: for this model)?(?:[ =]|: ?)(?:of |is |to )?"
     rf"|\bquotaValue[\"']\s*:\s*[\"']?|\bx-ratelimit-limit[\"']\s*:\s*[\"']?){_NUMBER}"
     r"(?:[ -](?P<unit>(?:[a-z]+[ -])?[a-z]+))?",
     re.IGNORECASE,
