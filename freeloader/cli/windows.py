@@ -92,8 +92,9 @@ def _block(account: str, model: str, lines: Sequence[Line], columns: int) -> Ite
 
 
 def _reset_words(resets: str) -> str:
-    words = {"": "", "full": "full", "never": "never resets"}
-    return words.get(resets, f"resets in {resets}")
+    words = {"never": "never resets"}
+    by_itself = resets in ("", "full") or resets.startswith("expire")
+    return resets if by_itself else words.get(resets, f"resets in {resets}")
 
 
 def _rate_words(lasts: str) -> str:
@@ -178,7 +179,10 @@ def amount(metric: Any, value: float) -> str:
 
 
 def _resets(row: Mapping[str, Any], now: float) -> str:
-    """Of credits nothing comes back: they are no more full than they will be."""
+    """Of credits nothing comes back: they are no more full than they will be; some end on a day."""
+    expires = _moment(row.get("expiresAt"))
+    if expires is not None and not row.get("refusedUntil"):
+        return f"expires in {duration(expires - now)}" if expires > now else "expired"
     moment = row.get("refusedUntil") or row.get("resetsAt")
     spent = row.get("window") == "once" and row.get("metric") != "concurrency" and row.get("used")
     return "never" if spent and not moment else _until(moment, now)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from freeloader.books.books import Books
 from freeloader.books.ports import Hold
 from freeloader.books.windows.metering import metered
+from freeloader.clock import iso
 from freeloader.core import quota
 from freeloader.core.budget import BudgetRules
 from freeloader.core.model import Deployment, Limit, Policy, Profile, Resolution, Verdict
@@ -249,6 +250,7 @@ async def test_unknown_is_shown_as_unknown_and_never_as_unlimited() -> None:
         "remaining": 2,
         "resetsAt": "2026-11-21T00:00:00.000Z",
         "refusedUntil": None,
+        "expiresAt": None,
         "learned": False,
         "confidence": "high",
         "source": "docs",
@@ -298,6 +300,13 @@ async def test_credits_in_dollars() -> None:
     refused = await send(books, clock, "3", found)
     assert isinstance(refused, Verdict)
     assert refused.until is None
+    assert view["expiresAt"] == iso(NOON + 30 * 86400)
+    clock.go(31 * 86400)
+    refused = await send(books, clock, "4", found)
+    assert isinstance(refused, Verdict)
+    assert "expired" in refused.reason
+    view = books.windows_view(clock.now())[0]
+    assert (view["remaining"], view["expiresAt"]) == (0, iso(NOON + 30 * 86400))
 
 
 steps = st.lists(

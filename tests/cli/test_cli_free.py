@@ -40,6 +40,16 @@ def test_a_window_has_a_bar_what_is_left_its_reset_and_its_source(xswarm, daemon
     assert xswarm("free", "--json").json["windows"][0]["limit"] == 1000
 
 
+def test_credits_say_when_they_end(xswarm, daemon):
+    now, credit = SystemClock().now().wall, {"metric": "usd", "window": "once", "used": 0}
+    until = {"soon": iso(now + 2 * 86400 + 90), "gone": iso(now - 90), "never": None}
+    rows = [window(**credit, model=name, expiresAt=at) for name, at in until.items()]
+    said = {line.split()[1]: line for line in show(xswarm, daemon, *rows).out.splitlines()}
+    assert "expires in 2 d" in said["soon"]
+    assert "expired" in said["gone"]
+    assert "expire" not in said["never"]
+
+
 @pytest.mark.parametrize("width", [40, 60, 80])
 def test_in_a_narrow_terminal_nothing_is_cut_and_all_is_said(xswarm, daemon, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))

@@ -131,16 +131,19 @@ def _due(
     full = quota.full_at(window, now)
     back = f"; full again {iso(full)}" if full is not None and isfinite(full) else ""
     whole = quota.said(limit, window.amount)
-    amounts = f"{quota.said(limit, used)} of {whole}"
+    amounts = f"{quota.said(limit, used)} of {whole} used"
+    gone = quota.expires_at(window)
+    if gone is not None and gone <= now:
+        amounts = f"what was left of {whole} expired {iso(gone)}"
     if deployment.gives(limit):
         whose = f"free allowance of {whose}"
     if spent and deployment.gives(limit):
         said = f"{whose}: all {whole} used, calls cost money now{back}"
         yield "quota_spent", said, data
     elif spent:
-        yield "quota_spent", f"{whose}: {amounts} used, nothing is left{back}", data
+        yield "quota_spent", f"{whose}: {amounts}, nothing is left{back}", data
     elif near:
-        yield "quota_near", f"{whose}: {amounts} used{back}", data
+        yield "quota_near", f"{whose}: {amounts}{back}", data
     if drained and window.elsewhere is not None:
         others = int(window.elsewhere[0])
         said = (

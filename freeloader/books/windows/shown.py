@@ -85,7 +85,7 @@ def window_row(deployment: Deployment, window: Window, now: float) -> Row:
     learnt = limit.source == HEADERS or limit.source.startswith("learnt")
     told = window.amount != limit.amount and not learnt
     published = not (learnt or told or limit.source == OWN)
-    elsewhere = window.elsewhere
+    elsewhere, expires = window.elsewhere, quota.expires_at(window)
     return {
         "key": window.key,
         "provider": deployment.provider.id,
@@ -104,6 +104,7 @@ def window_row(deployment: Deployment, window: Window, now: float) -> Row:
         "remaining": _money(limit.metric, left),
         "resetsAt": None if full is None or not isfinite(full) else iso(full),
         "refusedUntil": None if refused is None else iso(refused),
+        "expiresAt": None if expires is None else iso(expires),
         **_rate(window, left, now),
         "usedElsewhere": 0 if elsewhere is None else int(elsewhere[0]),
         "usedElsewhereAt": None if elsewhere is None else iso(elsewhere[1]),
@@ -131,6 +132,9 @@ def _rate(window: Window, left: int, now: float) -> Row:
     end = None
     if kind != "concurrency":
         end = forecast.lasts_until(left, rate, back, now, reset)
+        expires = quota.expires_at(window)
+        if expires is not None and rate > 0:
+            end = min(end or expires, expires)
     return {
         "perHour": _money(window.limit.metric, round(rate * 3600)),
         "lastsUntil": None if end is None else iso(end),
@@ -146,7 +150,7 @@ def _unknown(deployment: Deployment, learnt: Sequence[Row]) -> Row:
     free = deployment.local or deployment.provider.unlimited
     empty: Mapping[str, Any] = dict.fromkeys(
         ("model", "scope", "limit", "used", "held", "remaining", "resetsAt", "refusedUntil",
-         "perHour", "lastsUntil", "usedElsewhereAt")
+         "expiresAt", "perHour", "lastsUntil", "usedElsewhereAt")
     )  # fmt: skip
     return {
         **empty,

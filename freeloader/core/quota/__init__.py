@@ -20,6 +20,7 @@ from freeloader.core.quota.counting import (
 from freeloader.core.quota.fitting import (
     ceiling,
     covers,
+    expires_at,
     fits,
     fits_behind,
     full_at,
@@ -71,6 +72,7 @@ __all__ = [
     "covers",
     "dump",
     "exhaust",
+    "expires_at",
     "fits",
     "fits_behind",
     "full_at",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from math import isfinite
+from math import inf, isfinite
 
 from freeloader.core.model import OWN, Verdict
 from freeloader.core.periods import iso, window_seconds
+from freeloader.core.quota.counters import Once
 from freeloader.core.quota.window import (
     EPSILON,
     RECHECK,
@@ -111,6 +112,10 @@ def verdict(window: Window, meters: Meters, now: float, ahead: int = 0) -> Verdi
     until = fits_behind(window, min(window.amount, wanted), ahead, now)
     if until is None:
         return None
+    gone = expires_at(window)
+    if gone is not None and gone <= now:
+        words = f"{name_of(window)}: what is left expired {iso(gone)}"
+        return Verdict("quota", "quota_exhausted", words)
     used = min(window.counter.used(now), float(window.amount))
     words = f"{name_of(window)}: {much(used)} of {much(window.amount)} used"
     words += f", {much(window.held)} held"
@@ -152,3 +157,10 @@ def full_at(window: Window, now: float) -> float | None:
         return blocked
     free = free if blocked is None else max(free, blocked)
     return free if isfinite(free) else None
+
+
+def expires_at(window: Window) -> float | None:
+    """When credits that end on a day are gone, used or not; None: they stay."""
+    counter = window.counter
+    end = counter.expires if isinstance(counter, Once) else inf
+    return end if isfinite(end) else None
