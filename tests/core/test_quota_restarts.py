@@ -47,7 +47,8 @@ def test_a_restart_counts_as_a_daemon_that_went_on(
 def test_a_day_told_to_begin_elsewhere_is_no_fresh_day(
     before: str, after: str, at: float, later: float
 ) -> None:
-    """What was used in a day of one zone is in the days of another that it touches."""
+    """What was used in a day of one zone is in the days of another that it touches, and in none
+    that begins later, however often it is told."""
     ours = window(20, "1d", "calendar", timezone=before)
     fill(ours, 20, NOW + at)
     now = NOW + at + later
@@ -55,7 +56,17 @@ def test_a_day_told_to_begin_elsewhere_is_no_fresh_day(
     same = period("1d", after, now)
     if NOW + at in same:
         assert fresh.counter.used(now) >= 20
-    assert fresh.counter.used(NOW + at + 3 * 86_400) == 0
+    for zone in (before, after):
+        fresh = restarted(fresh, now, timezone=zone)
+    assert fresh.counter.used(same.end) == 0
+
+
+def test_a_reset_day_is_fresh_in_every_zone() -> None:
+    ours = window(20, "1d", "calendar", timezone="America/Los_Angeles")
+    fill(ours, 20, NOW)
+    now = NOW + 86_400
+    quota.reset(ours, now)
+    assert restarted(ours, now, timezone="Asia/Kolkata").counter.used(now) == 0
 
 
 def test_after_a_reset_the_first_header_accuses_nobody() -> None:

@@ -91,13 +91,20 @@ class Calendared:
             state["late"] = list(self._late)
         return state
 
-    def load(self, state: Mapping[str, Any]) -> None:
-        """What was counted in a period of another zone is in both periods that it touches."""
+    def clear(self) -> None:
+        """Nothing was used, in no period."""
+        self._counts = {}
+
+    def load(self, state: Mapping[str, Any], now: float = inf) -> None:
+        """What was counted in a period of another zone is in both periods that it touches; of
+        the present one in those up to ``now``: nothing of it was counted later."""
         here, periods = self._calendar, state["periods"][-_PERIODS_KEPT:]
         there = Calendar(here.window, str(state.get("timezone", here.timezone)))
         self._counts = {}
         for start, count in periods:
-            for moment in (float(start), there.at(float(start)).end - 1):
+            first = float(start)
+            last = there.at(first).end - 1
+            for moment in (first, now if first <= now < last else last):
                 begun = here.at(moment).start
                 self._keep(begun, max(float(count), self._counts.get(begun, 0.0)))
         if "late" in state:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from freeloader.core.quota import counters
+from freeloader.core.quota.calendared import Calendared
 from freeloader.core.quota.hearing import doubt, learn_amount
 from freeloader.core.quota.rolling import Rolling
 from freeloader.core.quota.window import Reservation, Window, blocked_until, unsure
@@ -56,6 +57,8 @@ def reset(window: Window, now: float) -> None:
     window.counter.put(0.0, now)
     if isinstance(window.counter, counters.Once):
         window.counter.reopen(now)
+    elif isinstance(window.counter, Calendared):
+        window.counter.clear()
     if window.amount < window.limit.amount:
         learn_amount(window, window.limit.amount, now, pinned=False)
     window.blocked = window.elsewhere = window.refused_at = None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from freeloader.core.periods import window_seconds
+from freeloader.core.quota.calendared import Calendared
 from freeloader.core.quota.hearing import learn_amount
 from freeloader.core.quota.rolling import Rolling
 from freeloader.core.quota.window import Window
@@ -49,7 +50,10 @@ def restore(window: Window, state: Mapping[str, Any], now: float) -> None:
         return
     if int(state.get("amount", 0)) > 0:  # first: what refilled since then did so by it
         learn_amount(window, int(state["amount"]), now, pinned=False)
-    window.counter.load(state["counter"])
+    if isinstance(window.counter, Calendared):
+        window.counter.load(state["counter"], now)
+    else:
+        window.counter.load(state["counter"])
     if "refusedAt" in state:
         window.refused_at = float(state["refusedAt"])
     window.heard = bool(state.get("heard", False))
