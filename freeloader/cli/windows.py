@@ -184,8 +184,11 @@ def _resets(row: Mapping[str, Any], now: float) -> str:
     if expires is not None and not row.get("refusedUntil"):
         return f"expires in {duration(expires - now)}" if expires > now else "expired"
     moment = row.get("refusedUntil") or row.get("resetsAt")
-    spent = row.get("window") == "once" and row.get("metric") != "concurrency" and row.get("used")
-    return "never" if spent and not moment else _until(moment, now)
+    if moment:
+        return _until(moment, now)
+    if row.get("window") == "once" and row.get("metric") != "concurrency" and row.get("used"):
+        return "never"
+    return "" if row.get("held") else "full"  # what running calls hold is not there
 
 
 def _until(moment: Any, now: float) -> str:

@@ -50,6 +50,14 @@ def test_credits_say_when_they_end(xswarm, daemon):
     assert "expire" not in said["never"]
 
 
+@pytest.mark.parametrize("running", [{"metric": "concurrency", "window": "once"}, {}])
+def test_what_running_calls_hold_is_not_full(xswarm, daemon, running):
+    held = show(xswarm, daemon, window(**running, limit=2, used=0, held=2, remaining=0)).out
+    assert "full" not in held
+    free = show(xswarm, daemon, window(limit=2, used=0, held=0, remaining=2)).out
+    assert "full" in free
+
+
 @pytest.mark.parametrize("width", [40, 60, 80])
 def test_in_a_narrow_terminal_nothing_is_cut_and_all_is_said(xswarm, daemon, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
