@@ -14,6 +14,7 @@ from freeloader.core.model import Deployment, Policy, Profile, Resolution, Term
 from freeloader.core.ranking import scoring
 from freeloader.core.ranking.picking import Soft
 from freeloader.core.routing import Candidate
+from freeloader.core.routing.kept import OTHERS
 from freeloader.core.snapshot import MIN_SAMPLES, Health
 from freeloader.money import usd_from_pico
 
@@ -199,6 +200,8 @@ def _although(soft: Soft, named: bool) -> str:
     """Why somebody serves who was put back. What begins with a verb reads on. ``named``: no
     other was asked for."""
     said = soft.verdict.reason
+    for others in OTHERS:
+        said = said.removesuffix(others)
     if soft.verdict.gate == "pacing" and named:
         return f"its free quota is being saved, and no other was asked for ({said})"
     if soft.verdict.gate == "pacing":

@@ -11,6 +11,7 @@ from freeloader.core import explain, routing
 from freeloader.core.model import Gates, Level, Resolution, Verdict
 from freeloader.core.policy import combine
 from freeloader.core.ranking.picking import Soft
+from freeloader.core.routing.kept import OTHERS
 from freeloader.money import Price
 
 AUTO = Resolution("auto", "auto")
@@ -56,8 +57,10 @@ def test_the_sentence(
         (AUTO, "can spare it best"),
     ],
 )
-def test_who_is_spared_and_serves_says_why(resolution: Resolution, why: str) -> None:
-    soft = Soft(Verdict("pacing", "", "kept: 6 of 20 left"), only_free=True)
+@pytest.mark.parametrize("others", ["", *OTHERS])
+def test_who_is_spared_and_serves_says_why(resolution: Resolution, why: str, others: str) -> None:
+    """Nobody else could: nothing is said of others who may spare more."""
+    soft = Soft(Verdict("pacing", "", f"kept: 6 of 20 left{others}"), only_free=True)
     candidate = scored(deployment(), resolution)._replace(soft=soft)
     said = explain.reason(candidate, POLICY, resolution, 1)
     assert f"{why} (kept: 6 of 20 left)" in said

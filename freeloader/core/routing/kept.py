@@ -12,6 +12,8 @@ from freeloader.core.pacing.plan import HARDLY, Strain
 from freeloader.core.quota import Window
 from freeloader.core.quota.calendared import Calendared
 
+#: What is said of others where one gives way to them; where it serves after all, none could.
+OTHERS = (", and others have more to spare", ", so that others go first")
 _DAY = 86_400.0
 _EACH = {"1s": "a second", "1m": "a minute", "1h": "an hour", "1d": "a day", "7d": "a week",
          "month": "a month", "once": "in all"}  # fmt: skip
@@ -24,7 +26,7 @@ def said(found: Strain, now: float) -> Verdict:
     found = found.full()
     window = found.window
     if window is None:
-        reason = "kept: nobody publishes how much is left there, so that others go first"
+        reason = f"kept: nobody publishes how much is left there{OTHERS[1]}"
         return Verdict("pacing", "quota_exhausted", reason)
     left = max(0.0, window.amount - window.counter.used(now) - window.held)
     until = _ends(window, now)
@@ -34,7 +36,7 @@ def said(found: Strain, now: float) -> Verdict:
     if found.left and not found.needed > HARDLY:
         reason = f"{have}{end}; more is asked than all free quotas give, and others take less of it"
     elif not found.left and found.kept <= HARDLY and not (found.kept and found.wanted.label):
-        reason = f"{have}{end}, and others have more to spare"
+        reason = f"{have}{end}{OTHERS[0]}"
     return Verdict("pacing", "quota_exhausted", reason, until)
 
 
