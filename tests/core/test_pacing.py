@@ -179,6 +179,37 @@ def test_on_the_first_day_hours_are_trusted_as_far_as_they_came_as_expected(
     assert least <= demand.spread <= most
 
 
+def test_a_rush_of_easy_requests_tells_nothing_of_the_hard_ones() -> None:
+    """The same hours with sprints of somebody who needs little, and of somebody who needs much."""
+    spreads = []
+    for who in (0.0, 8.5):
+        demand = Demand()
+        for hour in range(24):
+            for i in range(20):
+                demand.note(7.0, "", 600, 200, NOON + hour * HOUR + i * 90)
+            for i in range(200 if hour % 5 % 3 == 0 else 0):
+                demand.note(who, "", 600, 200, NOON + hour * HOUR + 1800 + i * 9)
+        again = Demand()
+        again.load(demand.dump())
+        assert again.spread_of_hard == demand.spread_of_hard
+        spreads.append((demand.spread, demand.spread_of_hard))
+    (easy, hard_of_easy), (much, hard_of_much) = spreads
+    assert easy == much > 0.7
+    assert hard_of_easy < 0.05
+    assert hard_of_much > 0.7
+
+
+def test_of_hard_ones_nothing_is_known_but_what_is_of_all() -> None:
+    demand = Demand()
+    demand.learn([(NOON + at * HOUR, count) for at, count in enumerate((60, 90, 60, 0))])
+    assert demand.spread_of_hard == demand.spread < 1.0
+    state = demand.dump()
+    del state["hard"]  # of a version that did not count them
+    older = Demand()
+    older.load(state)
+    assert older.spread_of_hard == older.spread == demand.spread
+
+
 def test_an_hour_in_which_it_all_began_counts_as_a_whole_one() -> None:
     demand = Demand()
     for i in range(50):

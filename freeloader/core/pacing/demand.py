@@ -17,6 +17,8 @@ from freeloader.core.pacing.rush import Rush
 _FADE = 0.985
 #: So many requests that need the most there is are imagined before any was seen.
 _PRIOR_NEED = 5.0
+#: What a request counts for among the hard ones grows by this power of its need, to one.
+_MOST_NEEDED, _POWER = 10.0, 4
 #: Tokens of a request (all, input) where none was seen, and what one more counts in the mean.
 _TOKENS, _INPUT, _MEAN = 1000.0, 700.0, 1 / 256
 #: Different needs kept; they are halves of intelligence, so no more exist.
@@ -49,7 +51,8 @@ class Demand(Hours):
     """The hours, and what is asked in them. ``mean_tokens`` and ``mean_input`` are of one
     request."""
 
-    __slots__ = ("_labels", "_needs", "_sorts", "_total", "mean_input", "mean_tokens", "rush")
+    __slots__ = ("_hard", "_labels", "_needs", "_sorts", "_total", "mean_input", "mean_tokens",
+                 "rush")  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,10 +64,12 @@ class Demand(Hours):
         self._sorts: dict[tuple[float, int], list[float]] = {}
         self.mean_tokens, self.mean_input = _TOKENS, _INPUT
         self.rush = Rush()
+        self._hard = Hours()  # the same hours, in which a request counts for what it needs
 
     def note(self, need: float, label: str, read: int, written: int, now: float) -> None:
         """One request that holds ``need``, with the tokens it likely comes to."""
         ended = self.count(now)
+        self._hard.count(now, (need / _MOST_NEEDED) ** _POWER)
         if ended:
             self._fade(_FADE**ended)
         if self.rush.ends(now):
@@ -90,6 +95,11 @@ class Demand(Hours):
             counts[3] += 1.0
             counts[4] += read
             counts[5] += written
+
+    @property
+    def spread_of_hard(self) -> float:
+        """``spread``, of those alone who need much: a rush of easy ones tells nothing of them."""
+        return self._hard.spread if self._hard.compared else self.spread
 
     def sorts(self) -> list[Sort]:
         """All requests by need and size, as they were of late."""
@@ -121,6 +131,7 @@ class Demand(Hours):
             "sorts": [[need, size, *x] for (need, size), x in self._sorts.items()],
             "means": [self.mean_tokens, self.mean_input],
             "rush": list(self.rush.sums),
+            "hard": self._hard.dump(),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -136,6 +147,8 @@ class Demand(Hours):
         if "rush" in state:
             both, square = (float(x) for x in state["rush"])
             self.rush.put((both, square))
+        if "hard" in state:
+            self._hard.load(state["hard"])
         super().load(state)
         self._needs = {n: weight for n, (weight, _) in needs.items()}
         self._labels = {n: label for n, (_, label) in needs.items()}

@@ -42,10 +42,10 @@ _LOST = 0.35
 #: are off by this part or more, or nobody knows yet. Where all come as expected it keeps nothing.
 _KEEP, _SPEND, _UNSURE = 0.25, 0.4, 0.15
 #: By how much, for each point of need, more is taken to be asked later: what a plan of means
-#: lacks in the end is missed by those whom few can serve. In any case, and where hours are as
-#: much off as they can be (it grows with this power of how far they are): of several hours
-#: together the less.
-_CARE, _OFF, _STEEP = 0.006, 0.2, 1.5
+#: lacks in the end is missed by those whom few can serve. In any case, and where hours of the
+#: hard ones are as much off as they can be (it grows with this power of how far they are): of
+#: several hours together the less.
+_CARE, _OFF, _STEEP = 0.006, 0.225, 1.5
 #: How much less it is worth to serve later, where hours are as much off as they can be: who is
 #: here is sure.
 _LATER = 0.12
@@ -81,7 +81,7 @@ def programme(
         count = demand.between(start, end) * demand.rush.unlike(
             usually, now, start - now, end - now
         )
-        care = _CARE + _OFF * demand.spread**_STEEP / sqrt((end - now) / _HOUR)
+        care = _CARE + _OFF * demand.spread_of_hard**_STEEP / sqrt((end - now) / _HOUR)
         of, lapse = supplies.of[block], supplies.lapsing(end)
         if lapse not in prices:
             prices[lapse] = [_priced(takers, worth, missed, usual, lapse) for _, takers in asked]

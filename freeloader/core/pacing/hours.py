@@ -47,12 +47,12 @@ class Hours:
         #: How far hours were off what was expected of them: squares of that, and of what was.
         self._wrong = (0.0, 0.0)
 
-    def count(self, now: float) -> int:
-        """One request came; so many hours ended since the one before it."""
+    def count(self, now: float, much: float = 1.0) -> int:
+        """One request came, and counts for ``much``; so many hours ended since the one before."""
         ended = self._turn(floor(now / HOUR))
         if self._since is None and not self.known:
             self._since = now
-        self._count += 1.0
+        self._count += much
         return ended
 
     @property
@@ -77,7 +77,12 @@ class Hours:
         """By which part of what is expected of an hour it is mostly off; 1 at most, and as long
         as no hour was compared. On a first day it is expected to be like those before it."""
         off, expected = self._wrong
-        return min(1.0, sqrt(off / expected)) if expected > 0 else 1.0
+        return min(1.0, sqrt(off / expected)) if self.compared else 1.0
+
+    @property
+    def compared(self) -> bool:
+        """Whether an hour was compared with what was expected of it."""
+        return self._wrong[1] > 0
 
     def between(self, start: float, end: float) -> float:
         """Requests that are likely asked between two moments."""
