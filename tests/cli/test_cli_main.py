@@ -127,6 +127,19 @@ def test_help_imports_nothing_heavy():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "iso8859-5", "utf-8"])
+def test_a_terminal_that_cannot_show_a_sign_gets_a_question_mark(encoding: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "freeloader", "--help"],
+        env={"PYTHONIOENCODING": encoding, "PATH": "/usr/bin:/bin"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "Usage: xswarm" in done.stdout.decode(encoding)
+
+
 def test_a_reader_that_goes_away_makes_no_noise():
     code = "from freeloader.cli import main; import sys; sys.exit(main(['--help']))"
     done = subprocess.run(
