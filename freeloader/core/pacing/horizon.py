@@ -45,7 +45,7 @@ _KEEP, _SPEND, _UNSURE = 0.25, 0.4, 0.15
 #: lacks in the end is missed by those whom few can serve. In any case, and where hours of the
 #: hard ones are as much off as they can be (it grows with this power of how far they are): of
 #: several hours together the less.
-_CARE, _OFF, _STEEP = 0.006, 0.225, 1.5
+_CARE, _OFF, _STEEP = 0.006, 0.2, 1.5
 #: How much less it is worth to serve later, where hours are as much off as they can be: who is
 #: here is sure.
 _LATER = 0.12
